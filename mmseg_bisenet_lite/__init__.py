@@ -1,0 +1,49 @@
+"""BiSeNet with the lite context path and hinge loss, as a plugin of MMSegmentation.
+
+Importing the package registers its modules in MMSegmentation's registries. Without MMSegmentation it still imports:
+the parts that need it then raise an ``ImportError`` that says what to install.
+"""
+
+from mmseg_bisenet_lite import compat
+
+__version__ = '0.1.0'
+
+if compat.host_problem() is None:
+    compat.apply_fixes()
+    from mmseg_bisenet_lite.datasets import (
+        CamVidBinaryDataset,
+        CamVidHumanDataset,
+        CamVidVehicleDataset,
+        CityscapesBinaryDataset,
+        CityscapesHumanDataset,
+        CityscapesVehicleDataset,
+    )
+    from mmseg_bisenet_lite.hooks import StrictCheckpointHook
+    from mmseg_bisenet_lite.models import (
+        BinaryHingeHead,
+        BinaryHingeLoss,
+        BiSeNetLite,
+        LiteVGG,
+        binary_hinge_loss,
+    )
+
+__all__ = [
+    'BiSeNetLite',
+    'BinaryHingeHead',
+    'BinaryHingeLoss',
+    'CamVidBinaryDataset',
+    'CamVidHumanDataset',
+    'CamVidVehicleDataset',
+    'CityscapesBinaryDataset',
+    'CityscapesHumanDataset',
+    'CityscapesVehicleDataset',
+    'LiteVGG',
+    'StrictCheckpointHook',
+    'binary_hinge_loss',
+]
+
+
+def __getattr__(name: str) -> None:
+    if name in __all__:
+        raise ImportError(f'{name} needs MMSegmentation: {compat.host_problem()}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

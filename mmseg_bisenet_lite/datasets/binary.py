@@ -1,0 +1,134 @@
+"""The base of our data sets: two classes, the foreground given as the names of a richer data set's classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from mmengine import fileio
+from mmengine.fileio import list_from_file
+from mmseg.datasets import BaseSegDataset
+
+from mmseg_bisenet_lite.datasets.loading import UNKNOWN, with_checked_loaders
+from mmseg_bisenet_lite.datasets.tiles import tile_paths
+from mmseg_bisenet_lite.errors import InputError
+
+VOID = None  # in a vocabulary: the value is labelled, but as nothing that counts; it is ignored
+
+Vocabulary = Mapping[int, str | None]
+
+
+class BinarySegDataset(BaseSegDataset):
+    """Two-class view of a data set with many classes: ``foreground``, and everything else that is not void.
+
+    A subclass says which files there are and what their values mean. Photographs and labels are paired when the data set is
+    built, so a wrong folder or a missing file stops a training before it starts.
+
+    Args:
+        foreground: Names of the classes that are foreground.
+        img_suffix: Ending, or endings, of the photographs' names; ``IMG_SUFFIXES`` by default.
+        seg_map_suffix: Ending of the label maps' names, a key of ``VOCABULARIES``; the first of them that exists by default.
+        tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
+        pipeline: As in MMSegmentation; its loaders are replaced by checked ones that map the labels.
+        **kwargs: ``BaseSegDataset``'s arguments; an unknown one is an error there.
+
+    Raises:
+        InputError: A foreground class is unknown, a folder or label map is missing, or a folder holds no photographs.
+    """
+
+    METAINFO = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
+    IMG_SUFFIXES: ClassVar[tuple[str, ...]]
+    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # ending of the label maps' names -> value -> class name
+    LAYOUT: ClassVar[str]  # how to lay the files out, for the error message
+
+    def __init__(
+        self,
+        foreground: Sequence[str],
+        img_suffix: str | Sequence[str] | None = None,
+        seg_map_suffix: str | None = None,
+        tiles: Sequence[int] = (1, 1),
+        pipeline: Sequence[dict] = (),
+        **kwargs: object,
+    ) -> None:
+        known = {name for vocabulary in self.VOCABULARIES.values() for name in vocabulary.values() if name is not VOID}
+        unknown = [name for name in foreground if name not in known]
+        if unknown or not foreground:
+            raise InputError(f'foreground={tuple(foreground)!r}: choose among {", ".join(sorted(known))}')
+        if seg_map_suffix is not None and seg_map_suffix not in self.VOCABULARIES:
+            raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose among {", ".join(self.VOCABULARIES)}')
+        if len(tiles) != 2 or min(tiles) < 1:
+            raise InputError(f'tiles={tuple(tiles)!r}: give (rows, columns), each at least 1')
+        self.foreground = tuple(foreground)
+        self.tiles = tuple(tiles)
+        self.label_table: np.ndarray | None = None
+        super().__init__(
+            img_suffix=self.IMG_SUFFIXES if img_suffix is None else img_suffix,
+            seg_map_suffix=seg_map_suffix,
+            pipeline=with_checked_loaders(pipeline),
+            **kwargs,
+        )
+
+    @classmethod
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
+        """No map between class names: ``label_table`` maps values, so ``metainfo`` may name the two classes freely."""
+
+    def get_data_info(self, idx: int) -> dict:
+        """The sample's paths, and the table that maps its label values."""
+        return {**super().get_data_info(idx), 'label_table': self.label_table}
+
+    def load_data_list(self) -> list[dict]:
+        """Pair photographs with label maps, and set ``label_table`` for the kind of label maps there are."""
+        img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
+        images = self._list(img_dir, self.img_suffix, 'photographs')
+        if self.ann_file:
+            listed = {line.strip() for line in list_from_file(self.ann_file, backend_args=self.backend_args)}
+            images = {stem: name for stem, name in images.items() if stem in listed}
+            if absent := sorted(listed - images.keys()):
+                raise InputError(f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}')
+        labels: dict[str, str] = {}
+        if ann_dir:
+            suffix, labels = self._list_labels(ann_dir)
+            self.label_table = label_table(self.VOCABULARIES[suffix], self.foreground, self.ignore_index)
+            if missing := sorted(images.keys() - labels.keys()):
+                raise InputError(
+                    f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(images)} photographs '
+                    f'in {img_dir} have none)'
+                )
+        data_list = []
+        for stem in sorted(images):
+            image_tiles = tile_paths(f'{img_dir}/{images[stem]}', *self.tiles)
+            label_tiles = tile_paths(f'{ann_dir}/{labels[stem]}', *self.tiles) if labels else [None] * len(image_tiles)
+            for image, label in zip(image_tiles, label_tiles, strict=True):
+                info = dict(img_path=image, label_map=None, reduce_zero_label=self.reduce_zero_label, seg_fields=[])
+                data_list.append(info if label is None else {**info, 'seg_map_path': label})
+        return data_list
+
+    def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
+        """The kind of label maps to read, by its suffix, and the files of that kind by their stem."""
+        suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.VOCABULARIES)
+        for suffix in suffixes[:-1]:
+            if found := self._list(ann_dir, suffix, 'label maps', may_be_empty=True):
+                return suffix, found
+        return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
+
+    def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
+        """Files below ``folder`` that end in ``suffix``: their paths by the paths without it."""
+        suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+        if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
+            raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}); {self.LAYOUT}')
+        names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
+        found = {name.removesuffix(next(s for s in suffixes if name.endswith(s))): name for name in names}
+        if not found and not may_be_empty:
+            raise InputError(f'{folder}: no {what} here, whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
+        return found
+
+
+def label_table(vocabulary: Vocabulary, foreground: Sequence[str], ignore_index: int = 255) -> np.ndarray:
+    """The class of each label value: 1 foreground, 0 background, ``ignore_index`` void, ``UNKNOWN`` if it has no meaning.
+
+    Shape:
+        - Output: (256,) uint8.
+    """
+    table = np.full(256, UNKNOWN, np.uint8)
+    for value, name in vocabulary.items():
+        table[value] = ignore_index if name is VOID else name in foreground
+    return table

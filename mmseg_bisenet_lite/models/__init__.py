@@ -1,0 +1,8 @@
+"""The network and its loss, one file per box of the paper's figure."""
+
+from mmseg_bisenet_lite.models.binary_hinge_head import BinaryHingeHead
+from mmseg_bisenet_lite.models.binary_hinge_loss import BinaryHingeLoss, binary_hinge_loss
+from mmseg_bisenet_lite.models.bisenet_lite import BiSeNetLite
+from mmseg_bisenet_lite.models.lite_vgg import LiteVGG
+
+__all__ = ['BiSeNetLite', 'BinaryHingeHead', 'BinaryHingeLoss', 'LiteVGG', 'binary_hinge_loss']

@@ -1,0 +1,71 @@
+"""BinaryHingeHead: FCNHead for two classes, with the hinge loss by default."""
+
+import torch
+from mmseg.models.decode_heads import FCNHead
+from mmseg.models.losses import accuracy
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor
+
+
+@MODELS.register_module()
+class BinaryHingeHead(FCNHead):
+    """FCNHead with two score maps, or with one whose sign decides.
+
+    Args:
+        num_classes: 2; it is here because MMSegmentation's configs name it.
+        out_channels: 2 (the larger score decides) or 1 (a positive score is foreground).
+        threshold: For ``out_channels=1``, on the sigmoid of the score, as in MMSegmentation: the default 0.5 is score 0.
+        loss_decode: Config of the loss or losses.
+        **kwargs: ``FCNHead``'s arguments; an unknown one is an error there.
+
+    Shape:
+        - Input: a tuple of maps; the one at ``in_index`` is ``(N, in_channels, H, W)``.
+        - Output: ``(N, out_channels, H, W)``.
+
+    Raises:
+        ValueError: ``num_classes`` is not 2, ``out_channels`` is not 1 or 2, a threshold comes with two maps or lies outside
+            (0, 1), or a softmax loss comes with one map.
+
+    Source: the paper's section on the loss.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int = 2,
+        out_channels: int = 2,
+        threshold: float | None = None,
+        loss_decode: dict | list[dict] = dict(type='BinaryHingeLoss'),
+        **kwargs: object,
+    ) -> None:
+        losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
+        if num_classes != 2:
+            raise ValueError(f'BinaryHingeHead separates 2 classes, not num_classes={num_classes}')
+        if out_channels not in (1, 2):
+            raise ValueError(f'out_channels must be 2 (two score maps) or 1 (one), not {out_channels}')
+        if threshold is not None and out_channels == 2:
+            raise ValueError(f'threshold={threshold} has no effect with two score maps; drop it or set out_channels=1')
+        if threshold is not None and not 0 < threshold < 1:
+            raise ValueError(f'threshold={threshold} is on the sigmoid of the score and must lie between 0 and 1')
+        if out_channels == 1 and any(_is_softmax_loss(loss) for loss in losses):
+            raise ValueError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1; set use_sigmoid=True')
+        if out_channels == 1 and threshold is None:
+            threshold = 0.5
+        super().__init__(
+            num_classes=num_classes, out_channels=out_channels, threshold=threshold, loss_decode=loss_decode, **kwargs
+        )
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
+        """Losses and ``acc_seg``, in percent, which MMSegmentation counts wrongly for one score map."""
+        losses = super().loss_by_feat(seg_logits, batch_data_samples)
+        if self.out_channels == 1:
+            label = self._stack_batch_gt(batch_data_samples)  # (N, 1, H, W)
+            score = resize(seg_logits, size=label.shape[2:], mode='bilinear', align_corners=self.align_corners)
+            losses['acc_seg'] = accuracy(torch.cat([-score, score], dim=1), label.squeeze(1), ignore_index=self.ignore_index)
+        return losses
+
+
+def _is_softmax_loss(loss: dict) -> bool:
+    return loss['type'] == 'CrossEntropyLoss' and not loss.get('use_sigmoid', False)

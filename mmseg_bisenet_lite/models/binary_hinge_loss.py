@@ -1,0 +1,157 @@
+"""The paper's hinge loss for two classes (Eq. 1)."""
+
+from collections import deque
+
+import torch
+from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+# Extreme labels of earlier CUDA batches, (event, host copy of (min, max)): see _check_labels.
+_in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque(maxlen=16)
+
+
+def binary_hinge_loss(
+    score: Tensor,
+    label: Tensor,
+    weight: Tensor | None = None,
+    class_weight: list[float] | None = None,
+    reduction: str = 'mean',
+    avg_factor: float | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    """Hinge loss of two score maps (Eq. 1), or of one, whose sign decides.
+
+    Two maps: ``max(0, 1 - s_0 y_0) + max(0, 1 - s_1 y_1)``, where ``s_j`` is +1 for the pixel's class and -1 for the other.
+    One map: ``max(0, 1 - s y)``, where ``s`` is +1 on the foreground (label 1) and -1 on the background (label 0). It is half
+    the two-map loss of ``(-y, y)``.
+
+    Args:
+        score: Scores; computed in float32 whatever their type.
+        label: 0, 1 or ``ignore_index``.
+        weight: A factor for each pixel.
+        class_weight: A factor for each of the two classes, by the pixel's label.
+        reduction: ``'none'``, ``'mean'`` or ``'sum'``. The mean is over the pixels that are not ignored, each counted with its
+            class weight, as in ``torch.nn.CrossEntropyLoss``. Ignored pixels have neither loss nor gradient.
+        avg_factor: What to divide the sum by, for ``'mean'``, instead of that count.
+        ignore_index: The label to ignore.
+
+    Shape:
+        - score: ``(N, 2, ...)`` or ``(N, 1, ...)``; label and weight: ``(N, ...)``.
+        - Output: a scalar, or ``(N, ...)`` with ``reduction='none'``.
+
+    Raises:
+        ValueError: The shapes do not fit, or a label is none of the three values. On CUDA a bad label is reported by a later
+            call, so that no call waits for the GPU.
+
+    Source: the paper's Eq. 1.
+    """
+    if score.dim() < 2 or score.shape[1] not in (1, 2) or label.shape != score.shape[:1] + score.shape[2:]:
+        raise ValueError(
+            f'score must be (N, 1 or 2, ...) and label (N, ...), not {tuple(score.shape)} and {tuple(label.shape)}'
+        )
+    _check_labels(label, ignore_index)
+    valid = label != ignore_index
+    foreground = label == 1
+
+    sign = torch.where(foreground, 1.0, -1.0).unsqueeze(1)  # (N, 1, ...)
+    if score.shape[1] == 2:
+        sign = torch.cat([-sign, sign], dim=1)
+    loss = (1 - sign * score.float()).relu().sum(dim=1)  # (N, ...)
+
+    counts = valid.float()
+    if class_weight is not None:
+        background_weight, foreground_weight = class_weight
+        counts = counts * torch.where(foreground, float(foreground_weight), float(background_weight))
+        loss = loss * counts
+    loss = torch.where(valid, loss, 0.0)
+    if reduction == 'mean' and avg_factor is None:
+        avg_factor = counts.sum()
+    return weight_reduce_loss(loss, weight, reduction, avg_factor)
+
+
+def _check_labels(label: Tensor, ignore_index: int) -> None:
+    """Raise for a label that is none of 0, 1 and ``ignore_index``.
+
+    Reading a value back from a GPU would stop the host until the GPU has caught up, once every iteration. There the extremes
+    are copied asynchronously instead and looked at by the next calls, when they have long arrived.
+    """
+    known = (label == 0) | (label == 1) | (label == ignore_index)
+    extremes = torch.stack(label.masked_fill(known, 0).aminmax()) if label.numel() else label.new_zeros(2)
+    if label.is_cuda:
+        event = torch.cuda.Event()
+        host_copy = extremes.to('cpu', non_blocking=True)
+        event.record()
+        _in_flight.append((event, host_copy))
+        while _in_flight and _in_flight[0][0].query():
+            _raise_for_extremes(_in_flight.popleft()[1], ignore_index)
+    else:
+        _raise_for_extremes(extremes, ignore_index)
+
+
+def _raise_for_extremes(extremes: Tensor, ignore_index: int) -> None:
+    low, high = extremes.tolist()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f'label {high if high > 1 else low} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
+            'does the data set map its classes to two?'
+        )
+
+
+@MODELS.register_module()
+class BinaryHingeLoss(nn.Module):
+    """Hinge loss for two-class segmentation, as a loss of MMSegmentation; see :func:`binary_hinge_loss`.
+
+    Args:
+        reduction: ``'none'``, ``'mean'`` or ``'sum'``.
+        class_weight: Factors for (background, foreground), or a file that holds them, as in MMSegmentation's losses.
+        loss_weight: A factor for the whole loss.
+        loss_name: Its key in the log; it counts only if the name starts with ``loss_``.
+
+    Raises:
+        ValueError: ``reduction`` is unknown or ``class_weight`` is not two numbers.
+
+    Source: the paper's Eq. 1.
+    """
+
+    def __init__(
+        self,
+        reduction: str = 'mean',
+        class_weight: list[float] | str | None = None,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_hinge',
+    ) -> None:
+        super().__init__()
+        if reduction not in ('none', 'mean', 'sum'):
+            raise ValueError(f"reduction must be 'none', 'mean' or 'sum', not {reduction!r}")
+        self.reduction = reduction
+        self.class_weight = get_class_weight(class_weight)
+        if self.class_weight is not None and len(self.class_weight) != 2:
+            raise ValueError(f'class_weight must be two numbers (background, foreground), not {class_weight!r}')
+        self.loss_weight = loss_weight
+        self._loss_name = loss_name
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
+        """Loss of ``cls_score`` (N, 1 or 2, H, W) against ``label`` (N, H, W); see :func:`binary_hinge_loss`."""
+        return self.loss_weight * binary_hinge_loss(
+            cls_score,
+            label,
+            weight=weight,
+            class_weight=self.class_weight,
+            reduction=reduction_override or self.reduction,
+            avg_factor=avg_factor,
+            ignore_index=ignore_index,
+        )
+
+    @property
+    def loss_name(self) -> str:
+        """The loss's key in the log."""
+        return self._loss_name

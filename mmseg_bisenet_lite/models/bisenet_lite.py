@@ -1,0 +1,106 @@
+"""BiSeNetLite: MMSegmentation's BiSeNetV1 made right for any context backbone."""
+
+import inspect
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmseg.models.backbones.bisenetv1 import BiSeNetV1, ContextPath, FeatureFusionModule, SpatialPath
+from mmseg.registry import MODELS
+from torch import nn
+
+
+@MODELS.register_module()
+class BiSeNetLite(BiSeNetV1):
+    """BiSeNetV1 whose settings reach every path and whose fusion fits any context backbone.
+
+    With the same settings and weights its outputs, and its state dict's keys, are those of ``BiSeNetV1``. It differs where
+    ``BiSeNetV1`` is silent or wrong: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` reach all paths (the backbone too, for those
+    it takes and ``backbone_cfg`` leaves out), ``in_channels`` reaches the backbone, and the fusion module takes as many
+    channels as the two paths give.
+
+    Args:
+        backbone_cfg: Config of the context path's backbone: any that returns four maps at strides 4, 8, 16 and 32.
+        in_channels: Channels of the image; it is the backbone's too.
+        spatial_channels: Channels of the spatial path's four layers.
+        context_channels: Channels of the context path's output, and of the backbone's maps at strides 16 and 32.
+        out_indices: Which of (fused, context at 1/8, context at 1/16) to return.
+        align_corners: As in ``F.interpolate``.
+        out_channels: Channels of the fused map.
+        conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
+        norm_cfg: Config of the normalisations.
+        act_cfg: Config of the activations.
+        init_cfg: Initialisation, as in every MMEngine module.
+
+    Shape:
+        - Input: ``(N, in_channels, H, W)``, ``H`` and ``W`` at least 32, odd sizes too.
+        - Output: ``(N, out_channels, ceil(H/8), ceil(W/8))``, ``(N, context_channels[0], ceil(H/8), ceil(W/8))``,
+          ``(N, context_channels[0], ceil(H/16), ceil(W/16))``, those of ``out_indices``.
+
+    Raises:
+        ValueError: The backbone does not return the four maps, or with other channels than ``context_channels`` says.
+
+    Source: BiSeNet, https://arxiv.org/abs/1808.00897; with ``LiteVGG``, the paper's Figure 1.
+    """
+
+    def __init__(
+        self,
+        backbone_cfg: dict,
+        in_channels: int = 3,
+        spatial_channels: Sequence[int] = (64, 64, 64, 128),
+        context_channels: Sequence[int] = (128, 256, 512),
+        out_indices: Sequence[int] = (0, 1, 2),
+        align_corners: bool = False,
+        out_channels: int = 256,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = dict(type='BN', requires_grad=True),
+        act_cfg: dict = dict(type='ReLU'),
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        BaseModule.__init__(self, init_cfg)  # not BiSeNetV1's, which would build the paths its own way
+        if len(spatial_channels) != 4 or len(context_channels) != 3:
+            raise ValueError(
+                f'spatial_channels must be 4 numbers and context_channels 3, not {spatial_channels!r} and {context_channels!r}'
+            )
+        self.out_indices = out_indices
+        self.align_corners = align_corners
+        self.conv_cfg, self.norm_cfg, self.act_cfg = conv_cfg, norm_cfg, act_cfg
+        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
+
+        backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs)
+        self.context_path = ContextPath(backbone_cfg, context_channels, align_corners, **cfgs)
+        self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfgs)
+        self.ffm = FeatureFusionModule(spatial_channels[-1] + context_channels[0], out_channels, **cfgs)
+        _check_backbone(self.context_path.backbone, in_channels, context_channels)
+
+
+def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> dict:
+    """``backbone_cfg`` with the image's channels, and with those of ``cfgs`` that it leaves out and its class takes."""
+    backbone_class = backbone_cfg['type']
+    if isinstance(backbone_class, str):
+        backbone_class = MODELS.get(backbone_class)
+    if backbone_class is None:
+        raise ValueError(f'backbone_cfg: no backbone {backbone_cfg["type"]!r} is registered')
+    inherited = {**cfgs, 'in_channels': in_channels}
+    taken = inspect.signature(backbone_class).parameters
+    completed = {name: value for name, value in inherited.items() if name in taken} | backbone_cfg
+    if 'in_channels' in taken:
+        completed['in_channels'] = in_channels  # there is one image: a nested value could only contradict it
+    return completed
+
+
+@torch.no_grad()
+def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Sequence[int]) -> None:
+    """Run the backbone once on a small image, to name a misfit now and not as a convolution's error later."""
+    side = 64
+    modes = [(module, module.training) for module in backbone.modules()]
+    backbone.eval()  # ResNet's returns None
+    maps = backbone(torch.zeros(1, in_channels, side, side))
+    for module, training in modes:
+        module.training = training
+    found = [(m.shape[1], side // m.shape[2]) for m in maps]
+    if [stride for _, stride in found] != [4, 8, 16, 32] or [c for c, _ in found[2:]] != list(context_channels[1:]):
+        raise ValueError(
+            f'{type(backbone).__name__} gives maps of (channels, stride) {found}; strides 4, 8, 16, 32 are needed, '
+            f'with {context_channels[1]} and {context_channels[2]} channels (context_channels) in the last two'
+        )
