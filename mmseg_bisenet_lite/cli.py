@@ -1,5 +1,7 @@
-"""MMSegmentation's own tools, with this package loaded first and mistakes in the input as one line."""
+"""What the command-line tools share: the host's own tools, one-line errors, types of arguments."""
 
+import argparse
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -35,3 +37,11 @@ def run_host_tool(name: str) -> None:
         if problem:
             raise InputError(problem)
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{name}.py'), run_name='__main__')
+
+
+def size(text: str) -> tuple[int, int]:
+    """``argparse`` type of an image size, ``'WxH'`` to (width, height)."""
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    if match is None or min(map(int, match.groups())) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x360 (width x height)')
+    return int(match[1]), int(match[2])

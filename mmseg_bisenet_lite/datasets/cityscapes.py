@@ -9,8 +9,8 @@ from mmseg.registry import DATASETS
 from mmseg_bisenet_lite.datasets.binary import VOID, BinarySegDataset
 
 # Label ids as in cityscapesscripts/helpers/labels.py; an 8-bit image holds the licence plates' -1 as 255.
-_VOID_IDS = range(7)
-_NAMED_IDS = {
+VOID_IDS = range(7)
+LABEL_IDS = {
     7: 'road',
     8: 'sidewalk',
     9: 'parking',
@@ -40,6 +40,7 @@ _NAMED_IDS = {
     33: 'bicycle',
     255: 'license plate',
 }
+TRAIN_IDS = dict(enumerate(CityscapesDataset.METAINFO['classes']))
 HUMAN = ('person', 'rider')
 VEHICLE = ('car', 'truck', 'bus', 'caravan', 'trailer', 'train', 'motorcycle', 'bicycle', 'license plate')
 
@@ -60,8 +61,8 @@ class CityscapesBinaryDataset(BinarySegDataset):
 
     IMG_SUFFIXES = ('_leftImg8bit.png',)
     VOCABULARIES: ClassVar = {
-        '_gtFine_labelTrainIds.png': {**dict(enumerate(CityscapesDataset.METAINFO['classes'])), 255: VOID},
-        '_gtFine_labelIds.png': {**dict.fromkeys(_VOID_IDS, VOID), **_NAMED_IDS},
+        '_gtFine_labelTrainIds.png': {**TRAIN_IDS, 255: VOID},
+        '_gtFine_labelIds.png': {**dict.fromkeys(VOID_IDS, VOID), **LABEL_IDS},
     }
     LAYOUT = 'Cityscapes is laid out as DATA_ROOT/leftImg8bit/{train,val}/CITY and DATA_ROOT/gtFine/{train,val}/CITY'
 

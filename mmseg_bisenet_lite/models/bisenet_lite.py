@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.backbones.bisenetv1 import BiSeNetV1, ContextPath, FeatureFusionModule, SpatialPath
+from mmseg.models.backbones.bisenetv1 import (
+    AttentionRefinementModule,
+    BiSeNetV1,
+    ContextPath,
+    FeatureFusionModule,
+    SpatialPath,
+)
 from mmseg.registry import MODELS
 from torch import nn
 
@@ -15,9 +21,10 @@ class BiSeNetLite(BiSeNetV1):
     """BiSeNetV1 whose settings reach every path and whose fusion fits any context backbone.
 
     With the same settings and weights its outputs, and its state dict's keys, are those of ``BiSeNetV1``. It differs where
-    ``BiSeNetV1`` is silent or wrong: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` reach all paths (the backbone too, for those
-    it takes and ``backbone_cfg`` leaves out), ``in_channels`` reaches the backbone, and the fusion module takes as many
-    channels as the two paths give.
+    ``BiSeNetV1`` is silent or wrong: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` reach every module of both paths and of the
+    fusion, ``in_channels`` reaches the backbone, and the fusion module takes as many channels as the two paths give. The
+    three settings reach the backbone too, where ``backbone_cfg`` does not set them and the backbone is of that kind: one
+    that chose layer norm or GELU keeps them.
 
     Args:
         backbone_cfg: Config of the context path's backbone: any that returns four maps at strides 4, 8, 16 and 32.
@@ -69,24 +76,32 @@ class BiSeNetLite(BiSeNetV1):
 
         backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs)
         self.context_path = ContextPath(backbone_cfg, context_channels, align_corners, **cfgs)
+        for name, channels in zip(('arm16', 'arm32'), context_channels[1:], strict=True):  # ContextPath drops their settings
+            setattr(self.context_path, name, AttentionRefinementModule(channels, context_channels[0], **cfgs))
         self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfgs)
         self.ffm = FeatureFusionModule(spatial_channels[-1] + context_channels[0], out_channels, **cfgs)
         _check_backbone(self.context_path.backbone, in_channels, context_channels)
 
 
 def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> dict:
-    """``backbone_cfg`` with the image's channels, and with those of ``cfgs`` that it leaves out and its class takes."""
+    """``backbone_cfg`` with the image's channels, and with the settings that it leaves out and its class shares."""
     backbone_class = backbone_cfg['type']
     if isinstance(backbone_class, str):
         backbone_class = MODELS.get(backbone_class)
     if backbone_class is None:
         raise ValueError(f'backbone_cfg: no backbone {backbone_cfg["type"]!r} is registered')
-    inherited = {**cfgs, 'in_channels': in_channels}
-    taken = inspect.signature(backbone_class).parameters
-    completed = {name: value for name, value in inherited.items() if name in taken} | backbone_cfg
-    if 'in_channels' in taken:
-        completed['in_channels'] = in_channels  # there is one image: a nested value could only contradict it
-    return completed
+    theirs = inspect.signature(backbone_class).parameters
+    ours = inspect.signature(BiSeNetLite).parameters
+
+    def same_kind(name: str) -> bool:
+        default = theirs[name].default
+        own = ours[name].default
+        return default is inspect.Parameter.empty or (default and default['type']) == (own and own['type'])
+
+    shared = {name: cfg for name, cfg in cfgs.items() if name in theirs and same_kind(name)}
+    # There is one image, so a nested in_channels could only contradict it.
+    image = {'in_channels': in_channels} if 'in_channels' in theirs else {}
+    return {**shared, **backbone_cfg, **image}
 
 
 @torch.no_grad()

@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/lite_hinge.py',
+    '../_base_/datasets/toy_human.py',
+    '../_base_/schedules/schedule_toy.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(data_preprocessor=dict(size=_base_.crop_size))
+work_dir = './work_dirs/toy/{{ fileBasenameNoExtension }}'

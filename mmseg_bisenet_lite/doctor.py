@@ -1,0 +1,86 @@
+"""``python -m mmseg_bisenet_lite.doctor``: which host, versions and fixes are active, and what is missing.
+
+Ends with status 1 if something keeps the package from working.
+"""
+
+import importlib
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import requires
+
+from rich.console import Console
+from rich.table import Table
+
+from mmseg_bisenet_lite import __version__, compat
+
+
+def problems() -> Iterator[str]:
+    """What is wrong, one line each, with what to do about it."""
+    if problem := compat.host_problem():
+        yield problem
+    for name, (mmseg, *_) in compat.HOSTS.items():
+        if name != compat.host_name() and compat.version(mmseg):
+            yield f'both hosts are installed over each other: use a new virtual environment for {compat.host_name()} or {name}'
+    if compat.version('mmcv') and compat.version('mmcv-lite'):
+        yield 'mmcv and mmcv-lite are installed over each other: uninstall both, then install one'
+
+
+def devices() -> Iterator[str]:
+    """What torch can run on."""
+    import torch
+
+    yield f'CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}'
+    for index in range(torch.cuda.device_count()):
+        yield f'CUDA {index}: {torch.cuda.get_device_name(index)}'
+
+
+def extras() -> Iterator[tuple[str, str, bool]]:
+    """Each optional extra's name, its packages, and whether all of them are installed."""
+    packages: dict[str, list[str]] = {}
+    for requirement in requires('mmseg-bisenet-lite') or ():
+        if match := re.match(r"""([\w.-]+).*extra\s*==\s*['"]([\w-]+)['"]""", requirement):
+            packages.setdefault(match[2], []).append(match[1])
+    for extra, names in packages.items():
+        yield extra, ', '.join(names), all(compat.version(name) for name in names)
+
+
+def main() -> int:
+    """Print the report."""
+    console = Console()
+    found = list(problems())
+
+    versions = Table('what', 'version', title=f'mmseg-bisenet-lite {__version__} on {compat.host_name() or "no host"}')
+    versions.add_row('Python', platform.python_version())
+    distributions = [name for mmseg, mmengine, mmcvs in compat.HOSTS.values() for name in (mmseg, mmengine, *mmcvs)]
+    for name in ('torch', 'numpy', *distributions, 'opencv-python', 'opencv-python-headless', 'setuptools'):
+        if version := compat.version(name):
+            versions.add_row(name, version)
+    if importlib.util.find_spec('torch'):
+        for device in devices():
+            versions.add_row('device', device)
+    console.print(versions)
+
+    fixes = Table('fix', 'state', 'what is broken', 'goes when', title='Workarounds for the host')
+    active = {} if compat.host_problem() else compat.apply_fixes()
+    for fix in compat.FIXES:
+        state = {True: 'active', False: 'not needed', None: 'not applied'}[active.get(fix.name)]
+        fixes.add_row(fix.name, state, fix.broken, fix.delete_when)
+    console.print(fixes)
+
+    optional = Table('extra', 'state', 'packages', title='Optional extras')
+    for extra, names, installed in extras():
+        if not installed and extra in ('openmmlab', 'onedl') and compat.host_name():
+            continue  # the other host, which must not come beside this one
+        optional.add_row(extra, 'installed' if installed else f"pip install 'mmseg-bisenet-lite\\[{extra}]'", names)
+    console.print(optional)
+
+    for problem in found:
+        console.print(f'[bold red]problem[/]: {problem}', highlight=False)
+    console.print('Nothing is missing.' if not found else f'{len(found)} problem(s).')
+    return len(found)
+
+
+if __name__ == '__main__':
+    sys.exit(bool(main()))

@@ -1,0 +1,47 @@
+import cv2
+import numpy as np
+import pytest
+
+from mmseg_bisenet_lite import CamVidBinaryDataset, CamVidHumanDataset, CamVidVehicleDataset
+from mmseg_bisenet_lite.errors import InputError
+
+LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+TRAIN = dict(img_path='train', seg_map_path='trainannot')
+
+
+@pytest.fixture(params=['.png', '.jpg'])
+def layout(request, tmp_path):
+    """One photograph in the SegNet tutorial's layout; its label map holds every value."""
+    for name, suffix, pixels in (
+        ('train', request.param, np.full((8, 12, 3), 90, np.uint8)),
+        ('trainannot', '.png', np.repeat(np.arange(12, dtype=np.uint8)[None], 8, axis=0)),
+    ):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / f'0001TP_006690{suffix}'), pixels)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ('kind', 'foreground'), [(CamVidVehicleDataset, [8]), (CamVidHumanDataset, [9, 10])]
+)  # values as in the tutorial
+def test_values(layout, kind, foreground):
+    (sample,) = kind(data_root=str(layout), data_prefix=TRAIN, pipeline=LOAD)
+    expected = [255 if value == 11 else int(value in foreground) for value in range(12)]
+    assert sample['data_samples'].gt_sem_seg.data[0, 0].tolist() == expected
+
+
+def test_any_class_can_be_the_foreground(layout):
+    (sample,) = CamVidBinaryDataset(('road', 'pavement'), data_root=str(layout), data_prefix=TRAIN, pipeline=LOAD)
+    assert sample['data_samples'].gt_sem_seg.data[0, 0].tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 255]
+    with pytest.raises(InputError, match='choose among bicyclist, building'):
+        CamVidBinaryDataset(('truck',), data_root=str(layout), data_prefix=TRAIN)
+
+
+def test_the_photographs(camvid):
+    for split, count in (('train', 367), ('val', 101)):
+        dataset = CamVidVehicleDataset(
+            data_root=str(camvid), data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'), pipeline=LOAD
+        )
+        assert len(dataset) == count
+        assert dataset[0]['inputs'].shape == (3, 360, 480)
+        assert set(dataset[0]['data_samples'].gt_sem_seg.data.unique().tolist()) <= {0, 1, 255}

@@ -1,0 +1,113 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmseg.models.backbones import BiSeNetV1
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmseg_bisenet_lite import BiSeNetLite
+
+R18 = dict(type='ResNet', depth=18, num_stages=4, out_indices=(0, 1, 2, 3), norm_cfg=dict(type='BN'), contract_dilation=True)
+LITE = dict(backbone_cfg=dict(type='LiteVGG'), context_channels=(128, 128, 256))
+
+
+def test_equals_bisenetv1_with_resnet18():
+    torch.manual_seed(0)
+    theirs = BiSeNetV1(backbone_cfg=R18).eval()
+    ours = BiSeNetLite(backbone_cfg=R18).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    image = torch.randn(1, 3, 97, 130)
+    for a, b in zip(ours(image), theirs(image), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(('settings', 'gmac'), [(LITE, 34.4), (dict(backbone_cfg=R18), 59.1)])
+def test_multiplications_of_the_whole_network(settings, gmac):
+    # Source: the paper's facts: 34.4 and 59.1 GMAC at 1024x1024 with the main head's 3x3 convolution of 256 channels
+    # and its classifier; they are proportional to the area.
+    net = BiSeNetLite(**settings).eval()
+    head = torch.nn.Sequential(torch.nn.Conv2d(256, 256, 3, padding=1), torch.nn.Conv2d(256, 2, 1))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        head(net(torch.zeros(1, 3, 256, 256))[0])
+    assert counter.get_total_flops() / 2 * 16 / 1e9 == pytest.approx(gmac, abs=0.15)
+
+
+@pytest.fixture(scope='module')
+def lite():
+    return BiSeNetLite(**LITE).eval()
+
+
+@pytest.mark.parametrize('size', [(527, 952), (600, 600), (33, 65), (32, 32)])  # (height, width)
+def test_sizes_of_the_issue(lite, size):
+    check_shapes(lite, *size)
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(32, 200), width=st.integers(32, 200))
+def test_any_size_from_32_on(lite, height, width):
+    check_shapes(lite, height, width)
+
+
+def check_shapes(net, height, width):
+    with torch.no_grad():
+        fused, context8, context16 = net(torch.zeros(1, 3, height, width))
+    eighth, sixteenth = (-(-height // 8), -(-width // 8)), (-(-height // 16), -(-width // 16))
+    assert fused.shape == (1, 256, *eighth)
+    assert context8.shape == (1, 128, *eighth)
+    assert context16.shape == (1, 128, *sixteenth)
+
+
+@pytest.mark.parametrize('backbone', [dict(type='LiteVGG'), {k: v for k, v in R18.items() if k != 'norm_cfg'}])
+def test_settings_reach_every_path(backbone):
+    net = BiSeNetLite(
+        backbone_cfg=backbone,
+        in_channels=4,
+        context_channels=(32, 128, 256) if backbone['type'] == 'LiteVGG' else (32, 256, 512),
+        norm_cfg=dict(type='GN', num_groups=4),
+        conv_cfg=dict(type='ConvWS'),
+        act_cfg=dict(type='LeakyReLU'),
+    )
+    kinds = {type(module).__name__ for module in net.modules()}
+    assert 'GroupNorm' in kinds
+    assert not kinds & {'BatchNorm2d', 'Conv2d'}
+    for path in (net.context_path.arm16, net.spatial_path, net.ffm):
+        assert any(isinstance(m, torch.nn.LeakyReLU) for m in path.modules())
+        assert not any(isinstance(m, torch.nn.ReLU) for m in path.modules())
+    assert net.ffm.conv1.in_channels == 128 + 32
+    assert net.eval()(torch.zeros(1, 4, 64, 64))[0].shape == (1, 256, 8, 8)
+
+
+def test_nested_settings_win_but_for_the_image():
+    net = BiSeNetLite(**{**LITE, 'backbone_cfg': dict(type='LiteVGG', in_channels=3, norm_cfg=dict(type='IN'))}, in_channels=1)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.context_path.backbone.modules())
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in net.spatial_path.modules())
+    assert net.context_path.backbone.blocks[0][0].in_channels == 1
+
+
+def test_other_backbones_fit():
+    stdc = dict(
+        type='STDCNet', stdc_type='STDCNet1', in_channels=3, channels=(32, 64, 256, 512, 1024), bottleneck_type='cat', num_convs=4
+    )
+    with pytest.raises(ValueError, match='STDCNet gives maps'):  # it has three maps, at 1/8, 1/16 and 1/32
+        BiSeNetLite(backbone_cfg=stdc, context_channels=(128, 512, 1024))
+    mit = dict(type='MixVisionTransformer', embed_dims=32, num_stages=4, num_layers=[1] * 4, num_heads=[1, 2, 4, 8])
+    net = BiSeNetLite(backbone_cfg=mit, context_channels=(128, 128, 256)).eval()
+    assert net(torch.zeros(1, 3, 64, 96))[0].shape == (1, 256, 8, 12)
+
+
+def test_wrong_context_channels_are_named():
+    with pytest.raises(ValueError, match=r'LiteVGG gives maps of .*\(256, 32\).* with 256 and 512 channels'):
+        BiSeNetLite(backbone_cfg=dict(type='LiteVGG'))
+
+
+def test_the_check_leaves_no_trace():
+    torch.manual_seed(0)
+    net = BiSeNetLite(**LITE)
+    after = torch.rand(1)
+    assert all(module.training for module in net.modules())
+    assert all((m.running_mean == 0).all() for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    assert all(p.grad is None and p.requires_grad for p in net.parameters())
+    torch.manual_seed(0)
+    BiSeNetLite(**LITE)
+    assert torch.equal(after, torch.rand(1))

@@ -1,0 +1,33 @@
+"""Render a small street data set in Cityscapes' layout, to try everything without an account."""
+
+import argparse
+from pathlib import Path
+
+from rich.progress import track
+
+from mmseg_bisenet_lite.cli import one_line_errors, size
+from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
+
+
+def main() -> None:
+    """Parse, render, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', type=Path, help='folder to make')
+    parser.add_argument('--size', type=size, default=(512, 256), metavar='WxH', help='of the images (default: 512x256)')
+    parser.add_argument('--train', type=int, default=96, help='number of training images (default: 96)')
+    parser.add_argument('--val', type=int, default=24, help='number of validation images (default: 24)')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same files (default: 0)')
+    args = parser.parse_args()
+    with one_line_errors():
+        written = write_toy_cityscapes(
+            args.out,
+            size=args.size,
+            images=(args.train, args.val),
+            seed=args.seed,
+            progress=lambda tasks: track(tasks, 'Rendering'),
+        )
+    print(f'{args.out}: {args.train} training and {args.val} validation images{"" if written else " (were there already)"}')
+
+
+if __name__ == '__main__':
+    main()
