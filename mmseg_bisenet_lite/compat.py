@@ -154,7 +154,9 @@ def _load_checkpoints_safely() -> bool:
                 code = re.search(r'GLOBAL (\S+)', str(error))
                 what = f'would run {code[1]}' if code else 'is not a plain checkpoint'
                 raise InputError(f'{filename}: refused, loading it {what}; only weights and plain data are loaded') from error
-            except (EOFError, RuntimeError) as error:
+            except FileNotFoundError:
+                raise
+            except (EOFError, OSError, RuntimeError) as error:  # what torch.load raises for files that are cut
                 raise InputError(f'{filename}: not a readable checkpoint, or a truncated one: {_first_line(error)}') from error
 
     CheckpointLoader.register_scheme('', load_from_local, force=True)

@@ -1,0 +1,195 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend
+from mmengine.logging import HistoryBuffer
+from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import SegTTAModel
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.errors import InputError
+
+
+class Payload:
+    """Pickles as a call that leaves a file behind."""
+
+    def __init__(self, call, *args):
+        self.call, self.args = call, args
+
+    def __reduce__(self):
+        return self.call, self.args
+
+
+def test_every_fix_is_told():
+    assert set(compat.apply_fixes()) == {fix.name for fix in compat.FIXES}
+    assert all(fix.broken and fix.delete_when for fix in compat.FIXES)
+    assert compat.apply_fixes()['compiled-ops'] == (compat.host_name() == 'OpenMMLab' and compat.version('mmcv') is None)
+
+
+def test_a_missing_host_is_one_clear_line(tmp_path):
+    # A new interpreter that has our package and nothing else.
+    code = (
+        'import sys; sys.path = [p for p in sys.path if "site-packages" not in p] + [sys.argv[1]]\n'
+        'import mmseg_bisenet_lite as m\n'
+        'try: m.LiteVGG\n'
+        'except ImportError as error: print(error)'
+    )
+    root = compat.mim_folder('mmseg_bisenet_lite').parents[1]
+    output = subprocess.run([sys.executable, '-I', '-c', code, str(root)], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == f'LiteVGG needs MMSegmentation: the module torch is missing: {compat.INSTALL}'
+
+
+def test_a_newer_mmcv_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(compat, 'version', {'mmsegmentation': '1.2.2', 'mmcv': '2.2.0'}.get)
+    assert compat.host_problem() == 'mmsegmentation refuses mmcv 2.2.0: install mmcv 2.1.0 or mmcv-lite 2.1.0'
+
+
+@pytest.mark.skipif(not compat.apply_fixes()['compiled-ops'], reason='this host has compiled operators or guards their imports')
+def test_compiled_ops_say_what_is_missing():
+    from mmcv.ops import sigmoid_focal_loss
+
+    with pytest.raises(RuntimeError, match='mmcv-lite'):
+        sigmoid_focal_loss(torch.zeros(2, 2), torch.zeros(2, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    ('base', 'key'),
+    [
+        ('mmseg::_base_/models/bisenetv1_r18-d32.py', 'model'),
+        ('mmseg_bisenet_lite::lite_hinge_vehicle.py', 'model'),
+        ('mmseg_bisenet_lite::camvid/lite_ce_human.py', 'train_dataloader'),
+    ],
+)
+def test_configs_of_packages_can_be_bases(tmp_path, base, key):
+    path = tmp_path / 'child.py'
+    path.write_text(f'_base_ = {base!r}\n')
+    assert key in Config.fromfile(path)
+
+
+def test_a_wrong_package_config_is_named(tmp_path):
+    path = tmp_path / 'child.py'
+    path.write_text("_base_ = 'mmseg_bisenet_lite::nowhere.py'\n")
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.py'):
+        Config.fromfile(path)
+
+
+def test_mmengines_own_checkpoints_load(tmp_path):
+    history = HistoryBuffer([0.5, 0.25], [1, 1])
+    history.update(0.125)
+    meta = dict(loss=history, scalar=np.float64(0.5), array=np.arange(3), small=np.float32([1.0]), cfg='x = 1', iter=3)
+    save_checkpoint(dict(state_dict=dict(weight=torch.ones(2)), meta=meta), str(tmp_path / 'iter_3.pth'))
+    checkpoint = CheckpointLoader.load_checkpoint(str(tmp_path / 'iter_3.pth'))
+    assert checkpoint['state_dict']['weight'].tolist() == [1, 1]
+    assert checkpoint['meta']['loss'].mean() == history.mean()
+    assert checkpoint['meta']['loss'].statistics('min') == 0.125
+    assert checkpoint['meta']['array'].tolist() == [0, 1, 2]
+    assert checkpoint['meta']['scalar'] == 0.5
+
+
+def test_checkpoints_of_numpy_1_load(tmp_path):
+    path = tmp_path / 'old.pth'
+    # The legacy format has no lengths and checksums, so that the name NumPy 1 would have written can be put in place.
+    torch.save(dict(array=np.arange(3)), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b'numpy._core.multiarray', b'numpy.core.multiarray'))
+    assert CheckpointLoader.load_checkpoint(str(path))['array'].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+@pytest.mark.parametrize(
+    'attack',
+    [
+        lambda path: Payload(open, path, 'w'),
+        lambda path: Payload(exec, f'open({path!r}, "w")'),
+        lambda path: Payload(getattr, np.ndarray, 'tofile'),
+        lambda path: Payload(getattr, HistoryBuffer, '__init__'),
+    ],
+)
+def test_a_checkpoint_that_carries_code_is_refused(tmp_path, attack, legacy):
+    path, victim = tmp_path / 'evil.pth', tmp_path / 'victim'
+    torch.save(dict(state_dict={}, meta=attack(str(victim))), path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(InputError, match=r'evil\.pth: refused') as error:
+        CheckpointLoader.load_checkpoint(str(path))
+    assert not victim.exists()
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('content', [b'', b'no checkpoint', None])
+def test_a_broken_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / 'cut.pth'
+    torch.save(dict(weight=torch.ones(1000)), path)
+    path.write_bytes(path.read_bytes()[:-500] if content is None else content)
+    with pytest.raises(InputError, match=r'cut\.pth'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'absent\.pth'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'absent.pth'))
+
+
+def test_a_checkpoint_being_written_is_not_there_yet(tmp_path, monkeypatch):
+    target = tmp_path / 'iter_1.pth'
+    LocalBackend().put(b'old', str(target))
+
+    class Stop(Exception):
+        pass
+
+    def stop(source, destination):
+        assert target.read_bytes() == b'old'
+        raise Stop
+
+    monkeypatch.setattr(compat.os, 'replace', stop)
+    with pytest.raises(Stop):
+        LocalBackend().put(b'new', str(target))
+    assert target.read_bytes() == b'old'
+    assert [path.name for path in tmp_path.iterdir()] == ['iter_1.pth']
+    monkeypatch.undo()
+    LocalBackend().put(b'new', str(target))
+    LocalBackend().put_text('text', str(tmp_path / 'notes'))
+    assert target.read_bytes() == b'new'
+    assert (tmp_path / 'notes').read_text() == 'text'
+
+
+def test_amp_works_on_this_device():
+    net = nn.Conv2d(3, 4, 1)
+    seen = []
+    net.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    wrapper = OPTIM_WRAPPERS.build(
+        dict(type='AmpOptimWrapper', loss_scale='dynamic', optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+    )
+    before = net.weight.detach().clone()
+    with wrapper.optim_context(net):
+        loss = net(torch.ones(1, 3, 4, 4)).float().sum()
+    wrapper.update_params(loss)
+    assert seen[0] in (torch.bfloat16, torch.float16)
+    assert not torch.equal(before, net.weight)
+    wrapper.load_state_dict(wrapper.state_dict())
+
+
+class OneMap(nn.Module):
+    """A segmentor with one score map, as far as SegTTAModel looks."""
+
+    out_channels = 1
+
+    class decode_head:  # noqa: N801
+        threshold = 0.5
+
+
+def test_tta_of_one_score_map_averages_probabilities():
+    probabilities = torch.tensor([[0.1, 0.4, 0.9, 0.0], [0.2, 0.7, 0.2, 1.0]])
+    views = [
+        SegDataSample(metainfo=dict(img_path='a.png'), seg_logits=PixelData(data=row.reshape(1, 1, 4))) for row in probabilities
+    ]
+    tta = SegTTAModel.__new__(SegTTAModel)
+    nn.Module.__init__(tta)
+    tta.module = OneMap()
+    (merged,) = tta.merge_preds([views])
+    assert merged.pred_sem_seg.data.flatten().tolist() == [0, 1, 1, 0]

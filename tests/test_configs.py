@@ -1,0 +1,120 @@
+"""Every config as it is resolved, not as it is written."""
+
+from itertools import product
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.structures import PixelData
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.structures import SegDataSample
+
+from mmseg_bisenet_lite.compat import mim_folder
+
+CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
+NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
+LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle']
+
+
+@pytest.fixture(params=LEAVES)
+def leaf(request):
+    return request.param, Config.fromfile(CONFIGS / f'{request.param}.py')
+
+
+def test_no_leaf_is_forgotten():
+    found = {str(path.relative_to(CONFIGS).with_suffix('')) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts}
+    assert found == set(LEAVES)
+
+
+def test_training_is_the_papers(leaf):
+    # Source: the paper's section on training.
+    name, cfg = leaf
+    assert cfg.optim_wrapper.optimizer.type == 'SGD'
+    assert cfg.optim_wrapper.optimizer.lr == 2.5e-2
+    assert cfg.optim_wrapper.optimizer.momentum == 0.9
+    assert cfg.optim_wrapper.optimizer.weight_decay == 1e-4
+    assert cfg.train_dataloader.batch_size == 8
+    (policy,) = cfg.param_scheduler
+    assert (policy.type, policy.power, policy.begin, policy.end) == ('PolyLR', 0.9, 0, cfg.train_cfg.max_iters)
+
+
+def test_data_is_the_named_one_everywhere(leaf):
+    name, cfg = leaf
+    kind = 'CamVid' if name.startswith('camvid') else 'Cityscapes'
+    expected = f'{kind}{"Human" if name.endswith("human") else "Vehicle"}Dataset'
+    loaders = [cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader]
+    assert {loader.dataset.type for loader in loaders} == {expected}
+    assert DATASETS.get(expected) is not None
+    assert len({loader.dataset.data_root for loader in loaders}) == 1
+    assert cfg.val_dataloader == cfg.test_dataloader
+    train, val = cfg.train_dataloader.dataset.data_prefix, cfg.val_dataloader.dataset.data_prefix
+    assert all('train' in train[key] and 'val' in val[key] for key in ('img_path', 'seg_map_path'))
+
+
+def test_augmentation_is_bisenets(leaf):
+    # Source: the paper's section on training.
+    name, cfg = leaf
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    kinds = [step.type for step in pipeline]
+    assert kinds == ['LoadImageFromFile', 'LoadAnnotations', 'RandomChoice', 'RandomCrop', 'RandomFlip', 'PackSegInputs']
+    assert [step[0].scale_factor for step in pipeline[2].transforms] == [0.75, 1.0, 1.5, 1.75, 2.0]
+    assert pipeline[3].crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
+    assert pipeline[4].prob == 0.5
+    for step in [*pipeline, *cfg.tta_pipeline]:
+        TRANSFORMS.build(step)
+
+
+def test_losses_are_the_papers(leaf):
+    # Hinge on the main output only; the auxiliary outputs keep cross entropy.
+    name, cfg = leaf
+    main = 'BinaryHingeLoss' if 'hinge' in name else 'CrossEntropyLoss'
+    assert cfg.model.decode_head.loss_decode.type == main
+    assert [head.loss_decode.type for head in cfg.model.auxiliary_head] == ['CrossEntropyLoss'] * 2
+    assert {head.num_classes for head in (cfg.model.decode_head, *cfg.model.auxiliary_head)} == {2}
+
+
+def test_batch_norm_is_synchronised_everywhere(leaf):
+    name, cfg = leaf
+    kinds = {type(module).__name__ for module in MODELS.build(cfg.model).modules()}
+    assert 'SyncBatchNorm' in kinds
+    assert not kinds & {'BatchNorm2d', '_BatchNormXd'}
+
+
+def test_the_context_path_is_the_named_one(leaf):
+    name, cfg = leaf
+    backbone = MODELS.build(cfg.model).backbone.context_path.backbone
+    expected = {'lite': 1_171_432, 'r18': 11_176_512}[name.split('/')[-1].split('_')[0]]  # torchvision's resnet18 less its fc
+    assert sum(p.numel() for p in backbone.parameters()) == expected
+
+
+def test_work_dirs_do_not_collide():
+    named = [Config.fromfile(CONFIGS / f'{name}.py').get('work_dir', f'./work_dirs/{name}') for name in LEAVES]
+    assert len(set(named)) == len(LEAVES)
+
+
+@pytest.mark.parametrize('name', [name for name in LEAVES if not name.startswith('camvid')])
+def test_trains_and_predicts(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    model = MODELS.build(cfg.model)
+    model.data_preprocessor.size = (64, 96)
+
+    def batch():
+        label = torch.randint(2, (1, 64, 96))
+        label[:, :4] = 255
+        meta = dict(img_shape=(64, 96), ori_shape=(64, 96))
+        sample = SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
+        return dict(inputs=[torch.randint(256, (3, 64, 96), dtype=torch.uint8)] * 2, data_samples=[sample.clone(), sample.clone()])
+
+    data = model.data_preprocessor(batch(), training=True)
+    losses = model(**data, mode='loss')
+    main = 'decode.loss_hinge' if 'hinge' in name else 'decode.loss_ce'
+    assert {key for key in losses if 'loss' in key} == {main, 'aux_0.loss_ce', 'aux_1.loss_ce'}
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+    model.eval()
+    with torch.no_grad():
+        sample = model(**model.data_preprocessor(batch(), training=False), mode='predict')[0]
+    assert sample.pred_sem_seg.data.shape == (1, 64, 96)
+    assert set(sample.pred_sem_seg.data.unique().tolist()) <= {0, 1}

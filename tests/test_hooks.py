@@ -1,0 +1,58 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.model import BaseTTAModel
+from torch import nn
+
+from mmseg_bisenet_lite import StrictCheckpointHook
+from mmseg_bisenet_lite.errors import InputError
+
+
+class Net(nn.Module):
+    def __init__(self, classes=2):
+        super().__init__()
+        self.backbone = nn.Conv2d(3, 4, 1)
+        self.decode_head = nn.Conv2d(4, classes, 1)
+
+
+class TTA(BaseTTAModel):
+    def __init__(self, module):
+        nn.Module.__init__(self)
+        self.module = module
+
+    def merge_preds(self, data_samples_list):
+        return []
+
+
+def load(weights, model=None, **options):
+    runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth')
+    StrictCheckpointHook(**options).after_load_checkpoint(runner, dict(state_dict=weights))
+
+
+def test_the_models_own_weights_pass():
+    load(Net().state_dict())
+    load(Net().state_dict(), model=TTA(Net()))
+    load({f'module.{key}': value for key, value in Net().state_dict().items()})
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda w: w.pop('backbone.bias'), r'1 missing \(as backbone.bias\)'),
+        (lambda w: w.update(extra=torch.zeros(1)), r'1 unexpected \(as extra\)'),
+        (lambda w: w.update({'decode_head.bias': torch.zeros(19)}), r'1 of another shape \(as decode_head.bias\)'),
+    ],
+)
+def test_other_weights_are_refused(change, message):
+    weights = Net().state_dict()
+    change(weights)
+    with pytest.raises(InputError, match=rf'work_dirs/a\.pth: .*{message}'):
+        load(weights)
+
+
+def test_named_parts_may_differ():
+    weights = Net(classes=19).state_dict()
+    with pytest.raises(InputError, match='2 of another shape'):
+        load(weights)
+    load(weights, allow=['decode_head'])
