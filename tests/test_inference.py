@@ -1,0 +1,42 @@
+"""MMSegmentation's own inference API on our configs."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.apis import MMSegInferencer, inference_model, init_model
+from mmseg.registry import MODELS
+
+from mmseg_bisenet_lite import CityscapesVehicleDataset
+from mmseg_bisenet_lite.compat import mim_folder
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'lite.pth'
+    cfg = Config.fromfile(CONFIG)
+    meta = dict(dataset_meta=CityscapesVehicleDataset.METAINFO)
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta=meta), path)
+    return path
+
+
+CONFIG = str(mim_folder('mmseg_bisenet_lite') / 'configs' / 'lite_hinge_vehicle.py')
+FRAME = np.random.default_rng(0).integers(0, 256, (67, 101, 3), np.uint8)
+
+
+def test_init_model_and_inference_model(checkpoint):
+    model = init_model(CONFIG, str(checkpoint), device='cpu')
+    assert model.dataset_meta['classes'] == ('background', 'vehicle')
+    assert model.dataset_meta['palette'] == CityscapesVehicleDataset.METAINFO['palette']
+    mask = inference_model(model, FRAME).pred_sem_seg.data
+    assert mask.shape == (1, 67, 101)
+    assert set(mask.unique().tolist()) <= {0, 1}
+
+
+def test_inferencer(checkpoint, tmp_path):
+    inferencer = MMSegInferencer(CONFIG, str(checkpoint), device='cpu')
+    assert inferencer.visualizer.dataset_meta['classes'] == ('background', 'vehicle')
+    assert inferencer.visualizer.dataset_meta['palette'] == CityscapesVehicleDataset.METAINFO['palette']
+    result = inferencer(FRAME, out_dir=str(tmp_path), show=False)
+    assert result['predictions'].shape == (67, 101)
+    assert len(list((tmp_path / 'vis').iterdir())) == len(list((tmp_path / 'pred').iterdir())) == 1

@@ -1,0 +1,89 @@
+"""The wheel: MIM's files travel in it, and it works outside a checkout; extras leave a full mmcv alone."""
+
+import runpy
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+
+import pytest
+import yaml
+
+from mmseg_bisenet_lite import compat
+
+
+@pytest.fixture(scope='module')
+def wheel(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('wheel')
+    command = [sys.executable, '-m', 'hatchling', 'build', '-t', 'wheel', '-d', str(folder)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    return next(folder.glob('*.whl'))
+
+
+def test_mims_files_travel(wheel, root):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in [*root.glob('configs/**/*.py'), *root.glob('tools/*.py'), root / 'configs' / 'metafile.yml']:
+        assert f'mmseg_bisenet_lite/.mim/{path.relative_to(root).as_posix()}' in names
+    assert 'mmseg_bisenet_lite/.mim/model-index.yml' in names
+    assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
+
+
+def test_the_metafile_names_every_model_once():
+    mim = compat.mim_folder('mmseg_bisenet_lite')
+    (metafile,) = yaml.safe_load((mim / 'model-index.yml').read_text())['Import']
+    models = yaml.safe_load((mim / metafile).read_text())['Models']
+    configs = [model['Config'] for model in models]
+    assert len({model['Name'] for model in models}) == len(set(configs)) == len(models) == 16
+    assert all((mim / config).is_file() for config in configs)
+
+
+def test_the_installed_package_works_outside_a_checkout(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / 'site')
+    (tmp_path / 'mine.py').write_text("_base_ = 'mmseg_bisenet_lite::lite_hinge_human.py'\n")
+    code = (
+        'import sys; sys.path.insert(0, "site")\n'
+        'import mmseg_bisenet_lite; print(mmseg_bisenet_lite.__file__)\n'
+        'from mmengine.config import Config; print(Config.fromfile("mine.py").model.backbone.type)'
+    )
+    output = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path / 'site') in output
+    assert output.endswith('BiSeNetLite\n')
+
+
+@pytest.mark.parametrize('distribution', [None, 'mmcv-lite-2.1.0', 'mmcv_lite-2.1.0', 'mmcv-2.1.0'])
+def test_a_full_mmcv_is_never_overwritten(root, tmp_path, monkeypatch, distribution):
+    monkeypatch.setattr(sysconfig, 'get_paths', lambda: dict(purelib=str(tmp_path)))
+    monkeypatch.setattr('site.getusersitepackages', lambda: str(tmp_path / 'user'))
+    if distribution:
+        (tmp_path / f'{distribution}.dist-info').mkdir()
+    hook = runpy.run_path(str(root / '.ci' / 'extras.py'))['ExtrasHook']
+    metadata = {}
+    hook(str(root), dict(extras=dict(openmmlab=['torch', 'mmcv-lite>=2.1,<2.2'], test=['pytest']))).update(metadata)
+    expected = ['torch'] if distribution == 'mmcv-2.1.0' else ['torch', 'mmcv-lite>=2.1,<2.2']
+    assert metadata['optional-dependencies'] == dict(openmmlab=expected, test=['pytest'])
+
+
+def test_the_doctor_reports():
+    done = subprocess.run([sys.executable, '-m', 'mmseg_bisenet_lite.doctor'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert f'on {compat.host_name()}' in done.stdout
+    assert all(fix.name in done.stdout for fix in compat.FIXES)
+    assert 'Nothing is missing.' in done.stdout
+
+
+def test_the_doctor_runs_without_a_host(root, tmp_path):
+    import rich
+
+    # Our package, and rich with what it needs, in an interpreter that has nothing else.
+    for module in ('rich', 'pygments', 'markdown_it', 'mdurl'):
+        source = f'{rich.__path__[0]}/../{module}'
+        shutil.copytree(source, tmp_path / module, ignore=shutil.ignore_patterns('__pycache__'))
+    shutil.copytree(root / 'mmseg_bisenet_lite', tmp_path / 'mmseg_bisenet_lite', ignore=shutil.ignore_patterns('.mim'))
+    code = (
+        'import runpy, sys; sys.path = [p for p in sys.path if "site-packages" not in p] + [sys.argv[1]]\n'
+        'runpy.run_module("mmseg_bisenet_lite.doctor", run_name="__main__")'
+    )
+    done = subprocess.run([sys.executable, '-I', '-c', code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert 'problem: the module torch is missing' in done.stdout
