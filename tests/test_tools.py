@@ -121,6 +121,7 @@ def test_two_processes_through_torchrun(tmp_path, toy, tools, config):
         tools / 'train.py',
         *(config, '--launcher', 'pytorch', '--work-dir', tmp_path / 'work', *options(toy, iters=2)),
         *(f'{part}.norm_cfg.type=BN' for part in batch_norm),  # SyncBN exists on GPUs only
+        'model_wrapper_cfg.device_ids=None',  # the default names a GPU
         cwd=tmp_path,
         launcher=('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2'),
     )
@@ -132,7 +133,6 @@ def test_two_processes_through_torchrun(tmp_path, toy, tools, config):
 
 def test_mmsegs_own_train_runs_a_foreign_project(tmp_path, toy):
     # A project that knows us by custom_imports alone, and gives our modules to MMSegmentation's own script.
-    (tmp_path / 'plugin.py').write_text("custom_imports = dict(imports=['mmseg_bisenet_lite'], allow_failed_imports=False)\n")
     config = tmp_path / 'mine.py'
     config.write_text(
         """
@@ -172,10 +172,9 @@ default_hooks = dict(logger=dict(type='LoggerHook', interval=1), checkpoint=dict
 
 
 def test_mmsegs_own_train_finds_our_configs(tmp_path, toy):
-    # A base that imports the package comes first, since MMEngine looks for the bases before it imports anything.
-    (tmp_path / 'plugin.py').write_text('import mmseg_bisenet_lite\n')
+    # MMEngine looks for the bases before it imports anything, so the expression has to import the package.
     config = tmp_path / 'mine.py'
-    config.write_text("_base_ = ['./plugin.py', 'mmseg_bisenet_lite::toy/lite_hinge_vehicle.py']\n")
+    config.write_text("_base_ = __import__('mmseg_bisenet_lite').__name__ + '::toy/lite_hinge_vehicle.py'\n")
     arguments = (config, '--work-dir', tmp_path / 'work', *options(toy, iters=2))
     finish(start(mim_folder('mmseg') / 'tools' / 'train.py', *arguments, cwd=tmp_path))
     assert (tmp_path / 'work' / 'iter_2.pth').is_file()

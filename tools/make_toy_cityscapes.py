@@ -13,8 +13,8 @@ def main() -> None:
     """Parse, render, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path, help='folder to make')
-    parser.add_argument('--size', type=size, default=(512, 256), metavar='WxH', help='of the images (default: 512x256)')
-    parser.add_argument('--train', type=int, default=96, help='number of training images (default: 96)')
+    parser.add_argument('--size', type=size, default=(384, 192), metavar='WxH', help='of the images (default: 384x192)')
+    parser.add_argument('--train', type=int, default=128, help='number of training images (default: 128)')
     parser.add_argument('--val', type=int, default=24, help='number of validation images (default: 24)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same files (default: 0)')
     args = parser.parse_args()

@@ -1,7 +1,7 @@
 """A toy street data set in Cityscapes' layout: rendered, seeded, and learnable in minutes on a CPU.
 
-Vehicles and people stand on a street in perspective, in any colour, so that shape and not colour tells them apart; skips,
-post boxes, signs, bushes and painted hoardings look a little like them and are background.
+Vehicles and people stand on a street in perspective, in any colour, so that shape tells them apart; skips, post boxes, signs,
+bushes and painted hoardings look a little like them and are background.
 """
 
 import json
@@ -49,12 +49,12 @@ class Canvas:
         self.polygon([(left, bottom), (right, bottom), (right, top), (left, top)], colour, name)
 
     def disc(self, x: float, y: float, radius: float, colour: Colour, name: str | None, ring: bool = False) -> None:
-        """Fill a circle whose radius is in units of the square's height, or draw it as a ring."""
+        """Fill a circle whose radius is in units of the square's height, or draw it as a ring, labelled whole as in Cityscapes."""
         thickness = max(1, round(0.03 * self.size[1])) if ring else cv2.FILLED
         pixels = max(1, round(radius * self.size[1]))
         cv2.circle(self.image, self._pixel(x, y), pixels, colour, thickness)
         if name:
-            cv2.circle(self.label, self._pixel(x, y), pixels, ID[name], thickness)
+            cv2.circle(self.label, self._pixel(x, y), pixels, ID[name], cv2.FILLED)
 
     def _pixel(self, x: float, y: float) -> tuple[int, int]:
         x = 1 - x if self.mirrored else x
@@ -72,6 +72,8 @@ def _car(canvas: Canvas, paint: Colour, glass: Colour, rng: np.random.Generator)
 
 def _truck(canvas: Canvas, paint: Colour, glass: Colour, rng: np.random.Generator) -> None:
     canvas.box(0, 0.15, 0.68, 1, _tint(paint, 0.8), 'truck')
+    for left in np.arange(0.03, 0.66, 0.06):
+        canvas.box(left, 0.2, left + 0.02, 0.95, _tint(paint, 0.6), None)
     canvas.polygon([(0.7, 0.15), (1, 0.15), (1, 0.45), (0.94, 0.75), (0.7, 0.75)], paint, 'truck')
     canvas.polygon([(0.8, 0.45), (0.97, 0.45), (0.92, 0.7), (0.8, 0.7)], glass, None)
     _wheels(canvas, (0.15, 0.3, 0.85), 0.13, 'truck')
@@ -81,6 +83,8 @@ def _bus(canvas: Canvas, paint: Colour, glass: Colour, rng: np.random.Generator)
     canvas.box(0, 0.12, 1, 1, paint, 'bus')
     for left in np.arange(0.04, 0.9, 0.16):
         canvas.box(left, 0.5, left + 0.12, 0.85, glass, None)
+        canvas.box(left + 0.03, 0.2, left + 0.05, 0.42, _tint(paint, 0.6), None)
+        canvas.box(left + 0.09, 0.2, left + 0.11, 0.42, _tint(paint, 0.6), None)
     _wheels(canvas, (0.18, 0.8), 0.12, 'bus')
 
 
@@ -147,18 +151,19 @@ Draw = Callable[[Canvas, Colour, Colour, np.random.Generator], None]
 
 # Drawing, height of a nearby one and its width, in image heights, and how many there are in a scene (range).
 OBJECTS: tuple[tuple[Draw, float, float, tuple[int, int]], ...] = (
-    (_car, 0.34, 0.75, (2, 5)),
-    (_truck, 0.62, 1.25, (0, 2)),
-    (_bus, 0.62, 1.45, (0, 1)),
-    (_person, 0.5, 0.2, (2, 5)),
-    (_rider, 0.55, 0.45, (0, 2)),
-    (_skip, 0.34, 0.6, (0, 2)),
-    (_post_box, 0.42, 0.2, (0, 2)),
-    (_sign, 0.6, 0.2, (0, 2)),
-    (_bush, 0.4, 0.5, (0, 2)),
-    (_hoarding, 0.5, 0.7, (0, 1)),
+    (_car, 0.3, 0.66, (2, 5)),
+    (_truck, 0.5, 1.0, (0, 2)),
+    (_bus, 0.5, 1.2, (0, 2)),
+    (_person, 0.45, 0.18, (2, 5)),
+    (_rider, 0.48, 0.4, (0, 2)),
+    (_skip, 0.24, 0.45, (0, 2)),
+    (_post_box, 0.32, 0.16, (0, 2)),
+    (_sign, 0.45, 0.15, (0, 2)),
+    (_bush, 0.3, 0.4, (0, 2)),
+    (_hoarding, 0.4, 0.55, (0, 1)),
 )
 ON_THE_ROAD = (_car, _truck, _bus, _rider)
+DULL = (_skip, _post_box, _hoarding)  # painted in the colours of rust, stone and earth
 
 
 def render_scene(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +182,7 @@ def render_scene(rng: np.random.Generator, width: int, height: int) -> tuple[np.
     _background(canvas, horizon, rng)
     whole = canvas.foot, canvas.size
     drawings = [(draw, h, w) for draw, h, w, (low, high) in OBJECTS for _ in range(rng.integers(low, high + 1))]
-    distances = np.sort(rng.uniform(0.12, 1, len(drawings)) ** 1.5)  # 0 on the horizon, 1 at the camera; far ones first
+    distances = np.sort(rng.uniform(0.2, 1, len(drawings)) ** 1.5)  # 0 on the horizon, 1 at the camera; far ones first
     for nearness, index in zip(distances, rng.permutation(len(drawings)), strict=True):
         draw, object_height, object_width = drawings[index]
         scale = canvas.image.shape[0] * nearness * rng.uniform(0.85, 1.15)
@@ -187,7 +192,8 @@ def render_scene(rng: np.random.Generator, width: int, height: int) -> tuple[np.
         y = whole[1][1] * (1 - horizon * (1 - nearness))
         canvas.place((x, y), size, mirrored=bool(rng.integers(2)))
         canvas.polygon([(0.02, -0.03), (0.98, -0.03), (0.9, 0.05), (0.1, 0.05)], (45, 45, 45), None)  # its shadow
-        draw(canvas, _colour(rng), _tint((110, 90, 70), rng.uniform(0.5, 1.5)), rng)
+        paint = _tint((90, 110, 130), rng.uniform(0.5, 1.6)) if draw in DULL else _colour(rng)
+        draw(canvas, paint, _tint((110, 90, 70), rng.uniform(0.5, 1.5)), rng)
     canvas.place(*whole)
     canvas.polygon([(0.2, 0), (0.8, 0), (0.7, 0.05), (0.5, 0.07), (0.3, 0.05)], (30, 30, 30), 'ego vehicle')
 
@@ -237,8 +243,8 @@ def _tint(colour: Colour, factor: float) -> Colour:
 
 def write_toy_cityscapes(
     out: Path,
-    size: tuple[int, int] = (512, 256),
-    images: tuple[int, int] = (96, 24),
+    size: tuple[int, int] = (384, 192),
+    images: tuple[int, int] = (128, 24),
     seed: int = 0,
     progress: Callable[[Sequence], Sequence] = lambda tasks: tasks,
 ) -> bool:
