@@ -217,7 +217,7 @@ def _write_atomically() -> bool:
             temporary = f'{filepath}.tmp{os.getpid()}'
             try:
                 write(self, obj, temporary, *args, **kwargs)
-                os.replace(temporary, filepath)
+                Path(temporary).replace(filepath)
             finally:
                 Path(temporary).unlink(missing_ok=True)
 

@@ -77,7 +77,7 @@ def main() -> int:
     console.print(optional)
 
     for problem in found:
-        console.print(f'[bold red]problem[/]: {problem}', highlight=False)
+        console.print(f'[bold red]problem[/]: {problem}', highlight=False, soft_wrap=True)
     console.print('Nothing is missing.' if not found else f'{len(found)} problem(s).')
     return len(found)
 

@@ -37,14 +37,12 @@ class StrictCheckpointHook(Hook):
         weights = checkpoint.get('state_dict', checkpoint)
         found = {re.sub(r'^module\.', '', key): tuple(value.shape) for key, value in weights.items()}
 
-        differences = {
+        differing = {
             'missing': expected.keys() - found.keys(),
             'unexpected': found.keys() - expected.keys(),
             'of another shape': {key for key in expected.keys() & found.keys() if expected[key] != found[key]},
         }
-        differences = {
-            kind: sorted(key for key in keys if not key.startswith(self.allow)) for kind, keys in differences.items()
-        }
+        differences = {kind: sorted(k for k in keys if not k.startswith(self.allow)) for kind, keys in differing.items()}
         if any(chain(*differences.values())):
             summary = ', '.join(f'{len(keys)} {kind} (as {keys[0]})' for kind, keys in differences.items() if keys)
             raise InputError(

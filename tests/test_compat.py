@@ -139,15 +139,15 @@ def test_a_checkpoint_being_written_is_not_there_yet(tmp_path, monkeypatch):
     target = tmp_path / 'iter_1.pth'
     LocalBackend().put(b'old', str(target))
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(source, destination):
         assert target.read_bytes() == b'old'
-        raise Stop
+        raise StopError
 
-    monkeypatch.setattr(compat.os, 'replace', stop)
-    with pytest.raises(Stop):
+    monkeypatch.setattr(compat.Path, 'replace', stop)
+    with pytest.raises(StopError):
         LocalBackend().put(b'new', str(target))
     assert target.read_bytes() == b'old'
     assert [path.name for path in tmp_path.iterdir()] == ['iter_1.pth']

@@ -28,7 +28,7 @@ def test_no_leaf_is_forgotten():
 
 def test_training_is_the_papers(leaf):
     # Source: the paper's section on training.
-    name, cfg = leaf
+    _, cfg = leaf
     assert cfg.optim_wrapper.optimizer.type == 'SGD'
     assert cfg.optim_wrapper.optimizer.lr == 2.5e-2
     assert cfg.optim_wrapper.optimizer.momentum == 0.9
@@ -55,11 +55,16 @@ def test_augmentation_is_bisenets(leaf):
     # Source: the paper's section on training.
     name, cfg = leaf
     pipeline = cfg.train_dataloader.dataset.pipeline
-    kinds = [step.type for step in pipeline]
-    assert kinds == ['LoadImageFromFile', 'LoadAnnotations', 'RandomChoice', 'RandomCrop', 'RandomFlip', 'PackSegInputs']
-    assert [step[0].scale_factor for step in pipeline[2].transforms] == [0.75, 1.0, 1.5, 1.75, 2.0]
-    assert pipeline[3].crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
-    assert pipeline[4].prob == 0.5
+    steps = {step.type: step for step in pipeline}
+    scales = steps.pop('RandomChoice', None)
+    assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomCrop', 'RandomFlip', 'PackSegInputs']
+    assert steps['RandomCrop'].crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
+    assert steps['RandomFlip'].prob == 0.5
+    if name.startswith('toy'):
+        assert scales is None  # a quick start is too short for them
+    else:
+        assert pipeline[2] == scales
+        assert [step[0].scale_factor for step in scales.transforms] == [0.75, 1.0, 1.5, 1.75, 2.0]
     for step in [*pipeline, *cfg.tta_pipeline]:
         TRANSFORMS.build(step)
 
@@ -74,7 +79,7 @@ def test_losses_are_the_papers(leaf):
 
 
 def test_batch_norm_is_synchronised_everywhere(leaf):
-    name, cfg = leaf
+    _, cfg = leaf
     kinds = {type(module).__name__ for module in MODELS.build(cfg.model).modules()}
     assert 'SyncBatchNorm' in kinds
     assert not kinds & {'BatchNorm2d', '_BatchNormXd'}
@@ -103,7 +108,9 @@ def test_trains_and_predicts(name):
         label[:, :4] = 255
         meta = dict(img_shape=(64, 96), ori_shape=(64, 96))
         sample = SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=meta)
-        return dict(inputs=[torch.randint(256, (3, 64, 96), dtype=torch.uint8)] * 2, data_samples=[sample.clone(), sample.clone()])
+        return dict(
+            inputs=[torch.randint(256, (3, 64, 96), dtype=torch.uint8)] * 2, data_samples=[sample.clone(), sample.clone()]
+        )
 
     data = model.data_preprocessor(batch(), training=True)
     losses = model(**data, mode='loss')

@@ -35,8 +35,8 @@ def test_init_model_and_inference_model(checkpoint):
 
 def test_inferencer(checkpoint, tmp_path):
     inferencer = MMSegInferencer(CONFIG, str(checkpoint), device='cpu')
+    result = inferencer(FRAME, out_dir=str(tmp_path), show=False)
     assert inferencer.visualizer.dataset_meta['classes'] == ('background', 'vehicle')
     assert inferencer.visualizer.dataset_meta['palette'] == CityscapesVehicleDataset.METAINFO['palette']
-    result = inferencer(FRAME, out_dir=str(tmp_path), show=False)
     assert result['predictions'].shape == (67, 101)
     assert len(list((tmp_path / 'vis').iterdir())) == len(list((tmp_path / 'pred').iterdir())) == 1

@@ -1,7 +1,7 @@
 """The base of our data sets: two classes, the foreground given as the names of a richer data set's classes."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine import fileio
@@ -35,7 +35,7 @@ class BinarySegDataset(BaseSegDataset):
         InputError: A foreground class is unknown, a folder or label map is missing, or a folder holds no photographs.
     """
 
-    METAINFO = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
+    METAINFO: ClassVar[dict] = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
     IMG_SUFFIXES: ClassVar[tuple[str, ...]]
     VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # ending of the label maps' names -> value -> class name
     LAYOUT: ClassVar[str]  # how to lay the files out, for the error message
@@ -47,7 +47,7 @@ class BinarySegDataset(BaseSegDataset):
         seg_map_suffix: str | None = None,
         tiles: Sequence[int] = (1, 1),
         pipeline: Sequence[dict] = (),
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         known = {name for vocabulary in self.VOCABULARIES.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]

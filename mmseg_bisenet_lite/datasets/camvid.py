@@ -1,7 +1,7 @@
 """CamVid as two classes, for people without a Cityscapes account."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmseg.registry import DATASETS
 
@@ -46,7 +46,7 @@ class CamVidVehicleDataset(CamVidBinaryDataset):
 
     METAINFO = CityscapesVehicleDataset.METAINFO
 
-    def __init__(self, foreground: Sequence[str] = ('car',), **kwargs: object) -> None:
+    def __init__(self, foreground: Sequence[str] = ('car',), **kwargs: Any) -> None:
         super().__init__(foreground=foreground, **kwargs)
 
 
@@ -56,5 +56,5 @@ class CamVidHumanDataset(CamVidBinaryDataset):
 
     METAINFO = CityscapesHumanDataset.METAINFO
 
-    def __init__(self, foreground: Sequence[str] = ('pedestrian', 'bicyclist'), **kwargs: object) -> None:
+    def __init__(self, foreground: Sequence[str] = ('pedestrian', 'bicyclist'), **kwargs: Any) -> None:
         super().__init__(foreground=foreground, **kwargs)

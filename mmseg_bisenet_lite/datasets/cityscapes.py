@@ -1,7 +1,7 @@
 """Cityscapes as two classes, the paper's two data sets among them."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
@@ -74,9 +74,9 @@ class CityscapesVehicleDataset(CityscapesBinaryDataset):
     Source: the paper's section on data.
     """
 
-    METAINFO = dict(classes=('background', 'vehicle'), palette=[[0, 0, 0], [0, 150, 255]])
+    METAINFO: ClassVar[dict] = dict(classes=('background', 'vehicle'), palette=[[0, 0, 0], [0, 150, 255]])
 
-    def __init__(self, foreground: Sequence[str] = VEHICLE, **kwargs: object) -> None:
+    def __init__(self, foreground: Sequence[str] = VEHICLE, **kwargs: Any) -> None:
         super().__init__(foreground=foreground, **kwargs)
 
 
@@ -87,7 +87,7 @@ class CityscapesHumanDataset(CityscapesBinaryDataset):
     Source: the paper's section on data, for the numbers; that the four parts are the quarters is our reading.
     """
 
-    METAINFO = dict(classes=('background', 'human'), palette=[[0, 0, 0], [220, 20, 60]])
+    METAINFO: ClassVar[dict] = dict(classes=('background', 'human'), palette=[[0, 0, 0], [220, 20, 60]])
 
-    def __init__(self, foreground: Sequence[str] = HUMAN, tiles: Sequence[int] = (2, 2), **kwargs: object) -> None:
+    def __init__(self, foreground: Sequence[str] = HUMAN, tiles: Sequence[int] = (2, 2), **kwargs: Any) -> None:
         super().__init__(foreground=foreground, tiles=tiles, **kwargs)

@@ -49,7 +49,7 @@ class Canvas:
         self.polygon([(left, bottom), (right, bottom), (right, top), (left, top)], colour, name)
 
     def disc(self, x: float, y: float, radius: float, colour: Colour, name: str | None, ring: bool = False) -> None:
-        """Fill a circle whose radius is in units of the square's height, or draw it as a ring, labelled whole as in Cityscapes."""
+        """Fill a circle whose radius is in units of the square's height, or draw a ring, which is labelled whole."""
         thickness = max(1, round(0.03 * self.size[1])) if ring else cv2.FILLED
         pixels = max(1, round(radius * self.size[1]))
         cv2.circle(self.image, self._pixel(x, y), pixels, colour, thickness)
@@ -104,7 +104,9 @@ def _person(canvas: Canvas, paint: Colour, glass: Colour, rng: np.random.Generat
             name,
         )
         canvas.polygon(
-            [(0.5 + side * 0.2, 0.82), (0.5 + side * 0.3, 0.8), (0.5 + side * 0.42, 0.48), (0.5 + side * 0.32, 0.47)], paint, name
+            [(0.5 + side * 0.2, 0.82), (0.5 + side * 0.3, 0.8), (0.5 + side * 0.42, 0.48), (0.5 + side * 0.32, 0.47)],
+            paint,
+            name,
         )
     canvas.polygon([(0.27, 0.45), (0.73, 0.45), (0.75, 0.83), (0.25, 0.83)], paint, name)
     canvas.disc(0.5, 0.91, 0.085, skin, name)
@@ -114,7 +116,9 @@ def _rider(canvas: Canvas, paint: Colour, glass: Colour, rng: np.random.Generato
     foot, size = canvas.foot, canvas.size
     for x in (0.22, 0.78):
         canvas.disc(x, 0.2, 0.19, (30, 30, 30), 'bicycle', ring=True)
-    canvas.polygon([(0.22, 0.2), (0.45, 0.45), (0.7, 0.45), (0.78, 0.2), (0.74, 0.2), (0.66, 0.4), (0.48, 0.4)], paint, 'bicycle')
+    canvas.polygon(
+        [(0.22, 0.2), (0.45, 0.45), (0.7, 0.45), (0.78, 0.2), (0.74, 0.2), (0.66, 0.4), (0.48, 0.4)], paint, 'bicycle'
+    )
     canvas.place((foot[0] + 0.25 * size[0], foot[1] - 0.25 * size[1]), (0.5 * size[0], 0.75 * size[1]), canvas.mirrored)
     _person(canvas, _colour(rng), glass, rng, 'rider')
 
@@ -197,7 +201,7 @@ def render_scene(rng: np.random.Generator, width: int, height: int) -> tuple[np.
     canvas.place(*whole)
     canvas.polygon([(0.2, 0), (0.8, 0), (0.7, 0.05), (0.5, 0.07), (0.3, 0.05)], (30, 30, 30), 'ego vehicle')
 
-    image = cv2.resize(canvas.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    image = cv2.resize(canvas.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float64)
     image = 255 * (image / 255) ** rng.uniform(0.7, 1.4) * rng.uniform(0.85, 1.15, 3)  # exposure and white balance
     image += rng.normal(0, rng.uniform(2, 8), image.shape)
     return image.clip(0, 255).astype(np.uint8), cv2.resize(canvas.label, (width, height), interpolation=cv2.INTER_NEAREST)

@@ -1,5 +1,7 @@
 """BinaryHingeHead: FCNHead for two classes, with the hinge loss by default."""
 
+from typing import Any
+
 import torch
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses import accuracy
@@ -38,7 +40,7 @@ class BinaryHingeHead(FCNHead):
         out_channels: int = 2,
         threshold: float | None = None,
         loss_decode: dict | list[dict] = dict(type='BinaryHingeLoss'),
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         if num_classes != 2:

@@ -65,9 +65,8 @@ def binary_hinge_loss(
         counts = counts * torch.where(foreground, float(foreground_weight), float(background_weight))
         loss = loss * counts
     loss = torch.where(valid, loss, 0.0)
-    if reduction == 'mean' and avg_factor is None:
-        avg_factor = counts.sum()
-    return weight_reduce_loss(loss, weight, reduction, avg_factor)
+    mean_over = counts.sum() if reduction == 'mean' and avg_factor is None else avg_factor
+    return weight_reduce_loss(loss, weight, reduction, mean_over)
 
 
 def _check_labels(label: Tensor, ignore_index: int) -> None:

@@ -96,7 +96,10 @@ def test_human_samples_are_quarters(toy):
     for index in (0, 5):
         photo, label = whole[index]['inputs'].numpy(), whole[index]['data_samples'].gt_sem_seg.data.numpy()
         four = [quarters[4 * index + k] for k in range(4)]
-        for pick, full in ((lambda s: s['inputs'].numpy(), photo), (lambda s: s['data_samples'].gt_sem_seg.data.numpy(), label)):
+        for pick, full in (
+            (lambda s: s['inputs'].numpy(), photo),
+            (lambda s: s['data_samples'].gt_sem_seg.data.numpy(), label),
+        ):
             a, b, c, d = map(pick, four)
             assert np.array_equal(np.concatenate([np.concatenate([a, b], 2), np.concatenate([c, d], 2)], 1), full)
         assert four[0]['data_samples'].ori_shape == (32, 64)

@@ -29,7 +29,7 @@ def test_the_seed_decides(toy, tmp_path):
 
 
 def test_both_kinds_of_labels_agree(toy):
-    names = {i: name for i, name in LABEL_IDS.items()}
+    names = dict(LABEL_IDS)
     for path in (toy / 'gtFine').rglob('*_labelIds.png'):
         ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         train_ids = cv2.imread(str(path).replace('labelIds', 'labelTrainIds'), cv2.IMREAD_UNCHANGED)

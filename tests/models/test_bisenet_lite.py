@@ -87,7 +87,12 @@ def test_nested_settings_win_but_for_the_image():
 
 def test_other_backbones_fit():
     stdc = dict(
-        type='STDCNet', stdc_type='STDCNet1', in_channels=3, channels=(32, 64, 256, 512, 1024), bottleneck_type='cat', num_convs=4
+        type='STDCNet',
+        stdc_type='STDCNet1',
+        in_channels=3,
+        channels=(32, 64, 256, 512, 1024),
+        bottleneck_type='cat',
+        num_convs=4,
     )
     with pytest.raises(ValueError, match='STDCNet gives maps'):  # it has three maps, at 1/8, 1/16 and 1/32
         BiSeNetLite(backbone_cfg=stdc, context_channels=(128, 512, 1024))
