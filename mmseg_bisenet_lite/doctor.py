@@ -39,6 +39,8 @@ def devices() -> Iterator[str]:
 def extras() -> Iterator[tuple[str, str, bool]]:
     """Each optional extra's name, its packages, and whether all of them are installed."""
     packages: dict[str, list[str]] = {}
+    if compat.version('mmseg-bisenet-lite') is None:
+        return  # run from a checkout that is not installed
     for requirement in requires('mmseg-bisenet-lite') or ():
         if match := re.match(r"""([\w.-]+).*extra\s*==\s*['"]([\w-]+)['"]""", requirement):
             packages.setdefault(match[2], []).append(match[1])

@@ -75,15 +75,14 @@ def test_the_doctor_reports():
 def test_the_doctor_runs_without_a_host(root, tmp_path):
     import rich
 
-    # Our package, and rich with what it needs, in an interpreter that has nothing else.
+    # An interpreter that has our package, rich and what rich needs, and nothing else.
     for module in ('rich', 'pygments', 'markdown_it', 'mdurl'):
         source = f'{rich.__path__[0]}/../{module}'
         shutil.copytree(source, tmp_path / module, ignore=shutil.ignore_patterns('__pycache__'))
-    shutil.copytree(root / 'mmseg_bisenet_lite', tmp_path / 'mmseg_bisenet_lite', ignore=shutil.ignore_patterns('.mim'))
     code = (
-        'import runpy, sys; sys.path = [p for p in sys.path if "site-packages" not in p] + [sys.argv[1]]\n'
+        'import runpy, sys; sys.path = [p for p in sys.path if "site-packages" not in p] + sys.argv[1:]\n'
         'runpy.run_module("mmseg_bisenet_lite.doctor", run_name="__main__")'
     )
-    done = subprocess.run([sys.executable, '-I', '-c', code, str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, '-I', '-c', code, str(tmp_path), str(root)], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert 'problem: the module torch is missing' in done.stdout

@@ -18,7 +18,7 @@ import torch
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.errors import InputError
 
-ITERS = 6
+ITERS = 10
 
 
 def options(data, iters=ITERS):
@@ -80,7 +80,7 @@ def trained(tmp_path_factory, toy, tools, config):
 def test_a_killed_training_resumes(trained):
     folder, output = trained
     resumed_from = int(re.search(r'resumed epoch: 0, iter: (\d+)', output)[1])
-    assert resumed_from in (2, 4)
+    assert 0 < resumed_from < ITERS
     steps = [int(step) for step in re.findall(r'Iter\(train\) \[\s*(\d+)/', output)]
     assert steps == list(range(resumed_from + 1, ITERS + 1))
     checkpoint = torch.load(folder / 'work' / f'iter_{ITERS}.pth', weights_only=False)
