@@ -13,12 +13,22 @@ import yaml
 from mmseg_bisenet_lite import compat
 
 
+def build(source, target, folder):
+    command = [sys.executable, '-m', 'hatchling', 'build', '-t', target, '-d', str(folder)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    return next(folder.glob('*.whl' if target == 'wheel' else '*.tar.gz'))
+
+
 @pytest.fixture(scope='module')
 def wheel(root, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('wheel')
-    command = [sys.executable, '-m', 'hatchling', 'build', '-t', 'wheel', '-d', str(folder)]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
-    return next(folder.glob('*.whl'))
+    return build(root, 'wheel', tmp_path_factory.mktemp('wheel'))
+
+
+def test_the_source_archive_builds_the_same_wheel(wheel, root, tmp_path):
+    shutil.unpack_archive(build(root, 'sdist', tmp_path), tmp_path)
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert (unpacked / 'tools' / 'train.py').is_file()
+    assert zipfile.ZipFile(build(unpacked, 'wheel', tmp_path)).namelist() == zipfile.ZipFile(wheel).namelist()
 
 
 def test_mims_files_travel(wheel, root):
