@@ -10,6 +10,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor
 
+from mmseg_bisenet_lite.errors import InputError
+
 
 @MODELS.register_module()
 class BinaryHingeHead(FCNHead):
@@ -27,7 +29,7 @@ class BinaryHingeHead(FCNHead):
         - Output: ``(N, out_channels, H, W)``.
 
     Raises:
-        ValueError: ``num_classes`` is not 2, ``out_channels`` is not 1 or 2, a threshold comes with two maps or lies outside
+        InputError: ``num_classes`` is not 2, ``out_channels`` is not 1 or 2, a threshold comes with two maps or lies outside
             (0, 1), or a softmax loss comes with one map.
 
     Source: the paper's section on the loss.
@@ -44,15 +46,15 @@ class BinaryHingeHead(FCNHead):
     ) -> None:
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         if num_classes != 2:
-            raise ValueError(f'BinaryHingeHead separates 2 classes, not num_classes={num_classes}')
+            raise InputError(f'BinaryHingeHead separates 2 classes, not num_classes={num_classes}')
         if out_channels not in (1, 2):
-            raise ValueError(f'out_channels must be 2 (two score maps) or 1 (one), not {out_channels}')
+            raise InputError(f'out_channels must be 2 (two score maps) or 1 (one), not {out_channels}')
         if threshold is not None and out_channels == 2:
-            raise ValueError(f'threshold={threshold} has no effect with two score maps; drop it or set out_channels=1')
+            raise InputError(f'threshold={threshold} has no effect with two score maps; drop it or set out_channels=1')
         if threshold is not None and not 0 < threshold < 1:
-            raise ValueError(f'threshold={threshold} is on the sigmoid of the score and must lie between 0 and 1')
+            raise InputError(f'threshold={threshold} is on the sigmoid of the score and must lie between 0 and 1')
         if out_channels == 1 and any(_is_softmax_loss(loss) for loss in losses):
-            raise ValueError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1; set use_sigmoid=True')
+            raise InputError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1; set use_sigmoid=True')
         if out_channels == 1 and threshold is None:
             threshold = 0.5
         super().__init__(

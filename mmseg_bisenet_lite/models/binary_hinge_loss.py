@@ -7,6 +7,8 @@ from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.errors import InputError
+
 # Extreme labels of earlier CUDA batches, (event, host copy of (min, max)): see _check_labels.
 _in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque(maxlen=16)
 
@@ -41,13 +43,13 @@ def binary_hinge_loss(
         - Output: a scalar, or ``(N, ...)`` with ``reduction='none'``.
 
     Raises:
-        ValueError: The shapes do not fit, or a label is none of the three values. On CUDA a bad label is reported by a later
+        InputError: The shapes do not fit, or a label is none of the three values. On CUDA a bad label is reported by a later
             call, so that no call waits for the GPU.
 
     Source: the paper's Eq. 1.
     """
     if score.dim() < 2 or score.shape[1] not in (1, 2) or label.shape != score.shape[:1] + score.shape[2:]:
-        raise ValueError(
+        raise InputError(
             f'score must be (N, 1 or 2, ...) and label (N, ...), not {tuple(score.shape)} and {tuple(label.shape)}'
         )
     _check_labels(label, ignore_index)
@@ -91,7 +93,7 @@ def _check_labels(label: Tensor, ignore_index: int) -> None:
 def _raise_for_extremes(extremes: Tensor, ignore_index: int) -> None:
     low, high = extremes.tolist()
     if low < 0 or high > 1:
-        raise ValueError(
+        raise InputError(
             f'label {high if high > 1 else low} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
             'does the data set map its classes to two?'
         )
@@ -108,7 +110,7 @@ class BinaryHingeLoss(nn.Module):
         loss_name: Its key in the log; it counts only if the name starts with ``loss_``.
 
     Raises:
-        ValueError: ``reduction`` is unknown or ``class_weight`` is not two numbers.
+        InputError: ``reduction`` is unknown or ``class_weight`` is not two numbers.
 
     Source: the paper's Eq. 1.
     """
@@ -122,11 +124,11 @@ class BinaryHingeLoss(nn.Module):
     ) -> None:
         super().__init__()
         if reduction not in ('none', 'mean', 'sum'):
-            raise ValueError(f"reduction must be 'none', 'mean' or 'sum', not {reduction!r}")
+            raise InputError(f"reduction must be 'none', 'mean' or 'sum', not {reduction!r}")
         self.reduction = reduction
         self.class_weight = get_class_weight(class_weight)
         if self.class_weight is not None and len(self.class_weight) != 2:
-            raise ValueError(f'class_weight must be two numbers (background, foreground), not {class_weight!r}')
+            raise InputError(f'class_weight must be two numbers (background, foreground), not {class_weight!r}')
         self.loss_weight = loss_weight
         self._loss_name = loss_name
 

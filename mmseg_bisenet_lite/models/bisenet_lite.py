@@ -15,6 +15,8 @@ from mmseg.models.backbones.bisenetv1 import (
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmseg_bisenet_lite.errors import InputError
+
 
 @MODELS.register_module()
 class BiSeNetLite(BiSeNetV1):
@@ -45,7 +47,7 @@ class BiSeNetLite(BiSeNetV1):
           ``(N, context_channels[0], ceil(H/16), ceil(W/16))``, those of ``out_indices``.
 
     Raises:
-        ValueError: The backbone does not return the four maps, or with other channels than ``context_channels`` says.
+        InputError: The backbone does not return the four maps, or with other channels than ``context_channels`` says.
 
     Source: BiSeNet, https://arxiv.org/abs/1808.00897; with ``LiteVGG``, the paper's Figure 1.
     """
@@ -66,7 +68,7 @@ class BiSeNetLite(BiSeNetV1):
     ) -> None:
         BaseModule.__init__(self, init_cfg)  # not BiSeNetV1's, which would build the paths its own way
         if len(spatial_channels) != 4 or len(context_channels) != 3:
-            raise ValueError(
+            raise InputError(
                 f'spatial_channels must be 4 numbers and context_channels 3, not {spatial_channels!r} and {context_channels!r}'
             )
         self.out_indices = out_indices
@@ -89,7 +91,7 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> 
     if isinstance(backbone_class, str):
         backbone_class = MODELS.get(backbone_class)
     if backbone_class is None:
-        raise ValueError(f'backbone_cfg: no backbone {backbone_cfg["type"]!r} is registered')
+        raise InputError(f'backbone_cfg: no backbone {backbone_cfg["type"]!r} is registered')
     theirs = inspect.signature(backbone_class).parameters
     ours = inspect.signature(BiSeNetLite).parameters
 
@@ -115,7 +117,7 @@ def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Seq
         module.training = training
     found = [(m.shape[1], side // m.shape[2]) for m in maps]
     if [stride for _, stride in found] != [4, 8, 16, 32] or [c for c, _ in found[2:]] != list(context_channels[1:]):
-        raise ValueError(
+        raise InputError(
             f'{type(backbone).__name__} gives maps of (channels, stride) {found}; strides 4, 8, 16, 32 are needed, '
             f'with {context_channels[1]} and {context_channels[2]} channels (context_channels) in the last two'
         )

@@ -7,6 +7,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.errors import InputError
+
 # One row per block: the output channels of its 3x3 convolutions. Source: the paper's Table 1.
 WIDTHS = ((8, 16), (16, 32), (64, 64), (128, 128), (256, 256))
 
@@ -28,7 +30,7 @@ class LiteVGG(BaseModule):
         - Output: four maps ``(N, widths[i][-1], ceil(H / s), ceil(W / s))`` of blocks 2 to 5, ``s`` = 4, 8, 16, 32.
 
     Raises:
-        ValueError: ``widths`` is not five rows of positive numbers.
+        InputError: ``widths`` is not five rows of positive numbers.
 
     Source: the paper's Table 1: 1,171,432 parameters and 14.1 GMAC at 1024x1024 by default.
     """
@@ -44,7 +46,7 @@ class LiteVGG(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if len(widths) != 5 or not all(len(row) and min(row) > 0 for row in widths):
-            raise ValueError(f'widths must be five rows of positive channel numbers, not {widths!r}')
+            raise InputError(f'widths must be five rows of positive channel numbers, not {widths!r}')
         self.out_channels = tuple(row[-1] for row in widths[1:])
         self.blocks = nn.ModuleList()
         for row in widths:
