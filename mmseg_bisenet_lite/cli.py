@@ -45,3 +45,10 @@ def size(text: str) -> tuple[int, int]:
     if match is None or min(map(int, match.groups())) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x360 (width x height)')
     return int(match[1]), int(match[2])
+
+
+def count(text: str) -> int:
+    """``argparse`` type of a whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 on')
+    return int(text)

@@ -22,7 +22,9 @@ from typing import Any
 
 from mmseg_bisenet_lite.errors import InputError
 
-INSTALL = "pip install 'mmseg-bisenet-lite[openmmlab]'"
+INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab]' in a checkout of mmseg-bisenet-lite"
+
+HEADLESS = 'run pip install -c .ci/constraints.txt --force-reinstall --no-deps opencv-python-headless'
 
 # What each host is called on the package index.
 HOSTS = {
@@ -49,6 +51,12 @@ def host_problem() -> str | None:
     for module in ('torch', 'mmengine', 'mmcv', 'mmseg', 'ftfy', 'regex'):
         if importlib.util.find_spec(module) is None:
             return f'the module {module} is missing: {INSTALL}'
+    for module in ('torch', 'cv2', 'mmengine', 'mmcv'):  # each needs the one before
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            libraries = f'; {HEADLESS}' if module == 'cv2' else ''
+            return f'the module {module} cannot be imported: {_first_line(error)}{libraries}'
     mmcv = version('mmcv') or version('mmcv-lite')
     if host_name() == 'OpenMMLab' and mmcv and tuple(map(int, mmcv.split('.')[:2])) >= (2, 2):
         return f'mmsegmentation refuses mmcv {mmcv}: install mmcv 2.1.0 or mmcv-lite 2.1.0'
@@ -135,32 +143,44 @@ def _resolve_package_configs() -> bool:
 
 def _load_checkpoints_safely() -> bool:
     import torch
-    from mmengine.runner.checkpoint import CheckpointLoader
+    from mmengine.infer import BaseInferencer
+    from mmengine.runner import checkpoint as host
 
-    def load_from_local(filename: str, map_location: Any = None) -> Any:
-        path = Path(filename).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f'{filename}: there is no such checkpoint')
-        with torch.serialization.safe_globals(_checkpoint_types()):
-            return torch.load(path, map_location=map_location, weights_only=True)
+    def torch_load(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        return torch.load(file, map_location=map_location, weights_only=True)
 
-    original = CheckpointLoader.load_checkpoint.__func__
+    original = host.CheckpointLoader.load_checkpoint.__func__
 
     def load_checkpoint(cls: type, filename: str, map_location: Any = None, logger: Any = 'current') -> Any:
-        with _forced_weights_only():  # the loaders of remote schemes call torch.load in their own ways
-            try:
-                return original(cls, filename, map_location, logger)
-            except pickle.UnpicklingError as error:
-                code = re.search(r'GLOBAL (\S+)', str(error))
-                what = f'would run {code[1]}' if code else 'is not a plain checkpoint'
-                raise InputError(f'{filename}: refused, loading it {what}; only weights and plain data are loaded') from error
-            except FileNotFoundError:
-                raise
-            except (EOFError, OSError, RuntimeError) as error:  # what torch.load raises for files that are cut
-                raise InputError(f'{filename}: not a readable checkpoint, or a truncated one: {_first_line(error)}') from error
+        try:
+            # The loaders of the various schemes call torch.load in their own ways: what holds for all is set around them.
+            with _forced_weights_only(), torch.serialization.safe_globals(_checkpoint_types()):
+                checkpoint = original(cls, filename, map_location, logger)
+        except FileNotFoundError:
+            raise
+        except pickle.UnpicklingError as error:
+            code = re.search(r'GLOBAL (\S+)', str(error))
+            why = f'it would run {code[1]}, and only weights and plain data are loaded' if code else 'it is not a checkpoint'
+            raise InputError(f'{filename}: refused: {why}') from error
+        except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load's, for damaged files
+            raise InputError(f'{filename}: cannot be read, is it damaged? ({_first_line(error)})') from error
+        if not isinstance(checkpoint, dict):
+            raise InputError(f'{filename}: not a checkpoint, which is a dict, but a {type(checkpoint).__name__}')
+        if isinstance(checkpoint.get('meta'), dict):
+            checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python, to look for "gpu_ids"
+        return checkpoint
 
-    CheckpointLoader.register_scheme('', load_from_local, force=True)
-    CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+    init_model = BaseInferencer._init_model
+
+    def _init_model(self: Any, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
+        if not cfg:
+            raise InputError(f'{weights}: give the config too; the one inside a checkpoint is code, which is not run')
+        return init_model(self, cfg, weights, device)
+
+    if hasattr(host, '_safe_torch_load'):  # onedl's, which allows the free getattr, and falls back to running code
+        host._safe_torch_load = torch_load
+    host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+    BaseInferencer._init_model = _init_model
     return True
 
 
@@ -191,12 +211,6 @@ def _checkpoint_types() -> list[Any]:
     modules = ('numpy.core.multiarray', 'numpy._core.multiarray')  # NumPy 1 and 2 write different names
     dtypes = {type(np.dtype(t)) for t in (np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_)}
 
-    def statistic(owner: type, name: str) -> Callable:
-        # HistoryBuffer pickles its statistics as getattr(HistoryBuffer, 'min'); a free getattr would be a way to run code.
-        if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-            raise pickle.UnpicklingError(f'GLOBAL getattr of {name}')
-        return getattr(owner, name)
-
     return [
         HistoryBuffer,
         np.ndarray,
@@ -204,27 +218,78 @@ def _checkpoint_types() -> list[Any]:
         *dtypes,
         *((core.multiarray._reconstruct, f'{module}._reconstruct') for module in modules),
         *((core.multiarray.scalar, f'{module}.scalar') for module in modules),
-        *((statistic, f'{module}.getattr') for module in ('builtins', '__builtin__')),
+        *((_statistic, f'{module}.getattr') for module in ('builtins', '__builtin__')),
     ]
 
 
+def _statistic(owner: type, name: str) -> Callable:
+    """Stands for ``getattr`` in a checkpoint, where ``HistoryBuffer`` pickles its statistics so; a free one could run code."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise pickle.UnpicklingError(f'GLOBAL getattr({name!r})')
+    return getattr(owner, name)
+
+
+def _check_inference_weights() -> bool:
+    from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
+    from mmseg.apis import inference, mmseg_inferencer
+
+    def load_to_model(model: Any, checkpoint: Any, strict: bool = False, **kwargs: Any) -> Any:
+        from mmseg_bisenet_lite.hooks import check_weights
+
+        if any(type(module).__module__.startswith(f'{__package__}.') for module in model.modules()):
+            check_weights(model, checkpoint, 'the checkpoint')
+        return _load_checkpoint_to_model(model, checkpoint, strict, **kwargs)
+
+    def load_checkpoint(model: Any, filename: str, map_location: Any = None, strict: bool = False, **kwargs: Any) -> Any:
+        checkpoint = _load_checkpoint(filename, map_location)
+        if 'state_dict' not in checkpoint:
+            checkpoint = {'state_dict': checkpoint}
+        return load_to_model(model, {'meta': {}, **checkpoint}, strict, **kwargs)
+
+    inference.load_checkpoint = load_checkpoint  # init_model's
+    mmseg_inferencer._load_checkpoint_to_model = load_to_model  # MMSegInferencer's
+    return True
+
+
+# --- files that a killed run leaves -----------------------------------------------------------------------------------
+
+
 def _write_atomically() -> bool:
+    import mmengine.runner
     from mmengine.fileio import LocalBackend
+    from mmengine.runner import runner as host
 
     def through_temporary_file(write: Callable) -> Callable:
         @functools.wraps(write)
         def put(self: Any, obj: Any, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
-            temporary = f'{filepath}.tmp{os.getpid()}'
+            temporary = Path(f'{filepath}.tmp')
             try:
-                write(self, obj, temporary, *args, **kwargs)
-                Path(temporary).replace(filepath)
+                write(self, obj, str(temporary), *args, **kwargs)
+                temporary.replace(filepath)
             finally:
-                Path(temporary).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
 
         return put
 
+    find_latest = host.find_latest_checkpoint
+
+    def find_latest_checkpoint(path: str) -> str | None:
+        latest = find_latest(path)
+        if latest is None or Path(latest).is_file():
+            return latest
+        # The run was killed in the moment in which CheckpointHook wrote last_checkpoint, without a temporary file.
+        saved = [
+            (int(match[1]), file)
+            for file in Path(path).iterdir()
+            if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', file.name))
+        ]
+        return str(max(saved)[1]) if saved else None
+
     LocalBackend.put = through_temporary_file(LocalBackend.put)
     LocalBackend.put_text = through_temporary_file(LocalBackend.put_text)
+    mmengine.runner.find_latest_checkpoint = host.find_latest_checkpoint = find_latest_checkpoint
     return True
 
 
@@ -242,6 +307,12 @@ def _allow_amp_on_cpu() -> bool:
     host.is_cuda_available = lambda: True  # read by one assertion, in AmpOptimWrapper.__init__
     # bfloat16, the CPU's autocast type, has float32's range and needs no loss scaling.
     host.GradScaler = lambda *args, **kwargs: torch.amp.GradScaler('cpu', enabled=False)
+    original = host.AmpOptimWrapper.state_dict
+
+    def state_dict(self: Any) -> dict:
+        return {key: value for key, value in original(self).items() if key != 'loss_scaler'}  # a GPU could not load this one
+
+    host.AmpOptimWrapper.state_dict = state_dict
     return True
 
 
@@ -251,12 +322,19 @@ def _allow_launcher_on_cpu() -> bool:
 
     if get_device() != 'cpu':
         return False
-    from mmengine.dist import utils as host
+    from mmengine.dist import utils
+    from mmengine.runner import runner
 
     def _init_dist_pytorch(backend: str, init_backend: str = 'torch', **kwargs: Any) -> None:
         torch.distributed.init_process_group(backend='gloo', **kwargs)
 
-    host._init_dist_pytorch = _init_dist_pytorch
+    wrapper = runner.MMDistributedDataParallel
+
+    def without_devices(*args: Any, device_ids: Any = None, **kwargs: Any) -> Any:
+        return wrapper(*args, **kwargs)
+
+    utils._init_dist_pytorch = _init_dist_pytorch
+    runner.MMDistributedDataParallel = without_devices
     return True
 
 
@@ -291,13 +369,20 @@ FIXES = (
     ),
     Fix(
         'safe-checkpoints',
-        'with torch >= 2.6 mmengine 0.10.7 cannot read its own checkpoints; onedl-mmengine reads any, running the code in them',
-        'mmengine loads its checkpoints with weights_only=True and never without',
+        'with torch >= 2.6 mmengine 0.10.7 cannot read its own checkpoints; onedl-mmengine reads any and runs the code in '
+        'them; both run configs that a checkpoint carries',
+        'mmengine loads its checkpoints with weights_only=True and never without, and runs nothing in them',
         _load_checkpoints_safely,
     ),
     Fix(
+        'inference-weights',
+        'init_model and MMSegInferencer keep random weights where a checkpoint does not fit the config',
+        'mmseg loads strictly for inference',
+        _check_inference_weights,
+    ),
+    Fix(
         'atomic-writes',
-        'mmengine writes a checkpoint under its final name, so a killed run leaves half a file there',
+        'mmengine writes checkpoints under their final names, so a killed run leaves half a file there',
         'mmengine writes to a temporary name and renames',
         _write_atomically,
     ),

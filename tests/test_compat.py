@@ -1,5 +1,9 @@
+import functools
+import http.server
+import json
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -121,6 +125,56 @@ def test_a_checkpoint_that_carries_code_is_refused(tmp_path, attack, legacy):
     assert '\n' not in str(error.value)
 
 
+def served(folder):
+    """A server of a folder on the loopback interface."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_every_scheme_loads_safely(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'home'))
+    (tmp_path / 'home').mkdir()
+    save_checkpoint(dict(state_dict={}, meta=dict(loss=HistoryBuffer([0.5], [1]))), str(tmp_path / 'good.pth'))
+    torch.save(dict(meta=Payload(getattr, HistoryBuffer, '__init__')), tmp_path / 'evil.pth')
+    (tmp_path / 'home' / 'open_mmlab.json').write_text(json.dumps(dict(evil='../evil.pth', good='../good.pth')))
+    server = served(tmp_path)
+    try:
+        for prefix, suffix in ((f'http://127.0.0.1:{server.server_port}/', '.pth'), ('open-mmlab://', '')):
+            good = CheckpointLoader.load_checkpoint(f'{prefix}good{suffix}')
+            assert good['meta']['loss'].mean() == 0.5
+            with pytest.raises(InputError, match='refused: it would run getattr'):
+                CheckpointLoader.load_checkpoint(f'{prefix}evil{suffix}')
+    finally:
+        server.shutdown()
+
+
+def test_what_is_not_a_dict_is_named(tmp_path):
+    torch.save([torch.ones(1)], tmp_path / 'list.pth')
+    with pytest.raises(InputError, match=r'list\.pth: not a checkpoint, which is a dict, but a list'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'list.pth'))
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_damaged_bytes_are_named(tmp_path, legacy):
+    torch.save(dict(weight=torch.ones(8), name='x' * 40), tmp_path / 'whole.pth', _use_new_zipfile_serialization=not legacy)
+    whole = (tmp_path / 'whole.pth').read_bytes()
+    path = tmp_path / 'damaged.pth'
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[random.integers(len(whole), size=20)] = random.integers(256, size=20)
+        path.write_bytes(damaged.tobytes())
+        try:
+            CheckpointLoader.load_checkpoint(str(path))
+        except InputError as error:
+            refused += 'damaged.pth' in str(error) and '\n' not in str(error)
+    assert refused > 10
+
+
 @pytest.mark.parametrize('content', [b'', b'no checkpoint', None])
 def test_a_broken_checkpoint_is_named(tmp_path, content):
     path = tmp_path / 'cut.pth'
@@ -171,7 +225,32 @@ def test_amp_works_on_this_device():
     wrapper.update_params(loss)
     assert seen[0] in (torch.bfloat16, torch.float16)
     assert not torch.equal(before, net.weight)
+    state = wrapper.state_dict()
     wrapper.load_state_dict(wrapper.state_dict())
+    if not torch.cuda.is_available():
+        assert 'loss_scaler' not in state  # an enabled one, on a GPU, would refuse this one's
+
+
+def test_a_half_written_last_checkpoint_does_not_lose_the_run(tmp_path):
+    from mmengine.runner import runner
+
+    assert runner.find_latest_checkpoint(str(tmp_path)) is None
+    (tmp_path / 'last_checkpoint').write_text('')
+    assert runner.find_latest_checkpoint(str(tmp_path)) is None
+    for name in ('iter_20.pth', 'iter_100.pth', 'best_mIoU_iter_300.pth.tmp'):
+        (tmp_path / name).touch()
+    assert runner.find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_100.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_20.pth'))
+    assert runner.find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_20.pth')
+
+
+def test_a_module_that_does_not_import_is_named(monkeypatch):
+    def broken(name):
+        if name == 'cv2':
+            raise ImportError('libGL.so.1: cannot open shared object file')
+
+    monkeypatch.setattr(compat.importlib, 'import_module', broken)
+    assert compat.host_problem().startswith('the module cv2 cannot be imported: libGL.so.1')
 
 
 class OneMap(nn.Module):

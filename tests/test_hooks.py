@@ -26,7 +26,7 @@ class TTA(BaseTTAModel):
 
 
 def load(weights, model=None, **options):
-    runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth')
+    runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth', work_dir='work_dirs')
     StrictCheckpointHook(**options).after_load_checkpoint(runner, dict(state_dict=weights))
 
 
@@ -56,3 +56,12 @@ def test_named_parts_may_differ():
     with pytest.raises(InputError, match='2 of another shape'):
         load(weights)
     load(weights, allow=['decode_head'])
+    load(weights, allow='decode_head')
+    with pytest.raises(InputError, match='2 of another shape'):
+        load(weights, allow='decode')
+
+
+@pytest.mark.parametrize('checkpoint', [dict(model={}, epoch=1), dict(state_dict=dict(weight=3))])
+def test_what_is_no_state_dict_is_refused(checkpoint):
+    with pytest.raises(InputError, match='4 missing'):
+        StrictCheckpointHook().after_load_checkpoint(SimpleNamespace(model=Net(), _load_from='a.pth'), checkpoint)

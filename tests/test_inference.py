@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import CityscapesVehicleDataset
 from mmseg_bisenet_lite.compat import mim_folder
+from mmseg_bisenet_lite.errors import InputError
 
 
 @pytest.fixture(scope='module')
@@ -31,6 +32,28 @@ def test_init_model_and_inference_model(checkpoint):
     mask = inference_model(model, FRAME).pred_sem_seg.data
     assert mask.shape == (1, 67, 101)
     assert set(mask.unique().tolist()) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    'load', [lambda c, w: init_model(c, w, device='cpu'), lambda c, w: MMSegInferencer(c, w, device='cpu')]
+)
+def test_weights_of_another_network_are_refused(checkpoint, load):
+    with pytest.raises(InputError, match='its weights are not those of the config'):
+        load(CONFIG.replace('lite_hinge', 'r18_hinge'), str(checkpoint))
+
+
+def test_the_config_in_a_checkpoint_is_not_run(checkpoint, tmp_path):
+    victim, evil = tmp_path / 'pwned', tmp_path / 'evil.pth'
+    cfg = f'x = __import__("pathlib").Path({str(victim)!r}).touch()'
+    torch.save(dict(torch.load(checkpoint), message_hub=dict(runtime_info=dict(cfg=cfg))), evil)
+    with pytest.raises(InputError, match=r'evil\.pth: give the config too'):
+        MMSegInferencer(None, str(evil), device='cpu')
+    assert not victim.exists()
+
+
+def test_weights_without_meta_serve(checkpoint, tmp_path):
+    torch.save(torch.load(checkpoint)['state_dict'], tmp_path / 'bare.pth')
+    init_model(CONFIG, str(tmp_path / 'bare.pth'), device='cpu')
 
 
 def test_inferencer(checkpoint, tmp_path):

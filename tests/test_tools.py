@@ -121,7 +121,6 @@ def test_two_processes_through_torchrun(tmp_path, toy, tools, config):
         tools / 'train.py',
         *(config, '--launcher', 'pytorch', '--work-dir', tmp_path / 'work', *options(toy, iters=2)),
         *(f'{part}.norm_cfg.type=BN' for part in batch_norm),  # SyncBN exists on GPUs only
-        'model_wrapper_cfg.device_ids=None',  # the default names a GPU
         cwd=tmp_path,
         launcher=('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2'),
     )
@@ -239,16 +238,31 @@ def test_wrong_checkpoints(damaged, trained, toy, tools, root, capsys, monkeypat
     assert f'iter_{ITERS}.pth: its weights are not those of the config' in message
     assert 'backbone.context_path.backbone' in message
     message = refused(capsys, monkeypatch, tools / 'test.py', r18, 'absent.pth', *options(toy))
-    assert 'absent.pth: there is no such checkpoint' in message
+    assert 'absent.pth can not be found' in message
     torch.save(dict(state_dict={}, meta=Evil()), 'evil.pth')
     message = refused(capsys, monkeypatch, tools / 'test.py', r18, 'evil.pth', *options(toy))
-    assert 'evil.pth: refused, loading it would run' in message
+    assert 'evil.pth: refused: it would run' in message
     assert not Path('pwned').exists()
 
 
 class Evil:
     def __reduce__(self):
         return open, ('pwned', 'w')
+
+
+def test_resume_runs_nothing_and_names_its_checkpoint(damaged, trained, toy, tools, config, capsys, monkeypatch):
+    folder, _ = trained
+    work = shutil.copytree(folder / 'work', damaged.parent / 'work')
+    victim = damaged.parent / 'pwned'
+    checkpoint = torch.load(work / f'iter_{ITERS}.pth', weights_only=False)
+    checkpoint['meta']['config'] = checkpoint['meta']['cfg'] = f'x = __import__("pathlib").Path({str(victim)!r}).touch()'
+    torch.save(checkpoint, work / f'iter_{ITERS}.pth')
+    (work / 'last_checkpoint').write_text('')  # as if killed while it was written
+    finish(start(tools / 'train.py', config, '--resume', '--work-dir', work, *options(toy, iters=ITERS), cwd=folder))
+    assert not victim.exists()
+    other = 'model.backbone.backbone_cfg.widths=[[8],[16],[64],[128],[256]]'
+    message = refused(capsys, monkeypatch, tools / 'train.py', config, '--resume', '--work-dir', work, *options(toy), other)
+    assert f'iter_{ITERS}.pth: its weights are not those of the config' in message
 
 
 def test_wrong_config(damaged, tools, capsys, monkeypatch):
@@ -261,8 +275,12 @@ def test_make_toy_cityscapes(tmp_path, tools, capsys, monkeypatch):
     assert '2 training and 1 validation images' in finish(start(script, tmp_path / 'toy', *arguments, cwd=tmp_path))
     assert cv2.imread(str(next((tmp_path / 'toy').rglob('*_leftImg8bit.png')))).shape == (32, 64, 3)
     assert 'exists and is not this toy data set' in refused(capsys, monkeypatch, script, tmp_path)
-    with pytest.raises(AssertionError, match="'64' is not a size such as 640x360"):
-        finish(start(script, tmp_path / 'other', '--size', '64', cwd=tmp_path))
+    for wrong, message in (
+        (('--size', '64'), "'64' is not a size such as 640x360"),
+        (('--train', '-3'), "'-3' is not a whole"),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            finish(start(script, tmp_path / 'other', *wrong, cwd=tmp_path))
 
 
 def test_a_workers_error_is_one_line():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmseg_bisenet_lite.cli import one_line_errors, size
+from mmseg_bisenet_lite.cli import count, one_line_errors, size
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
 
 
@@ -14,9 +14,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path, help='folder to make')
     parser.add_argument('--size', type=size, default=(384, 192), metavar='WxH', help='of the images (default: 384x192)')
-    parser.add_argument('--train', type=int, default=128, help='number of training images (default: 128)')
-    parser.add_argument('--val', type=int, default=24, help='number of validation images (default: 24)')
-    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same files (default: 0)')
+    parser.add_argument('--train', type=count, default=128, help='number of training images (default: 128)')
+    parser.add_argument('--val', type=count, default=24, help='number of validation images (default: 24)')
+    parser.add_argument('--seed', type=count, default=0, help='the same seed gives the same files (default: 0)')
     args = parser.parse_args()
     with one_line_errors():
         written = write_toy_cityscapes(

@@ -1,4 +1,3 @@
 _base_ = 'mmseg::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmseg_bisenet_lite'], allow_failed_imports=False)
-custom_hooks = [dict(type='StrictCheckpointHook')]
 visualizer = dict(alpha=0.5)

@@ -42,22 +42,27 @@ class BinarySegDataset(BaseSegDataset):
 
     def __init__(
         self,
-        foreground: Sequence[str],
+        foreground: str | Sequence[str],
         img_suffix: str | Sequence[str] | None = None,
         seg_map_suffix: str | None = None,
         tiles: Sequence[int] = (1, 1),
         pipeline: Sequence[dict] = (),
         **kwargs: Any,
     ) -> None:
+        foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
         known = {name for vocabulary in self.VOCABULARIES.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:
-            raise InputError(f'foreground={tuple(foreground)!r}: choose among {", ".join(sorted(known))}')
+            raise InputError(f'foreground={foreground!r}: choose among {", ".join(sorted(known))}')
         if seg_map_suffix is not None and seg_map_suffix not in self.VOCABULARIES:
             raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose among {", ".join(self.VOCABULARIES)}')
-        if len(tiles) != 2 or min(tiles) < 1:
-            raise InputError(f'tiles={tuple(tiles)!r}: give (rows, columns), each at least 1')
-        self.foreground = tuple(foreground)
+        if not isinstance(tiles, Sequence) or len(tiles) != 2 or not all(isinstance(n, int) and n > 0 for n in tiles):
+            raise InputError(f'tiles={tiles!r}: give two whole numbers (rows, columns), each at least 1')
+        if kwargs.get('ignore_index', 255) not in range(2, UNKNOWN) and kwargs.get('ignore_index', 255) != 255:
+            raise InputError(f'ignore_index={kwargs["ignore_index"]}: label maps have 8 bits; take 255, or one from 2 to 253')
+        if kwargs.get('reduce_zero_label'):
+            raise InputError('reduce_zero_label=True: the two classes are 0 and 1, and neither is void')
+        self.foreground = foreground
         self.tiles = tuple(tiles)
         self.label_table: np.ndarray | None = None
         super().__init__(
@@ -80,7 +85,8 @@ class BinarySegDataset(BaseSegDataset):
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         images = self._list(img_dir, self.img_suffix, 'photographs')
         if self.ann_file:
-            listed = {line.strip() for line in list_from_file(self.ann_file, backend_args=self.backend_args)}
+            lines = list_from_file(self.ann_file, backend_args=self.backend_args)
+            listed = {line.strip() for line in lines if line.strip()}
             images = {stem: name for stem, name in images.items() if stem in listed}
             if absent := sorted(listed - images.keys()):
                 raise InputError(f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}')
@@ -88,6 +94,8 @@ class BinarySegDataset(BaseSegDataset):
         if ann_dir:
             suffix, labels = self._list_labels(ann_dir)
             self.label_table = label_table(self.VOCABULARIES[suffix], self.foreground, self.ignore_index)
+            if 1 not in self.label_table:
+                raise InputError(f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not tell it apart')
             if missing := sorted(images.keys() - labels.keys()):
                 raise InputError(
                     f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(images)} photographs '

@@ -1,8 +1,10 @@
 """MMSegmentation's two loaders, checked: what cannot be right stops with the file's name."""
 
 import cv2
+import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
+from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
@@ -35,20 +37,24 @@ class LoadBinaryAnnotations(LoadAnnotations):
     the values stay as they are. MMSegmentation's own ``label_map`` compares the whole map once for each value.
 
     Raises:
-        InputError: The file is truncated or no image, its size is not the photograph's, or it holds an unknown value.
+        InputError: The file is truncated or no image, does not have one channel of 8 bits or the photograph's size, or holds
+            an unknown value.
     """
 
     def _load_seg_map(self, results: dict) -> None:
-        path = results['seg_map_path']
+        path = results.get('seg_map_path')
+        if path is None:
+            raise InputError(
+                f"{results['img_path']}: no label map belongs to it; set data_prefix's seg_map_path, or drop LoadAnnotations"
+            )
+        data = fileio.get(path, backend_args=self.backend_args)
         try:
-            super()._load_seg_map(results)
-        except FileNotFoundError:
-            raise
+            label = mmcv.imfrombytes(data, flag='unchanged', backend=self.imdecode_backend)
         except (OSError, SyntaxError) as error:  # Pillow's errors for files that are cut or broken
             raise InputError(f'{path}: not a readable label map, or a truncated one ({error})') from error
-        label = results['gt_seg_map']
-        if label.ndim != 2:
-            raise InputError(f'{path}: a label map has one channel, not {label.shape[-1]}: is this a coloured rendering?')
+        if label.ndim != 2 or label.dtype != np.uint8:
+            channels = 1 if label.ndim == 2 else label.shape[-1]
+            raise InputError(f'{path}: a label map has one channel of uint8, not {channels} of {label.dtype}')
         size = results.get('ori_shape', label.shape)
         if label.shape != tuple(size):
             raise InputError(
@@ -60,7 +66,9 @@ class LoadBinaryAnnotations(LoadAnnotations):
             if (mapped == UNKNOWN).any():
                 values = np.unique(label[mapped == UNKNOWN]).tolist()
                 raise InputError(f'{path}: no class of the data set has the label value {", ".join(map(str, values))}')
-            results['gt_seg_map'] = mapped
+            label = mapped
+        results['gt_seg_map'] = label
+        results['seg_fields'].append('gt_seg_map')
 
 
 _CHECKED = {'LoadImageFromFile': 'LoadCheckedImage', 'LoadAnnotations': 'LoadBinaryAnnotations'}

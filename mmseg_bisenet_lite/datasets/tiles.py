@@ -41,6 +41,8 @@ class TileBackend(BaseStorageBackend):
                 width, height = image.size
                 left, right = width * column // columns, width * (column + 1) // columns
                 top, bottom = height * row // rows, height * (row + 1) // rows
+                if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
+                    raise InputError(f'{path}: its pixels, of mode {image.mode}, are not of 8 bits')
                 image.crop((left, top, right, bottom)).save(bitmap, 'BMP')
         except FileNotFoundError:
             raise

@@ -5,6 +5,7 @@ bushes and painted hoardings look a little like them and are background.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -278,6 +279,8 @@ def write_toy_cityscapes(
         train_ids[ID[name]] = train_id
 
     temporary = out.with_name(f'{out.name}.tmp')
+    shutil.rmtree(temporary, ignore_errors=True)  # what a stopped run left
+    temporary.mkdir(parents=True)
     splits = [(split, index) for split, count in zip(('train', 'val'), images, strict=True) for index in range(count)]
     for split, index in progress(splits):
         rng = np.random.default_rng([seed, split == 'val', index])

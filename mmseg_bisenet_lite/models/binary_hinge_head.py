@@ -72,4 +72,5 @@ class BinaryHingeHead(FCNHead):
 
 
 def _is_softmax_loss(loss: dict) -> bool:
-    return loss['type'] == 'CrossEntropyLoss' and not loss.get('use_sigmoid', False)
+    kind = loss['type'] if isinstance(loss['type'], str) else loss['type'].__name__
+    return kind.rsplit('.')[-1] == 'CrossEntropyLoss' and not loss.get('use_sigmoid', False)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from mmseg_bisenet_lite.errors import InputError
 
 # Extreme labels of earlier CUDA batches, (event, host copy of (min, max)): see _check_labels.
-_in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque(maxlen=16)
+_in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque()
+_MOST_IN_FLIGHT = 16
 
 
 def binary_hinge_loss(
@@ -29,7 +30,7 @@ def binary_hinge_loss(
     the two-map loss of ``(-y, y)``.
 
     Args:
-        score: Scores; computed in float32 whatever their type.
+        score: Scores; computed in float32, or in float64 if that is their type.
         label: 0, 1 or ``ignore_index``.
         weight: A factor for each pixel.
         class_weight: A factor for each of the two classes, by the pixel's label.
@@ -43,8 +44,8 @@ def binary_hinge_loss(
         - Output: a scalar, or ``(N, ...)`` with ``reduction='none'``.
 
     Raises:
-        InputError: The shapes do not fit, or a label is none of the three values. On CUDA a bad label is reported by a later
-            call, so that no call waits for the GPU.
+        InputError: The shapes do not fit, or a label is no integer or none of the three values. On CUDA a bad value is
+            reported by a later call, of any loss in the process, so that no call waits for the GPU.
 
     Source: the paper's Eq. 1.
     """
@@ -59,7 +60,8 @@ def binary_hinge_loss(
     sign = torch.where(foreground, 1.0, -1.0).unsqueeze(1)  # (N, 1, ...)
     if score.shape[1] == 2:
         sign = torch.cat([-sign, sign], dim=1)
-    loss = (1 - sign * score.float()).relu().sum(dim=1)  # (N, ...)
+    score = score.to(torch.promote_types(score.dtype, torch.float32))
+    loss = (1 - sign * score).relu().sum(dim=1)  # (N, ...)
 
     counts = valid.float()
     if class_weight is not None:
@@ -77,13 +79,17 @@ def _check_labels(label: Tensor, ignore_index: int) -> None:
     Reading a value back from a GPU would stop the host until the GPU has caught up, once every iteration. There the extremes
     are copied asynchronously instead and looked at by the next calls, when they have long arrived.
     """
+    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
+        raise InputError(f'labels must be integers, not {label.dtype}')
     known = (label == 0) | (label == 1) | (label == ignore_index)
     extremes = torch.stack(label.masked_fill(known, 0).aminmax()) if label.numel() else label.new_zeros(2)
     if label.is_cuda:
         event = torch.cuda.Event()
         host_copy = extremes.to('cpu', non_blocking=True)
-        event.record()
+        event.record(torch.cuda.current_stream(label.device))
         _in_flight.append((event, host_copy))
+        if len(_in_flight) > _MOST_IN_FLIGHT:
+            _in_flight[0][0].synchronize()
         while _in_flight and _in_flight[0][0].query():
             _raise_for_extremes(_in_flight.popleft()[1], ignore_index)
     else:

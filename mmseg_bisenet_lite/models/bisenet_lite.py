@@ -87,11 +87,11 @@ class BiSeNetLite(BiSeNetV1):
 
 def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> dict:
     """``backbone_cfg`` with the image's channels, and with the settings that it leaves out and its class shares."""
-    backbone_class = backbone_cfg['type']
+    backbone_class = backbone_cfg.get('type')
     if isinstance(backbone_class, str):
         backbone_class = MODELS.get(backbone_class)
     if backbone_class is None:
-        raise InputError(f'backbone_cfg: no backbone {backbone_cfg["type"]!r} is registered')
+        raise InputError(f'backbone_cfg: no backbone {backbone_cfg.get("type")!r} is registered')
     theirs = inspect.signature(backbone_class).parameters
     ours = inspect.signature(BiSeNetLite).parameters
 

@@ -45,7 +45,7 @@ class LiteVGG(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if len(widths) != 5 or not all(len(row) and min(row) > 0 for row in widths):
+        if len(widths) != 5 or not all(isinstance(row, Sequence) and len(row) and min(row) > 0 for row in widths):
             raise InputError(f'widths must be five rows of positive channel numbers, not {widths!r}')
         self.out_channels = tuple(row[-1] for row in widths[1:])
         self.blocks = nn.ModuleList()

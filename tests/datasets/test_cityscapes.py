@@ -150,7 +150,7 @@ def test_mmsegs_own_pipelines_work(toy, tmp_path, name):
 
 def test_a_list_of_photographs_selects(toy, tmp_path):
     listed = tmp_path / 'list.txt'
-    listed.write_text('toyville/toyville_000003_000019\ntoyville/toyville_000005_000019\n')
+    listed.write_text('toyville/toyville_000003_000019\ntoyville/toyville_000005_000019\n\n')
     assert len(build(CityscapesHumanDataset, toy, ann_file=str(listed))) == 8
     listed.write_text('toyville/toyville_000099_000019\n')
     with pytest.raises(InputError, match='toyville_000099_000019 is not among'):
@@ -217,8 +217,39 @@ def test_a_coloured_label_map_is_named(data):
         build(CityscapesVehicleDataset, data)[0]
 
 
+@pytest.mark.parametrize('kind', [CityscapesVehicleDataset, CityscapesHumanDataset])
+def test_a_label_map_of_16_bits_is_named(data, kind):
+    path = first(data, 'gtFine_labelTrainIds')
+    cv2.imwrite(str(path), np.full((64, 128), 256 + 13, np.uint16))  # as 8 bits it would be a car
+    with pytest.raises(InputError, match=rf'{path.name}: (a label map has one channel of uint8, not 1 of uint16|its pixels)'):
+        build(kind, data)[0]
+
+
+def test_a_foreground_that_the_labels_do_not_have_is_named(toy):
+    with pytest.raises(
+        InputError, match=r"foreground=\('caravan',\): the label maps .*labelTrainIds.png .* do not tell it apart"
+    ):
+        build(CityscapesBinaryDataset, toy, foreground='caravan')
+
+
+def test_missing_labels_are_named_where_they_are_needed(toy):
+    dataset = CityscapesVehicleDataset(data_root=str(toy), data_prefix=dict(img_path='leftImg8bit/val'), pipeline=LOAD)
+    with pytest.raises(InputError, match="no label map belongs to it; set data_prefix's seg_map_path"):
+        dataset[0]
+
+
 @pytest.mark.parametrize(
-    'options', [dict(foreground=('perso',)), dict(foreground=()), dict(seg_map_suffix='_ids.png'), dict(tiles=(0, 2))]
+    'options',
+    [
+        dict(foreground=('perso',)),
+        dict(foreground=()),
+        dict(seg_map_suffix='_ids.png'),
+        dict(tiles=(0, 2)),
+        dict(tiles=2),
+        dict(ignore_index=-100),
+        dict(ignore_index=1),
+        dict(reduce_zero_label=True),
+    ],
 )
 def test_wrong_options_are_named(toy, options):
     with pytest.raises(InputError, match=f'{next(iter(options))}='):

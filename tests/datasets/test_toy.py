@@ -68,4 +68,5 @@ def test_a_stopped_run_leaves_nothing_under_the_final_name(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_toy_cityscapes(tmp_path / 'toy', size=(64, 32), images=(3, 1), progress=stop)
     assert not (tmp_path / 'toy').exists()
-    assert write_toy_cityscapes(tmp_path / 'toy', size=(64, 32), images=(3, 1))
+    assert write_toy_cityscapes(tmp_path / 'toy', size=(32, 32), images=(1, 1), seed=1)
+    assert len(list((tmp_path / 'toy').rglob('*.png'))) == 3 * 2

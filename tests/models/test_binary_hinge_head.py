@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite import BinaryHingeHead
@@ -54,6 +55,8 @@ def test_one_score_decides_at_zero():
         (dict(threshold=0.5), 'threshold=0.5 has no effect'),
         (dict(out_channels=1, threshold=1.5), 'threshold=1.5'),
         (dict(out_channels=1, loss_decode=dict(type='CrossEntropyLoss')), 'use_sigmoid'),
+        (dict(out_channels=1, loss_decode=dict(type='mmseg.CrossEntropyLoss')), 'use_sigmoid'),
+        (dict(out_channels=1, loss_decode=[dict(type='BinaryHingeLoss'), dict(type=CrossEntropyLoss)]), 'use_sigmoid'),
     ],
 )
 def test_contradictions_are_refused(options, message):

@@ -70,10 +70,9 @@ def test_never_negative_and_zero_beyond_the_margin(seed, channels):
 def test_gradient(channels):
     score, label = random_batch(channels)
     score = torch.where((score.abs() - 1).abs() < 0.05, score + 0.2, score).requires_grad_()  # away from the kinks
-    # The loss computes in float32, so finite differences need a wide step and a loose tolerance.
-    assert torch.autograd.gradcheck(
-        lambda s: binary_hinge_loss(s, label, reduction='sum').double(), score, eps=1e-2, atol=1e-2, rtol=1e-2
-    )
+    assert score.dtype == torch.float64
+    for reduction in ('mean', 'sum', 'none'):
+        assert torch.autograd.gradcheck(lambda s, r=reduction: binary_hinge_loss(s, label, reduction=r), score)
 
 
 @pytest.mark.parametrize('channels', [1, 2])
@@ -102,7 +101,9 @@ def test_class_weight_is_torchs():
     score, label = random_batch(2)
     as_if = torch.stack([-binary_hinge_loss(score, torch.full_like(label, c), reduction='none') for c in (0, 1)], dim=1)
     for reduction in ('mean', 'sum', 'none'):
-        reference = F.nll_loss(as_if, label, weight=torch.tensor([0.5, 4.0]), ignore_index=IGNORE, reduction=reduction)
+        reference = F.nll_loss(
+            as_if, label, weight=torch.tensor([0.5, 4.0], dtype=torch.float64), ignore_index=IGNORE, reduction=reduction
+        )
         ours = binary_hinge_loss(score, label, class_weight=[0.5, 4.0], reduction=reduction)
         assert torch.allclose(ours, reference, rtol=1e-5)
 
@@ -129,6 +130,12 @@ def test_a_foreign_label_is_named(value):
     label[0, 0, 0] = value
     with pytest.raises(ValueError, match=f'label {value} is none of'):
         binary_hinge_loss(score, label)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bool])
+def test_labels_are_integers(dtype):
+    with pytest.raises(ValueError, match='labels must be integers'):
+        binary_hinge_loss(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=dtype))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')

@@ -6,6 +6,7 @@ from mmseg.models.backbones import BiSeNetV1
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_bisenet_lite import BiSeNetLite
+from mmseg_bisenet_lite.models.bisenet_lite import _check_backbone
 
 R18 = dict(type='ResNet', depth=18, num_stages=4, out_indices=(0, 1, 2, 3), norm_cfg=dict(type='BN'), contract_dilation=True)
 LITE = dict(backbone_cfg=dict(type='LiteVGG'), context_channels=(128, 128, 256))
@@ -107,12 +108,16 @@ def test_wrong_context_channels_are_named():
 
 
 def test_the_check_leaves_no_trace():
-    torch.manual_seed(0)
     net = BiSeNetLite(**LITE)
-    after = torch.rand(1)
     assert all(module.training for module in net.modules())
     assert all((m.running_mean == 0).all() for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d))
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
-    torch.manual_seed(0)
-    BiSeNetLite(**LITE)
-    assert torch.equal(after, torch.rand(1))
+    state = torch.get_rng_state()
+    _check_backbone(net.context_path.backbone, 3, (128, 128, 256))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize('backbone', [dict(type='Absent'), dict(depth=18)])
+def test_an_unknown_backbone_is_named(backbone):
+    with pytest.raises(ValueError, match=f'no backbone {backbone.get("type")!r}'):
+        BiSeNetLite(backbone_cfg=backbone)

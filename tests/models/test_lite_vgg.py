@@ -33,7 +33,9 @@ def test_widths_are_a_table():
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
 
 
-@pytest.mark.parametrize('widths', [((8, 16),) * 4, ((8,), (), (8,), (8,), (8,)), ((8,), (0,), (8,), (8,), (8,))])
+@pytest.mark.parametrize(
+    'widths', [((8, 16),) * 4, ((8,), (), (8,), (8,), (8,)), ((8,), (0,), (8,), (8,), (8,)), (8, 16, 32, 64, 128)]
+)
 def test_a_wrong_table_is_refused(widths):
     with pytest.raises(ValueError, match='widths must be five rows'):
         LiteVGG(widths=widths)
