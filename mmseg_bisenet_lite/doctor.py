@@ -75,7 +75,7 @@ def main() -> int:
     for extra, names, installed in extras():
         if not installed and extra in ('openmmlab', 'onedl') and compat.host_name():
             continue  # the other host, which must not come beside this one
-        optional.add_row(extra, 'installed' if installed else f"pip install 'mmseg-bisenet-lite\\[{extra}]'", names)
+        optional.add_row(extra, 'installed' if installed else f"pip install '.\\[{extra}]'", names)
     console.print(optional)
 
     for problem in found:
