@@ -29,6 +29,7 @@ class BinarySegDataset(BaseSegDataset):
         seg_map_suffix: Ending of the label maps' names, a key of ``VOCABULARIES``; the first of them that exists by default.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
         pipeline: As in MMSegmentation; its loaders are replaced by checked ones that map the labels.
+        ignore_index: The label of void pixels, 255 or from 2 to 253.
         **kwargs: ``BaseSegDataset``'s arguments; an unknown one is an error there.
 
     Raises:
@@ -47,6 +48,7 @@ class BinarySegDataset(BaseSegDataset):
         seg_map_suffix: str | None = None,
         tiles: Sequence[int] = (1, 1),
         pipeline: Sequence[dict] = (),
+        ignore_index: int = 255,
         **kwargs: Any,
     ) -> None:
         foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
@@ -58,8 +60,8 @@ class BinarySegDataset(BaseSegDataset):
             raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose among {", ".join(self.VOCABULARIES)}')
         if not isinstance(tiles, Sequence) or len(tiles) != 2 or not all(isinstance(n, int) and n > 0 for n in tiles):
             raise InputError(f'tiles={tiles!r}: give two whole numbers (rows, columns), each at least 1')
-        if kwargs.get('ignore_index', 255) not in range(2, UNKNOWN) and kwargs.get('ignore_index', 255) != 255:
-            raise InputError(f'ignore_index={kwargs["ignore_index"]}: label maps have 8 bits; take 255, or one from 2 to 253')
+        if ignore_index not in (*range(2, UNKNOWN), 255):
+            raise InputError(f'ignore_index={ignore_index}: label maps have 8 bits; take 255, or one from 2 to 253')
         if kwargs.get('reduce_zero_label'):
             raise InputError('reduce_zero_label=True: the two classes are 0 and 1, and neither is void')
         self.foreground = foreground
@@ -69,6 +71,7 @@ class BinarySegDataset(BaseSegDataset):
             img_suffix=self.IMG_SUFFIXES if img_suffix is None else img_suffix,
             seg_map_suffix=seg_map_suffix,
             pipeline=with_checked_loaders(pipeline),
+            ignore_index=ignore_index,
             **kwargs,
         )
 
