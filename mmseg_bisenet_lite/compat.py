@@ -84,13 +84,9 @@ class Fix:
     apply: Callable[[], bool]
 
 
-def apply_fixes() -> dict[str, bool]:
-    """Apply each fix once; returns which of them this host needed."""
-    return _applied()
-
-
 @functools.cache
-def _applied() -> dict[str, bool]:
+def apply_fixes() -> dict[str, bool]:
+    """Apply each fix, once; returns which of them this host needed."""
     return {fix.name: fix.apply() for fix in FIXES}
 
 
@@ -98,7 +94,7 @@ def _applied() -> dict[str, bool]:
 
 
 def _stub_compiled_ops() -> bool:
-    if host_name() != 'OpenMMLab' or importlib.util.find_spec('mmcv._ext') is not None:
+    if host_name() == 'onedl' or importlib.util.find_spec('mmcv._ext') is not None:
         return False
 
     class Missing(types.ModuleType):
