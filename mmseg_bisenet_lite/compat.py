@@ -231,18 +231,18 @@ def _check_inference_weights() -> bool:
     from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
     from mmseg.apis import inference, mmseg_inferencer
 
-    def load_to_model(model: Any, checkpoint: Any, strict: bool = False, **kwargs: Any) -> Any:
+    def load_to_model(model: Any, checkpoint: dict, name: str = 'the checkpoint') -> dict:
         from mmseg_bisenet_lite.hooks import check_weights
 
         if any(type(module).__module__.startswith(f'{__package__}.') for module in model.modules()):
-            check_weights(model, checkpoint, 'the checkpoint')
-        return _load_checkpoint_to_model(model, checkpoint, strict, **kwargs)
+            check_weights(model, checkpoint, name)
+        return _load_checkpoint_to_model(model, checkpoint)
 
-    def load_checkpoint(model: Any, filename: str, map_location: Any = None, strict: bool = False, **kwargs: Any) -> Any:
+    def load_checkpoint(model: Any, filename: str, map_location: Any = None) -> dict:
         checkpoint = _load_checkpoint(filename, map_location)
         if 'state_dict' not in checkpoint:
             checkpoint = {'state_dict': checkpoint}
-        return load_to_model(model, {'meta': {}, **checkpoint}, strict, **kwargs)
+        return load_to_model(model, {'meta': {}, **checkpoint}, filename)
 
     inference.load_checkpoint = load_checkpoint  # init_model's
     mmseg_inferencer._load_checkpoint_to_model = load_to_model  # MMSegInferencer's
