@@ -65,6 +65,7 @@ def test_the_installed_package_works_outside_a_checkout(wheel, tmp_path):
 def test_a_full_mmcv_is_never_overwritten(root, tmp_path, monkeypatch, distribution):
     monkeypatch.setattr(sysconfig, 'get_paths', lambda: dict(purelib=str(tmp_path)))
     monkeypatch.setattr('site.getusersitepackages', lambda: str(tmp_path / 'user'))
+    monkeypatch.setattr('site.getsitepackages', lambda: [str(tmp_path / 'base')])
     if distribution:
         (tmp_path / f'{distribution}.dist-info').mkdir()
     hook = runpy.run_path(str(root / '.ci' / 'extras.py'))['ExtrasHook']
