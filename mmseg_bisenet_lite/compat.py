@@ -156,8 +156,8 @@ def _load_checkpoints_safely() -> bool:
             raise
         except pickle.UnpicklingError as error:
             code = re.search(r'GLOBAL (\S+)', str(error))
-            why = f'it would run {code[1]}, and only weights and plain data are loaded' if code else 'it is not a checkpoint'
-            raise InputError(f'{filename}: refused: {why}') from error
+            what = f'it would run {code[1]}' if code else 'it holds something else or is damaged'
+            raise InputError(f'{filename}: refused: {what}, and only weights and plain data are loaded') from error
         except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load's, for damaged files
             raise InputError(f'{filename}: cannot be read, is it damaged? ({_first_line(error)})') from error
         if not isinstance(checkpoint, dict):
@@ -205,7 +205,7 @@ def _checkpoint_types() -> list[Any]:
 
     core = np._core if hasattr(np, '_core') else np.core
     modules = ('numpy.core.multiarray', 'numpy._core.multiarray')  # NumPy 1 and 2 write different names
-    dtypes = {type(np.dtype(t)) for t in (np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_)}
+    dtypes = {type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] + np.typecodes['AllFloat']}
 
     return [
         HistoryBuffer,

@@ -88,7 +88,14 @@ def test_a_wrong_package_config_is_named(tmp_path):
 def test_mmengines_own_checkpoints_load(tmp_path):
     history = HistoryBuffer([0.5, 0.25], [1, 1])
     history.update(0.125)
-    meta = dict(loss=history, scalar=np.float64(0.5), array=np.arange(3), small=np.float32([1.0]), cfg='x = 1', iter=3)
+    meta = dict(
+        loss=history,
+        scalar=np.float64(0.5),
+        array=np.arange(3),
+        small=[np.zeros(1, code) for code in ('f2', 'f4', 'i1', 'u2', 'c8', '?')],
+        cfg='x = 1',
+        iter=3,
+    )
     save_checkpoint(dict(state_dict=dict(weight=torch.ones(2)), meta=meta), str(tmp_path / 'iter_3.pth'))
     checkpoint = CheckpointLoader.load_checkpoint(str(tmp_path / 'iter_3.pth'))
     assert checkpoint['state_dict']['weight'].tolist() == [1, 1]
