@@ -186,22 +186,21 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _forced_weights_only() -> Iterator[None]:
-    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-    before = os.environ.get(name)
-    os.environ[name] = '1'
+    names = ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ[names[0]] = '1'
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        del os.environ[names[0]]
+        os.environ.update(before)
 
 
 def _checkpoint_types() -> list[Any]:
     """The few types beyond tensors and plain containers that MMEngine writes into a checkpoint, with their pickled names."""
     import numpy as np
     from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
     core = np._core if hasattr(np, '_core') else np.core
     modules = ('numpy.core.multiarray', 'numpy._core.multiarray')  # NumPy 1 and 2 write different names
@@ -209,20 +208,26 @@ def _checkpoint_types() -> list[Any]:
 
     return [
         HistoryBuffer,
+        OneCycleParamScheduler,
         np.ndarray,
         np.dtype,
         *dtypes,
         *((core.multiarray._reconstruct, f'{module}._reconstruct') for module in modules),
         *((core.multiarray.scalar, f'{module}.scalar') for module in modules),
-        *((_statistic, f'{module}.getattr') for module in ('builtins', '__builtin__')),
+        *((_getattr, f'{module}.getattr') for module in ('builtins', '__builtin__')),
     ]
 
 
-def _statistic(owner: type, name: str) -> Callable:
-    """Stands for ``getattr`` in a checkpoint, where ``HistoryBuffer`` pickles its statistics so; a free one could run code."""
+def _getattr(owner: type, name: str) -> Callable:
+    """Stands for ``getattr`` in a checkpoint, where two classes pickle their own functions so; a free one could run code."""
     from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+    own = {
+        HistoryBuffer: ('min', 'max', 'current', 'mean'),
+        OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+    }
+    if not isinstance(owner, type) or name not in own.get(owner, ()):
         raise pickle.UnpicklingError(f'GLOBAL getattr({name!r})')
     return getattr(owner, name)
 
@@ -235,7 +240,7 @@ def _check_inference_weights() -> bool:
         from mmseg_bisenet_lite.hooks import check_weights
 
         if any(type(module).__module__.startswith(f'{__package__}.') for module in model.modules()):
-            check_weights(model, checkpoint, name)
+            check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does without them
         return _load_checkpoint_to_model(model, checkpoint)
 
     def load_checkpoint(model: Any, filename: str, map_location: Any = None) -> dict:

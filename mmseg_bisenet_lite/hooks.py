@@ -56,6 +56,6 @@ def check_weights(model: nn.Module, checkpoint: dict, name: str, allow: Sequence
     if any(chain(*differences.values())):
         summary = ', '.join(f'{len(keys)} {kind} (as {keys[0]})' for kind, keys in differences.items() if keys)
         raise InputError(
-            f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with, or name '
-            'the parts that may differ in StrictCheckpointHook(allow=...)'
+            f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with '
+            '(to fine-tune, name the parts that may differ in StrictCheckpointHook(allow=...))'
         )

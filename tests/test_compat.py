@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer
-from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.registry import OPTIM_WRAPPERS, PARAM_SCHEDULERS
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel
@@ -141,6 +141,7 @@ def served(folder):
 
 
 def test_every_scheme_loads_safely(tmp_path, monkeypatch):
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'home'))
     (tmp_path / 'home').mkdir()
@@ -156,6 +157,28 @@ def test_every_scheme_loads_safely(tmp_path, monkeypatch):
                 CheckpointLoader.load_checkpoint(f'{prefix}evil{suffix}')
     finally:
         server.shutdown()
+
+
+@pytest.mark.parametrize('name', ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'])
+def test_torchs_own_switches_are_left_as_they_were(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, '1')
+    torch.save(dict(meta=Payload(open, str(tmp_path / 'victim'), 'w')), tmp_path / 'evil.pth')
+    with pytest.raises(InputError, match='refused'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'evil.pth'))
+    assert not (tmp_path / 'victim').exists()
+    assert compat.os.environ[name] == '1'
+
+
+@pytest.mark.parametrize('policy', ['PolyLR', 'OneCycleLR', 'CosineAnnealingLR', 'LinearLR', 'MultiStepLR'])
+def test_every_schedulers_state_loads(tmp_path, policy):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    options = dict(
+        OneCycleLR=dict(eta_max=0.1, total_steps=9), CosineAnnealingLR=dict(T_max=9), MultiStepLR=dict(milestones=[3])
+    )
+    scheduler = PARAM_SCHEDULERS.build(dict(type=policy, optimizer=optimizer, **options.get(policy, {})))
+    save_checkpoint(dict(param_schedulers=[scheduler.state_dict()]), str(tmp_path / 'a.pth'))
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))['param_schedulers'][0]
+    assert loaded.keys() == scheduler.state_dict().keys()
 
 
 def test_what_is_not_a_dict_is_named(tmp_path):

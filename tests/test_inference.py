@@ -51,8 +51,9 @@ def test_the_config_in_a_checkpoint_is_not_run(checkpoint, tmp_path):
     assert not victim.exists()
 
 
-def test_weights_without_meta_serve(checkpoint, tmp_path):
-    torch.save(torch.load(checkpoint)['state_dict'], tmp_path / 'bare.pth')
+def test_weights_without_meta_and_auxiliary_heads_serve(checkpoint, tmp_path):
+    weights = torch.load(checkpoint)['state_dict']
+    torch.save({key: value for key, value in weights.items() if 'auxiliary' not in key}, tmp_path / 'bare.pth')
     init_model(CONFIG, str(tmp_path / 'bare.pth'), device='cpu')
 
 

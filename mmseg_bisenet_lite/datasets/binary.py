@@ -87,11 +87,11 @@ class BinarySegDataset(BaseSegDataset):
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps there are."""
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         images = self._list(img_dir, self.img_suffix, 'photographs')
+        stems = sorted(images)
         if self.ann_file:
             lines = list_from_file(self.ann_file, backend_args=self.backend_args)
-            listed = {line.strip() for line in lines if line.strip()}
-            images = {stem: name for stem, name in images.items() if stem in listed}
-            if absent := sorted(listed - images.keys()):
+            stems = [line.strip() for line in lines if line.strip()]
+            if absent := [stem for stem in stems if stem not in images]:
                 raise InputError(f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}')
         labels: dict[str, str] = {}
         if ann_dir:
@@ -99,13 +99,13 @@ class BinarySegDataset(BaseSegDataset):
             self.label_table = label_table(self.VOCABULARIES[suffix], self.foreground, self.ignore_index)
             if 1 not in self.label_table:
                 raise InputError(f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not tell it apart')
-            if missing := sorted(images.keys() - labels.keys()):
+            if missing := [stem for stem in stems if stem not in labels]:
                 raise InputError(
-                    f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(images)} photographs '
+                    f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(stems)} photographs '
                     f'in {img_dir} have none)'
                 )
         data_list = []
-        for stem in sorted(images):
+        for stem in stems:
             image_tiles = tile_paths(f'{img_dir}/{images[stem]}', *self.tiles)
             label_tiles = tile_paths(f'{ann_dir}/{labels[stem]}', *self.tiles) if labels else [None] * len(image_tiles)
             for image, label in zip(image_tiles, label_tiles, strict=True):

@@ -25,7 +25,9 @@ class LoadCheckedImage(LoadImageFromFile):
         """Add ``img`` (H, W, 3), uint8 BGR, and its shapes (H, W)."""
         try:
             return super().transform(results)
-        except (AssertionError, cv2.error) as error:  # MMCV's and OpenCV's ways to say that it does not decode
+        except FileNotFoundError:
+            raise
+        except (AssertionError, cv2.error, OSError, SyntaxError) as error:  # MMCV's, OpenCV's and Pillow's, for what is broken
             raise InputError(f'{results["img_path"]}: not a readable image, or a truncated one') from error
 
 
@@ -47,10 +49,14 @@ class LoadBinaryAnnotations(LoadAnnotations):
             raise InputError(
                 f"{results['img_path']}: no label map belongs to it; set data_prefix's seg_map_path, or drop LoadAnnotations"
             )
+        if self.reduce_zero_label:
+            raise InputError('LoadAnnotations(reduce_zero_label=True): the two classes are 0 and 1, and neither is void')
         data = fileio.get(path, backend_args=self.backend_args)
         try:
             label = mmcv.imfrombytes(data, flag='unchanged', backend=self.imdecode_backend)
-        except (OSError, SyntaxError) as error:  # Pillow's errors for files that are cut or broken
+            if label is None:
+                raise OSError('it does not decode')
+        except (cv2.error, OSError, SyntaxError) as error:  # OpenCV's and Pillow's errors for files that are cut or broken
             raise InputError(f'{path}: not a readable label map, or a truncated one ({error})') from error
         if label.ndim != 2 or label.dtype != np.uint8:
             channels = 1 if label.ndim == 2 else label.shape[-1]

@@ -42,8 +42,11 @@ class TileBackend(BaseStorageBackend):
                 left, right = width * column // columns, width * (column + 1) // columns
                 top, bottom = height * row // rows, height * (row + 1) // rows
                 if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
-                    raise InputError(f'{path}: its pixels, of mode {image.mode}, are not of 8 bits')
-                image.crop((left, top, right, bottom)).save(bitmap, 'BMP')
+                    raise InputError(f'{path}: its pixels, of mode {image.mode}, are not 8 bits of grey, palette or RGB')
+                tile = image.crop((left, top, right, bottom))
+                if tile.mode == 'P':  # a label map with a palette: keep the values, which a BMP's palette may not
+                    tile = Image.frombytes('L', tile.size, tile.tobytes())
+                tile.save(bitmap, 'BMP')
         except FileNotFoundError:
             raise
         except (OSError, UnidentifiedImageError, SyntaxError) as error:  # Pillow's errors for files that are cut or broken

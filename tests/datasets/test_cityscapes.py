@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
 from mmseg.registry import DATASETS
+from PIL import Image
 
 from mmseg_bisenet_lite import CityscapesBinaryDataset, CityscapesHumanDataset, CityscapesVehicleDataset
 from mmseg_bisenet_lite.datasets.binary import label_table
@@ -152,6 +153,9 @@ def test_a_list_of_photographs_selects(toy, tmp_path):
     listed = tmp_path / 'list.txt'
     listed.write_text('toyville/toyville_000003_000019\ntoyville/toyville_000005_000019\n\n')
     assert len(build(CityscapesHumanDataset, toy, ann_file=str(listed))) == 8
+    listed.write_text('toyville/toyville_000005_000019\ntoyville/toyville_000003_000019\ntoyville/toyville_000005_000019\n')
+    paths = [build(CityscapesVehicleDataset, toy, ann_file=str(listed)).get_data_info(i)['img_path'] for i in range(3)]
+    assert ['000005' in path for path in paths] == [True, False, True]  # repeated and in order, as in MMSegmentation
     listed.write_text('toyville/toyville_000099_000019\n')
     with pytest.raises(InputError, match='toyville_000099_000019 is not among'):
         build(CityscapesHumanDataset, toy, ann_file=str(listed))
@@ -215,6 +219,30 @@ def test_a_coloured_label_map_is_named(data):
     cv2.imwrite(str(path), np.zeros((64, 128, 3), np.uint8))
     with pytest.raises(InputError, match=f'{path.name}: a label map has one channel'):
         build(CityscapesVehicleDataset, data)[0]
+
+
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+def test_a_truncated_file_is_named_by_every_decoder(data, backend):
+    pipeline = [dict(step, imdecode_backend=backend) for step in LOAD[:2]]
+    for suffix in ('gtFine_labelTrainIds', 'leftImg8bit'):
+        path = first(data, suffix)
+        path.write_bytes(path.read_bytes()[:-200])
+        with pytest.raises(InputError, match=f'{path.name}: not a readable .*truncated'):
+            build(CityscapesVehicleDataset, data, pipeline)[0]
+
+
+@pytest.mark.parametrize('kind', [CityscapesVehicleDataset, CityscapesHumanDataset])
+def test_palettes_do_not_matter(data, kind):
+    path = first(data, 'gtFine_labelTrainIds')
+    label = Image.fromarray(np.tile(np.uint8([0, 1]), (64, 64)), 'P')
+    label.putpalette([0, 0, 0, 255, 255, 255])
+    label.save(path)
+    assert (build(kind, data)[0]['data_samples'].gt_sem_seg.data == 0).all()  # road and sidewalk
+
+
+def test_no_label_is_shifted(toy):
+    with pytest.raises(InputError, match='reduce_zero_label=True'):
+        build(CityscapesVehicleDataset, toy, [LOAD[0], dict(type='LoadAnnotations', reduce_zero_label=True)])[0]
 
 
 @pytest.mark.parametrize('kind', [CityscapesVehicleDataset, CityscapesHumanDataset])
