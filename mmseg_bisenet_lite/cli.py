@@ -1,10 +1,11 @@
 """What the command-line tools share: the host's own tools, one-line errors, types of arguments."""
 
 import argparse
+import os
 import re
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,10 +34,15 @@ def run_host_tool(name: str) -> None:
     registered the modules before the host reads a config.
     """
     with one_line_errors():
-        problem = compat.host_problem()
-        if problem:
-            raise InputError(problem)
+        need_host()
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{name}.py'), run_name='__main__')
+
+
+def need_host() -> None:
+    """Raise an :class:`InputError` that says what to install if MMSegmentation cannot be imported."""
+    problem = compat.host_problem()
+    if problem:
+        raise InputError(problem)
 
 
 def size(text: str) -> tuple[int, int]:
@@ -52,3 +58,36 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 on')
     return int(text)
+
+
+def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """``argparse`` type of a comma-separated list of some of the names, without repetitions."""
+    known = list(names)
+
+    def parse(text: str) -> list[str]:
+        chosen = list(dict.fromkeys(text.split(',')))
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f'{name!r} is none of {", ".join(known)}')
+        return chosen
+
+    return parse
+
+
+def output_file(text: str) -> Path:
+    """``argparse`` type of a file that can be written: its folder exists, and it is no folder itself."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f'there is no folder {path.parent} to write {path.name} into')
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f'{path} cannot be written')
+    return path
+
+
+def number_of_name(text: str) -> tuple[str, float]:
+    """``argparse`` type of a name with a number, ``'NAME=1.5'``."""
+    name, _, number = text.rpartition('=')
+    try:
+        return name, float(number)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a name and a number such as lite=83.5') from None

@@ -1,0 +1,54 @@
+"""Where and with what a measurement was made."""
+
+import contextlib
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import mmseg_bisenet_lite
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.benchmark.devices import device_name, usable_cores
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Device, settings and versions, for the record."""
+    host = compat.host_name()
+    known: dict[str, Any] = {
+        'device': device_name(device),
+        'device_type': device.type,
+        'cores': usable_cores(),
+        'threads': torch.get_num_threads(),
+        'cpu_capability': torch.backends.cpu.get_cpu_capability(),
+        'system': platform.platform(),
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'host': host,
+        'mmseg_bisenet_lite': mmseg_bisenet_lite.__version__,
+        'commit': commit(),
+    }
+    if host:
+        mmseg, mmengine, mmcvs = compat.HOSTS[host]
+        known |= {name: version for name in (mmseg, mmengine, *mmcvs) if (version := compat.version(name))}
+    if device.type == 'cuda':
+        known |= {
+            'cuda': torch.version.cuda,
+            'cudnn': torch.backends.cudnn.version(),
+            'cudnn_benchmark': torch.backends.cudnn.benchmark,
+            'compute_capability': '.'.join(map(str, torch.cuda.get_device_capability(device))),
+        }
+    return known
+
+
+def commit() -> str | None:
+    """The checkout's commit, with a plus sign if files differ from it; ``None`` outside a checkout."""
+    root = Path(mmseg_bisenet_lite.__file__).parents[1]
+    if not (root / '.git').exists():  # an installed package may lie inside somebody else's checkout
+        return None
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        # The long form of --dirty would name a tag; --always names the commit where there is none.
+        command = ['git', 'describe', '--always', '--exclude=*', '--dirty=+']
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    return None

@@ -1,0 +1,136 @@
+"""Pictures of results: speed against size, and accuracy against speed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from mmseg_bisenet_lite.benchmark.results import Results, Row
+from mmseg_bisenet_lite.errors import InputError
+
+# Colours that the colour-blind can tell apart. Source: https://jfly.uni-koeln.de/color/
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
+MARKERS = 'osD^vPX'
+
+
+def check_picture(path: Path) -> None:
+    """Raise an :class:`InputError` if matplotlib writes no such files."""
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in kinds:
+        raise InputError(f'{path}: pictures end in one of {", ".join(sorted(kinds))}')
+
+
+def plot(runs: dict[str, Results], path: Path) -> list[Path]:
+    """Draw speed against size into ``path``, and, where there are accuracies, accuracy against speed into a file beside it.
+
+    Args:
+        runs: Results by what to call them.
+        path: Of the picture; its suffix decides its kind.
+
+    Returns:
+        The files written.
+    """
+    check_picture(path)
+    written = [_save(_speed_figure(runs), path)]
+    if any(row.accuracy is not None for results in runs.values() for row in results.rows):
+        written.append(_save(_accuracy_figure(runs), path.with_stem(f'{path.stem}_accuracy')))
+    return written
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    temporary = path.with_name(f'{path.name}.tmp')
+    figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=160, bbox_inches='tight')
+    temporary.replace(path)
+    return path
+
+
+def _label(row: Row, run: str, runs: dict[str, Results]) -> str:
+    """The model, and what else tells the lines apart."""
+    precisions = {r.precision for results in runs.values() for r in results.rows}
+    return ', '.join([row.model, *([row.precision] if len(precisions) > 1 else []), *([run] if len(runs) > 1 else [])])
+
+
+def _style(axes: Axes) -> None:
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.grid(True, which='both', color='0.92', linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _plain(axes: Axes, ticks: Sequence[float]) -> None:
+    """A logarithmic FPS axis with numbers that one can read."""
+    axes.set_yscale('log')
+    low, high = min(ticks), max(ticks)
+    axes.set_yticks([v for p in range(-3, 6) for m in (1, 2, 5) if low * 0.6 <= (v := m * 10.0**p) <= high * 1.6])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
+
+
+def _speed_figure(runs: dict[str, Results]) -> Figure:
+    scopes = list(dict.fromkeys(row.scope for results in runs.values() for row in results.rows))
+    figure = Figure(figsize=(1.2 + 5.2 * len(scopes), 4.4), layout='constrained')
+    panels = figure.subplots(1, len(scopes), squeeze=False, sharey=True)[0]
+    for axes, scope in zip(panels, scopes, strict=True):
+        lines: dict[str, list[Row]] = {}
+        for name, results in runs.items():
+            for row in results.rows:
+                if row.scope == scope:
+                    lines.setdefault(_label(row, name, runs), []).append(row)
+        # From the fastest to the slowest, so that the legend reads as the picture does.
+        for number, (label, rows) in enumerate(lines.items()):
+            ordered = sorted(rows, key=lambda row: row.size[0] * row.size[1])
+            style = dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
+            pixels = [row.size[0] * row.size[1] / 1e6 for row in ordered]
+            axes.plot(pixels, [row.fps for row in ordered], label=label, linewidth=2, markersize=5, **style)
+        _style(axes)
+        sizes = sorted({row.size for rows in lines.values() for row in rows}, key=lambda size: size[0] * size[1])
+        axes.set_xscale('log')
+        axes.set_xticks([w * h / 1e6 for w, h in sizes], [f'{w}x{h}' for w, h in sizes], rotation=40, ha='right')
+        axes.xaxis.set_minor_locator(NullLocator())
+        _plain(axes, [row.fps for rows in lines.values() for row in rows])
+        axes.set_title(scope, loc='left', fontsize=10)
+        axes.set_xlabel('image size')
+        order = sorted(range(len(lines)), key=lambda i: -max(row.fps for row in list(lines.values())[i]))
+        handles, labels = axes.get_legend_handles_labels()
+    panels[0].set_ylabel('frames per second')
+    panels[-1].legend(
+        [handles[i] for i in order], [labels[i] for i in order], loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False
+    )
+    figure.suptitle(_title(runs), x=0.01, ha='left', fontsize=11, weight='bold')
+    return figure
+
+
+def _title(runs: dict[str, Results]) -> str:
+    devices = dict.fromkeys(_device(results) for results in runs.values())
+    return ' / '.join(devices)
+
+
+def _device(results: Results) -> str:
+    threads = f', {results.environment["threads"]} threads' if results.environment['device_type'] == 'cpu' else ''
+    return f'{results.environment["device"]}{threads}'
+
+
+def _accuracy_figure(runs: dict[str, Results]) -> Figure:
+    """One point for each model whose accuracy is known, at the first size and scope of its run."""
+    figure = Figure(figsize=(7.6, 4.4), layout='constrained')
+    axes = figure.subplots()
+    where = set()
+    for name, results in runs.items():
+        first = results.rows[0]
+        where.add(f'{first.size[0]}x{first.size[1]}, {first.scope}')
+        here = [row for row in results.rows if (row.size, row.scope) == (first.size, first.scope)]
+        points = [(row.fps, row.accuracy, _label(row, name, runs)) for row in here if row.accuracy is not None]
+        for fps, accuracy, label in points:
+            number = len(axes.collections)
+            style = dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
+            axes.scatter([fps], [accuracy], s=80, zorder=3, label=label, **style)
+    _style(axes)
+    axes.margins(y=0.12)
+    axes.set_xlim(left=0)
+    axes.legend(loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False)
+    axes.set_xlabel(f'frames per second at {" / ".join(sorted(where))}')
+    axes.set_ylabel('mIoU, %')
+    figure.suptitle(_title(runs), x=0.01, ha='left', fontsize=11, weight='bold')
+    return figure

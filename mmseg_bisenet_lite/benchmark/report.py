@@ -1,0 +1,262 @@
+"""Tables of results, for the terminal and for Markdown."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from prettytable import PrettyTable, TableStyle
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from mmseg_bisenet_lite.benchmark import paper
+from mmseg_bisenet_lite.benchmark.measure import Ratio
+from mmseg_bisenet_lite.benchmark.results import Results, Row
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        title: Above it.
+        columns: Their headings.
+        rows: Their cells.
+        sections: Before which rows a line is drawn on the terminal.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    sections: frozenset[int] = frozenset()
+
+    def rich(self) -> RichTable:
+        """For a terminal: text to the left, numbers to the right."""
+        table = RichTable(title=self.title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        for heading in self.columns:
+            text = heading in ('size', 'model', 'run')
+            table.add_column(heading, justify='left' if text else 'right', no_wrap=text)
+        for number, row in enumerate(self.rows):
+            if number in self.sections:
+                table.add_section()
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """For a README."""
+        table = PrettyTable(self.columns)
+        table.set_style(TableStyle.MARKDOWN)
+        table.add_rows(self.rows)
+        return f'{self.title}\n\n{table.get_string()}'
+
+
+def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
+    """All tables and the lines that explain them.
+
+    Args:
+        runs: Results by what to call them.
+    """
+    tables: list[Table] = []
+    for name, results in runs.items():
+        prefix = f'{name}: ' if len(runs) > 1 else ''
+        tables += [*_speed(results, prefix), _work(results, prefix)]
+    if len(runs) > 1:
+        tables.append(_side_by_side(runs))
+    tables += _papers_tables(runs)
+    return tables, list(_explanations(runs))
+
+
+def print_report(runs: dict[str, Results], console: Console) -> None:
+    """To the terminal."""
+    tables, lines = report(runs)
+    for table in tables:
+        console.print(table.rich())
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
+
+
+def markdown_report(runs: dict[str, Results]) -> str:
+    """For a file."""
+    tables, lines = report(runs)
+    return '\n\n'.join([*(table.markdown() for table in tables), '\n'.join(f'- {line}' for line in lines)]) + '\n'
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f'{size[0]}x{size[1]}'
+
+
+def _number(value: float, digits: int = 3) -> str:
+    """With so many significant digits, without an exponent."""
+    if not value:
+        return '0'
+    return f'{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}'
+
+
+def _ratio(ratio: Ratio) -> str:
+    if math.isnan(ratio.low):
+        return f'{ratio.value:.2f} [too few rounds]'
+    return f'{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]'
+
+
+def _speed(results: Results, prefix: str) -> list[Table]:
+    """For each scope the times of every row."""
+    tables = []
+    by_scope = sorted(results.groups(), key=lambda group: results.settings['scopes'].index(group[0].scope))
+    for scope, groups in groupby(by_scope, key=lambda group: group[0].scope):
+        rows: list[list[str]] = []
+        sections = set()
+        for group in groups:
+            sections.add(len(rows))
+            rows += [_speed_cells(row, group[0]) for row in group]
+        columns = ['size', 'model', 'precision', 'FPS', 'times first [95 %]', 'ms', 'p90', 'p99', 'spread', 'calls']
+        tables.append(Table(f'{prefix}speed, {scope}', columns, rows, frozenset(sections)))
+    return tables
+
+
+def _speed_cells(row: Row, reference: Row) -> list[str]:
+    summary = row.summary
+    return [
+        _size(row.size),
+        row.model if row.settled else f'{row.model} *',
+        row.precision,
+        _number(row.fps),
+        '1' if row is reference else _ratio(row.speed_ratio(reference)),
+        *(_number(seconds * 1e3) for seconds in (summary.median, summary.p90, summary.p99)),
+        f'{summary.spread:.1%}',
+        str(summary.repetitions),
+    ]
+
+
+def _work(results: Results, prefix: str) -> Table:
+    """What each row computes and how near it comes to what the device can do."""
+    columns = ['size', 'model', 'precision', 'scope', 'M params', 'GMAC', 'GFLOP/s', 'of peak', 'of roof', 'MiB', 'changed']
+    energy = any(row.energy for row in results.rows)
+    accuracy = any(row.accuracy is not None for row in results.rows)
+    columns += ['mJ/image', 'W', 'MHz', 'throttled'] * energy + ['mIoU'] * accuracy
+    rows: list[list[str]] = []
+    sections = set()
+    for group in results.groups():
+        sections.add(len(rows))
+        for row in group:
+            flops = results.flops(row)
+            cells = [
+                _size(row.size),
+                row.model,
+                row.precision,
+                row.scope,
+                f'{row.parameters / 1e6:.2f}',
+                f'{row.macs / 1e9:.2f}',
+            ]
+            cells += [_number(flops / 1e9), f'{flops / results.ceilings.flops[row.precision]:.0%}']
+            cells += [f'{results.share_of_roofline(row):.0%}', f'{row.peak_bytes / 2**20:.0f}' if row.peak_bytes else '-']
+            cells.append(f'{row.changed:.2%}')
+            if energy:
+                cells += _energy_cells(row)
+            if accuracy:
+                cells.append('-' if row.accuracy is None else f'{row.accuracy:.2f}')
+            rows.append(cells)
+    return Table(f'{prefix}work', columns, rows, frozenset(sections))
+
+
+def _energy_cells(row: Row) -> list[str]:
+    if row.energy is None:
+        return ['-'] * 4
+    e = row.energy
+    clocks = f'{e.clock_mhz}/{e.highest_clock_mhz}'
+    return [_number(e.joules / row.batch * 1e3), _number(e.watts), clocks, ', '.join(e.throttled) or 'no']
+
+
+def _side_by_side(runs: dict[str, Results]) -> Table:
+    """FPS of what several runs have in common or apart."""
+    keys = dict.fromkeys((row.size, row.scope, row.model, row.precision) for results in runs.values() for row in results.rows)
+    rows = []
+    for key in keys:
+        cells = [_size(key[0]), key[2], key[3], key[1]]
+        for results in runs.values():
+            found = [row.fps for row in results.rows if (row.size, row.scope, row.model, row.precision) == key]
+            cells.append(_number(found[0]) if found else '-')
+        rows.append(cells)
+    return Table('FPS of the runs', ['size', 'model', 'precision', 'scope', *runs], rows)
+
+
+def _papers_tables(runs: dict[str, Results]) -> list[Table]:
+    """The paper's two networks in its scope, and beside their ratio the paper's."""
+    tables = []
+    for precision in dict.fromkeys(precision for results in runs.values() for precision in results.pairs()):
+        pairs = {name: results.pairs().get(precision, []) for name, results in runs.items()}
+        names = {'r18': '', 'lite': ''}
+        cells: dict[tuple[int, int], list[str]] = {}
+        for size in dict.fromkeys(r18.size for found in pairs.values() for r18, _ in found):
+            cells[size] = [_size(size)]
+            for found in pairs.values():
+                here = next(((r18, lite) for r18, lite in found if r18.size == size), None)
+                cells[size] += _pair_cells(here) if here else ['-'] * 3
+                names |= {'r18': here[0].model, 'lite': here[1].model} if here else {}
+            ratios = (paper.ratio(device, size) for device in paper.SPEEDS)
+            cells[size] += ['-' if ratio is None else f'{ratio:.2f}' for ratio in ratios]
+        columns = ['size']
+        for name in runs:
+            suffix = f' ({name})' if len(runs) > 1 else ''
+            columns += [f'ResNet-18{suffix}', f'lite{suffix}', f'ratio [95 %]{suffix}']
+        columns += list(paper.SPEEDS)
+        title = f"the paper's table, {precision}: FPS of {names['r18']} and {names['lite']}; on the right the paper's ratios"
+        tables.append(Table(title, columns, list(cells.values())))
+    return tables
+
+
+def _pair_cells(pair: tuple[Row, Row]) -> list[str]:
+    r18, lite = pair
+    return [_number(r18.fps), _number(lite.fps), _ratio(lite.speed_ratio(r18))]
+
+
+def _explanations(runs: dict[str, Results]) -> Iterable[str]:
+    for name, results in runs.items():
+        yield (f'{name}: ' if len(runs) > 1 else '') + _where(results)
+        products = [f'{_number(flops / 1e9)} GFLOP/s in {precision}' for precision, flops in results.ceilings.flops.items()]
+        copy = f'{_number(results.ceilings.bandwidth / 1e9)} GB/s'
+        yield f'Its limits in this run: {", ".join(products)} (large matrix product), {copy} (large copy).'
+        unsettled = [row for row in results.rows if not row.settled]
+        if unsettled:
+            yield f'* {len(unsettled)} row(s): the times had not settled when warm-up was over.'
+        if any(row.checkpoint is None for row in results.rows):
+            yield 'Without a checkpoint a model runs on its initial weights, as fast, but "changed" is hard on them.'
+        yield from results.notes
+    yield (
+        'times first: how many times as fast as the first row of the same size and scope, and the interval that holds the '
+        'median ratio of a round at 95 %; only ratios within one run tell much. p99 of fewer than 100 calls is the longest.'
+    )
+    yield (
+        "of peak: GFLOP/s as a share of the matrix product's. of roof: the least time, if each operator (compiled: each "
+        'convolution) ran at one of the two limits, as a share of the median. MiB: weights, and the tensors alive at once. '
+        'changed: pixels decided otherwise than in eager float32.'
+    )
+
+
+def _where(results: Results) -> str:
+    e, s = results.environment, results.settings
+    options = [key.replace('_', '-') for key in ('channels_last', 'compile', 'cuda_graph') if s[key]] or ['eager']
+    versions = [f'{key} {e[key]}' for key in ('torch', 'cuda', 'mmsegmentation', 'onedl-mmsegmentation') if e.get(key)]
+    cpu = [f'{e["threads"]} threads', e['cpu_capability']] if e['device_type'] == 'cpu' else []
+    memory = [f'freed memory {"kept" if s["keep_memory"] else "given back"}'] if e['device_type'] == 'cpu' else []
+    autotuning = ['cudnn autotuning on'] if e.get('cudnn_benchmark') else []
+    return (
+        ', '.join(
+            [
+                e['device'],
+                *cpu,
+                *versions,
+                *autotuning,
+                *memory,
+                f'batch {s["batch"]}',
+                *options,
+                f'commit {e["commit"] or "none"}',
+            ]
+        )
+        + '.'
+    )
+
+
+def run_names(files: Sequence[str]) -> list[str]:
+    """What to call runs read from files: the files' stems, numbered where they are equal."""
+    return [f'{stem}#{files[:i].count(stem) + 1}' if stem in files[:i] else stem for i, stem in enumerate(files)]

@@ -1,0 +1,139 @@
+"""The whole benchmark: for each size, the candidates side by side."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from mmseg_bisenet_lite.benchmark.candidates import Candidate, Model, Settings, candidates
+from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, check_precision, clock_of, set_tf32, usable_cores
+from mmseg_bisenet_lite.benchmark.energy import Meter
+from mmseg_bisenet_lite.benchmark.environment import environment
+from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
+from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row
+from mmseg_bisenet_lite.benchmark.roofline import Probe, matrix_product, memory_copy
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.malloc import keep_memory
+
+# Is told what is being done and which share of all of it is done.
+Progress = Callable[[str, float], None]
+
+# Each of the device's limits is tried so long at each size.
+PROBE = Plan(seconds=0.5, half_width=0.0, rounds=3, turn_seconds=0.05, warm_up_seconds=0.5)
+
+
+def prepare(settings: Settings, threads: int | None) -> None:
+    """Set up the process for its one purpose, and refuse what the device cannot do.
+
+    Args:
+        settings: The options.
+        threads: Of PyTorch's operators on the CPU; ``None`` is PyTorch's choice.
+
+    Raises:
+        InputError: An option does not go with the device.
+    """
+    device = settings.device
+    if settings.batch < 1:
+        raise InputError(f'--batch {settings.batch}: there must be an image in a call')
+    for precision in settings.precisions:
+        check_precision(device, precision)
+    if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
+        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs')
+    if threads is not None:
+        if not 1 <= threads <= usable_cores():
+            raise InputError(f'--threads {threads}: this process may use {usable_cores()} cores')
+        torch.set_num_threads(threads)
+    if settings.keep_memory and not keep_memory():
+        raise InputError('--keep-memory: there is no glibc here whose malloc could be told so; take --no-keep-memory')
+    torch.backends.cudnn.benchmark = True  # the shapes are fixed, as on a robot
+    if settings.compile:
+        # One compiled function serves all candidates, each a new case of it; past the limit they would quietly run eagerly.
+        torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 4096
+
+
+def run(
+    models: Sequence[Model], sizes: Sequence[tuple[int, int]], settings: Settings, plan: Plan, progress: Progress
+) -> Iterator[Results]:
+    """Measure.
+
+    Args:
+        models: What to compare; the first is the reference.
+        sizes: Of the images, (width, height).
+        settings: The options, as :func:`prepare` found them good.
+        plan: How long to measure at each size.
+        progress: Is kept informed.
+
+    Yields:
+        The results so far, after each size; always the same object.
+    """
+    results = Results(environment(settings.device), _settings_record(settings, plan))
+    meter = _meter(settings.device, results.notes)
+    clock = clock_of(settings.device)
+    with torch.no_grad():
+        for number, size in enumerate(sizes):
+
+            def say(what: str, share: float = 0.0, number: int = number, size: tuple[int, int] = size) -> None:
+                progress(f'{size[0]}x{size[1]}: {what}', (number + share) / len(sizes))
+
+            say('preparing')
+            ready = list(candidates(models, size, settings))
+            ready.sort(key=lambda c: (settings.scopes.index(c.scope), settings.precisions.index(c.precision)))
+            say('the limits of the device')
+            _raise_ceilings(results.ceilings, settings, clock)
+            say('timing')
+            timings = measure([c.call for c in ready], clock, plan, lambda share: say('timing', share))
+            for candidate, timing in zip(ready, timings, strict=True):
+                results.rows.append(_row(candidate, timing, settings, meter, clock))
+            yield results
+
+
+def _settings_record(settings: Settings, plan: Plan) -> dict[str, Any]:
+    record = {**vars(settings), 'device': str(settings.device)}
+    return {**record, 'scopes': list(settings.scopes), 'precisions': list(settings.precisions), 'plan': vars(plan)}
+
+
+def _meter(device: torch.device, notes: list[str]) -> Meter | None:
+    if device.type != 'cuda' or torch.version.cuda is None:
+        return None
+    try:
+        return Meter(device)
+    except RuntimeError as error:
+        notes.append(f'No energy was measured: {error}.')
+        return None
+
+
+def _row(candidate: Candidate, timing: Timings, settings: Settings, meter: Meter | None, clock: Clock) -> Row:
+    model = candidate.model
+    return Row(
+        model=model.name,
+        config=model.config,
+        checkpoint=model.checkpoint,
+        paper=model.paper,
+        scope=candidate.scope,
+        precision=candidate.precision,
+        size=candidate.size,
+        batch=settings.batch,
+        parameters=model.parameters,
+        operations=candidate.operations,
+        rounds=timing.rounds,
+        warm_up=timing.warm_up,
+        settled=timing.settled,
+        peak_bytes=candidate.peak_bytes,
+        changed=candidate.changed,
+        energy=meter.read(candidate.call, clock) if meter else None,
+    )
+
+
+def _raise_ceilings(ceilings: Ceilings, settings: Settings, clock: Clock) -> None:
+    """Try the device's limits once more and keep the best of the run."""
+    probes: list[Probe] = [memory_copy(settings.device)]
+    probes += [matrix_product(settings.device, PRECISIONS[precision].dtype) for precision in settings.precisions]
+    for precision, probe in zip((None, *settings.precisions), probes, strict=True):
+        if settings.device.type == 'cuda':
+            set_tf32(precision is not None and PRECISIONS[precision].tf32)
+        (timing,) = measure([probe.call], clock, PROBE)
+        best = probe.amount / min(min(turn) for turn in timing.rounds)
+        if precision is None:
+            ceilings.bandwidth = max(ceilings.bandwidth, best)
+        else:
+            ceilings.flops[precision] = max(ceilings.flops.get(precision, 0.0), best)

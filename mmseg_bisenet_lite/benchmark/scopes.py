@@ -1,0 +1,95 @@
+"""What is timed: three modules around a segmentor, each from its input to its output."""
+
+from typing import Any
+
+import torch
+from mmseg.models import BaseSegmentor
+from torch import Tensor, nn
+
+
+class Forward(nn.Module):
+    """From the normalised image to the score map at the image's size: what the paper times.
+
+    Shape:
+        - Input: ``(N, 3, H, W)``, in the segmentor's number type.
+        - Output: ``(N, C, H, W)``, the scores of the ``C`` output channels.
+    """
+
+    def __init__(self, segmentor: BaseSegmentor) -> None:
+        super().__init__()
+        self.segmentor = segmentor
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See ``Shape``."""
+        shape = tuple(image.shape[2:])
+        metas = [dict(img_shape=shape, ori_shape=shape, pad_shape=shape)] * image.shape[0]
+        return self.segmentor.encode_decode(image, metas)
+
+
+class Predict(Forward):
+    """From the normalised image to the mask of class indices.
+
+    Shape:
+        - Input: ``(N, 3, H, W)``, in the segmentor's number type.
+        - Output: ``(N, H, W)``, uint8.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See ``Shape``."""
+        return decide(super().forward(image), self.segmentor.decode_head)
+
+
+def decide(scores: Tensor, head: Any) -> Tensor:
+    """Class indices from scores as MMSegmentation decides: the highest, or, of one map, the sigmoid over the head's threshold.
+
+    Shape:
+        - Input: ``(N, C, H, W)``.
+        - Output: ``(N, H, W)``, uint8.
+    """
+    if scores.shape[1] > 1:
+        return scores.argmax(dim=1).to(torch.uint8)
+    return (scores[:, 0].sigmoid() > head.threshold).to(torch.uint8)
+
+
+class Frame(Predict):
+    """From the camera's frame to the mask of class indices.
+
+    Channel order and normalisation are those of the segmentor's ``data_preprocessor``, so of its config.
+
+    Args:
+        segmentor: The segmentor, in the number type that it is to run in.
+        memory_format: Of the image that the segmentor gets.
+
+    Shape:
+        - Input: ``(N, H, W, 3)``, uint8, in the channel order that the ``data_preprocessor`` expects (BGR).
+        - Output: ``(N, H, W)``, uint8.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, segmentor: BaseSegmentor, memory_format: torch.memory_format = torch.contiguous_format) -> None:
+        super().__init__(segmentor)
+        self.memory_format = memory_format
+        self.number_type = next(segmentor.parameters()).dtype
+        preprocessor = segmentor.data_preprocessor
+        self.swap = preprocessor.channel_conversion
+        # Whole numbers become fractions in single precision, whatever the segmentor runs in.
+        normalises = preprocessor._enable_normalize
+        self.register_buffer('mean', preprocessor.mean.float() if normalises else torch.zeros(3, 1, 1))
+        self.register_buffer('std', preprocessor.std.float() if normalises else torch.ones(3, 1, 1))
+
+    def image(self, frames: Tensor) -> Tensor:
+        """The normalised image, as the segmentor gets it."""
+        image = frames.permute(0, 3, 1, 2)
+        if self.swap:
+            image = image.flip(1)
+        image = (image.float() - self.mean) / self.std
+        return image.to(self.number_type, memory_format=self.memory_format)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """See ``Shape``."""
+        return super().forward(self.image(frames))
+
+
+SCOPES: dict[str, type[Forward]] = {'forward': Forward, 'predict': Predict, 'frame': Frame}

@@ -1,0 +1,148 @@
+"""Time segmentors side by side; without arguments, the paper's two networks at the paper's six sizes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mmseg_bisenet_lite import malloc
+from mmseg_bisenet_lite.cli import count, need_host, number_of_name, one_line_errors, output_file, size, some_of
+from mmseg_bisenet_lite.errors import InputError
+
+if TYPE_CHECKING:
+    from mmseg_bisenet_lite.benchmark import Results
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    from mmseg_bisenet_lite.benchmark import PRECISIONS, SCOPES, SIZES, Plan
+    from mmseg_bisenet_lite.peers import PEERS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument_group('what to time').add_argument
+    add('configs', nargs='*', metavar='CONFIG', help='the others are compared with the first')
+    add('--checkpoint', nargs='+', default=[], metavar='FILE', help="one for each CONFIG, 'none' for initial weights")
+    peers = ', '.join(PEERS)
+    add(
+        '--peers',
+        nargs='?',
+        const=list(PEERS),
+        default=[],
+        type=some_of(PEERS),
+        metavar='NAME,...',
+        help=f'add {peers}, or some',
+    )
+    add('--sizes', nargs='+', type=size, default=SIZES, metavar='WxH', help="of the images (default: the paper's six)")
+    add(
+        '--scope',
+        type=some_of(SCOPES),
+        default=['forward'],
+        metavar='SCOPE,...',
+        help='forward (default): image tensor to score map, as the paper; predict: to mask; frame: uint8 BGR frame in host '
+        'memory to uint8 mask in host memory, as a robot',
+    )
+    add = parser.add_argument_group('how to run it').add_argument
+    add(
+        '--precision',
+        type=some_of(PRECISIONS),
+        default=['fp32'],
+        metavar='P,...',
+        help=f'{", ".join(PRECISIONS)} (default: fp32)',
+    )
+    add('--device', metavar='NAME', help='cpu, cuda, cuda:1, ... (default: the best)')
+    add('--threads', type=count, metavar='N', help="of the CPU (default: PyTorch's)")
+    add('--batch', type=count, default=1, metavar='N', help='images in one call (default: 1)')
+    add('--channels-last', action='store_true', help='maps lie in memory channels last')
+    add('--compile', action='store_true', help='torch.compile')
+    add('--cuda-graph', action='store_true', help='calls are recorded once and replayed')
+    keep = 'the memory that maps leave stays with the process, as GPUs have it (default on Linux; see the README)'
+    add('--keep-memory', action=argparse.BooleanOptionalAction, default=malloc.can_keep(), help=keep)
+    add = parser.add_argument_group('how long').add_argument
+    add('--seconds', type=float, default=Plan.seconds, help='at each size, at most (default: %(default)s)')
+    add('--half-width', type=float, default=Plan.half_width, help='stop once all ratios are this sure (default: %(default)s)')
+    add = parser.add_argument_group('what becomes of it').add_argument
+    add('--json', type=output_file, metavar='FILE', help='everything, raw times too, renewed after each size')
+    add('--markdown', type=output_file, metavar='FILE', help='the tables')
+    add('--plot', type=output_file, metavar='FILE', help='FPS against size; given accuracies, a second picture of both')
+    add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=MIOU', help='in %%, measured elsewhere')
+    add('--from-json', nargs='+', default=[], metavar='FILE', help='time nothing; report and compare earlier runs')
+    return parser.parse_args()
+
+
+def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
+    """A new run, after each size."""
+    from mmseg_bisenet_lite import benchmark
+
+    settings = benchmark.Settings(
+        device=benchmark.find_device(args.device),
+        scopes=args.scope,
+        precisions=args.precision,
+        batch=args.batch,
+        channels_last=args.channels_last,
+        compile=args.compile,
+        cuda_graph=args.cuda_graph,
+        keep_memory=args.keep_memory,
+    )
+    benchmark.prepare(settings, args.threads)
+    models = benchmark.load_models(args.configs, args.checkpoint, args.peers)
+    plan = benchmark.Plan(seconds=args.seconds, half_width=args.half_width)
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task('starting', total=1.0)
+
+        def show(what: str, done: float) -> None:
+            progress.update(task, description=what, completed=done)
+
+        for results in benchmark.run(models, args.sizes, settings, plan, show):
+            benchmark.with_accuracy(results.rows, dict(args.accuracy))
+            if args.json:
+                results.save(args.json)
+            yield {'this run': results}
+
+
+def read(args: argparse.Namespace) -> dict[str, Results]:
+    """Earlier runs."""
+    from mmseg_bisenet_lite import benchmark
+
+    if args.configs or args.peers or args.checkpoint or args.json:
+        raise InputError('--from-json times nothing, so it takes no CONFIG, --checkpoint, --peers or --json')
+    runs = [benchmark.load(Path(file)) for file in args.from_json]
+    benchmark.with_accuracy([row for results in runs for row in results.rows], dict(args.accuracy))
+    return dict(zip(benchmark.run_names(args.from_json), runs, strict=True))
+
+
+def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
+    """Tables and pictures."""
+    from mmseg_bisenet_lite import benchmark
+
+    console = Console(width=None if Console().is_terminal else 120)
+    benchmark.print_report(runs, console)
+    if args.markdown:
+        args.markdown.write_text(benchmark.markdown_report(runs))
+    written = benchmark.plot(runs, args.plot) if args.plot else []
+    for path in (args.json, args.markdown, *written):
+        if path:
+            console.print(f'Written: {path}', highlight=False)
+
+
+def main() -> None:
+    """Parse, time or read, print."""
+    with one_line_errors():
+        need_host()
+        args = parse_args()
+        runs: dict[str, Results] = {}
+        try:
+            for so_far in [read(args)] if args.from_json else measured(args):
+                runs = so_far
+        finally:  # what was measured is shown, whatever ended it
+            if runs:
+                show(args, runs)
+
+
+if __name__ == '__main__':
+    main()
