@@ -188,6 +188,17 @@ def frames_of(size: tuple[int, int], batch: int) -> np.ndarray:
     return np.stack([render_scene(rng, *size)[0] for _ in range(batch)])
 
 
+def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise an :class:`InputError` if a model cannot take one of the sizes, (width, height): some need multiples of 8."""
+    for model in models:
+        shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
+        for width, height in sizes:
+            try:
+                shapes(torch.empty(1, 3, height, width, device='meta'))
+            except (RuntimeError, ValueError) as error:
+                raise InputError(f'{model.name} cannot take images of {width}x{height}: {_first_line(error)}') from error
+
+
 def candidates(models: Sequence[Model], size: tuple[int, int], settings: Settings) -> Iterator[Candidate]:
     """Each model in each scope and precision at one size, checked against its plain self.
 
@@ -197,7 +208,7 @@ def candidates(models: Sequence[Model], size: tuple[int, int], settings: Setting
         settings: Device, scopes, precisions and options.
 
     Raises:
-        InputError: A model cannot take the size, an option does not work with it, or it decides otherwise with the option.
+        InputError: An option does not work with a model, or it decides otherwise with it.
     """
     frames = frames_of(size, settings.batch)
     if settings.compile:
@@ -205,10 +216,7 @@ def candidates(models: Sequence[Model], size: tuple[int, int], settings: Setting
     for model in models:
         plain = copy.deepcopy(model.segmentor).to(settings.device)
         image = Frame(plain).to(settings.device).image(torch.from_numpy(frames).to(settings.device))
-        try:
-            expected = Predict(plain)(image).cpu().numpy()
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f'{model.name} cannot take images of {size[0]}x{size[1]}: {_first_line(error)}') from error
+        expected = Predict(plain)(image).cpu().numpy()
         for precision in settings.precisions:
             for scope in settings.scopes:
                 yield _candidate(model, scope, precision, size, settings, frames, image, expected)

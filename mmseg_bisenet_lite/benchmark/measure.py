@@ -114,7 +114,8 @@ def measure(calls: Sequence[Call], clock: Clock, plan: Plan, progress: Callable[
         progress(min(1.0, elapsed / plan.seconds) if plan.seconds else 1.0)
         rounds = len(timed[0])
         # Looking after every round would stop at a lucky one, so the looks are ever further apart.
-        if rounds >= plan.rounds and (elapsed >= plan.seconds or (_is_look(rounds) and _precise(timed, plan.half_width))):
+        done = elapsed >= plan.seconds or (_is_look(rounds) and _precise(timed, plan.half_width))
+        if done and rounds >= plan.rounds and rounds % 2 == 0:  # there and back
             break
     progress(1.0)
     return [Timings(*histories) for histories in zip(timed, warm_up, settled, strict=True)]

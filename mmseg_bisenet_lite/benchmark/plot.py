@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
@@ -53,6 +54,11 @@ def _label(row: Row, run: str, runs: dict[str, Results]) -> str:
     return ', '.join([row.model, *([row.precision] if len(precisions) > 1 else []), *([run] if len(runs) > 1 else [])])
 
 
+def _look(number: int) -> dict[str, Any]:
+    """Colour and marker of a line or point."""
+    return dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
+
+
 def _style(axes: Axes) -> None:
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(True, which='both', color='0.92', linewidth=0.8)
@@ -81,9 +87,8 @@ def _speed_figure(runs: dict[str, Results]) -> Figure:
         # From the fastest to the slowest, so that the legend reads as the picture does.
         for number, (label, rows) in enumerate(lines.items()):
             ordered = sorted(rows, key=lambda row: row.size[0] * row.size[1])
-            style = dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
             pixels = [row.size[0] * row.size[1] / 1e6 for row in ordered]
-            axes.plot(pixels, [row.fps for row in ordered], label=label, linewidth=2, markersize=5, **style)
+            axes.plot(pixels, [row.fps for row in ordered], label=label, linewidth=2, markersize=5, **_look(number))
         _style(axes)
         sizes = sorted({row.size for rows in lines.values() for row in rows}, key=lambda size: size[0] * size[1])
         axes.set_xscale('log')
@@ -123,9 +128,7 @@ def _accuracy_figure(runs: dict[str, Results]) -> Figure:
         here = [row for row in results.rows if (row.size, row.scope) == (first.size, first.scope)]
         points = [(row.fps, row.accuracy, _label(row, name, runs)) for row in here if row.accuracy is not None]
         for fps, accuracy, label in points:
-            number = len(axes.collections)
-            style = dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
-            axes.scatter([fps], [accuracy], s=80, zorder=3, label=label, **style)
+            axes.scatter([fps], [accuracy], s=80, zorder=3, label=label, **_look(len(axes.collections)))
     _style(axes)
     axes.margins(y=0.12)
     axes.set_xlim(left=0)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from prettytable import PrettyTable, TableStyle
 from rich import box
@@ -259,4 +260,5 @@ def _where(results: Results) -> str:
 
 def run_names(files: Sequence[str]) -> list[str]:
     """What to call runs read from files: the files' stems, numbered where they are equal."""
-    return [f'{stem}#{files[:i].count(stem) + 1}' if stem in files[:i] else stem for i, stem in enumerate(files)]
+    stems = [Path(file).stem for file in files]
+    return [f'{stem}#{stems[:i].count(stem) + 1}' if stem in stems[:i] else stem for i, stem in enumerate(stems)]

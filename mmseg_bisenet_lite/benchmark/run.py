@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.benchmark.candidates import Candidate, Model, Settings, candidates
+from mmseg_bisenet_lite.benchmark.candidates import Candidate, Model, Settings, candidates, check_sizes
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, check_precision, clock_of, set_tf32, usable_cores
 from mmseg_bisenet_lite.benchmark.energy import Meter
 from mmseg_bisenet_lite.benchmark.environment import environment
@@ -63,6 +63,9 @@ def run(
         plan: How long to measure at each size.
         progress: Is kept informed.
 
+    Raises:
+        InputError: A model cannot take one of the sizes, or an option.
+
     Yields:
         The results so far, after each size; always the same object.
     """
@@ -70,6 +73,8 @@ def run(
     meter = _meter(settings.device, results.notes)
     clock = clock_of(settings.device)
     with torch.no_grad():
+        progress('checking the sizes', 0.0)
+        check_sizes(models, sizes)
         for number, size in enumerate(sizes):
 
             def say(what: str, share: float = 0.0, number: int = number, size: tuple[int, int] = size) -> None:

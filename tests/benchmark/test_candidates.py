@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+
+from mmseg_bisenet_lite.benchmark import candidates as module
+from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of, load_models
+from mmseg_bisenet_lite.errors import InputError
+
+CPU = torch.device('cpu')
+
+
+@pytest.fixture(scope='module')
+def lite(root):
+    return load_models([str(root / 'configs' / 'lite_hinge_vehicle.py')], [], [])
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Of another network."""
+    torch.save({'weight': torch.zeros(1)}, tmp_path / 'weights.pth')
+    return tmp_path / 'weights.pth'
+
+
+def test_without_a_config_the_papers_networks_are_compared():
+    models = load_models([], [], [])
+    assert [(model.name, model.paper) for model in models] == [('r18_ce_vehicle', 'r18'), ('lite_hinge_vehicle', 'lite')]
+    # Source: the README's table, which the tests of the networks check against the paper.
+    assert [round(model.parameters / 1e6, 1) for model in models] == [13.3, 2.8]
+    assert not any(module.training for model in models for module in model.segmentor.modules())
+
+
+def test_peers_follow_and_equal_names_are_numbered(root):
+    config = str(root / 'configs' / 'lite_hinge_vehicle.py')
+    models = load_models([config, config, config], [], ['bisenetv1-r18'])
+    assert [m.name for m in models] == ['lite_hinge_vehicle', 'lite_hinge_vehicle#2', 'lite_hinge_vehicle#3', 'bisenetv1-r18']
+    assert models[-1].paper == 'r18'
+
+
+def test_a_checkpoint_is_loaded_for_its_config(root, checkpoint):
+    config = str(root / 'configs' / 'lite_hinge_vehicle.py')
+    full = load_with_heads(config)
+    torch.save({'state_dict': full, 'meta': {'dataset_meta': dict(classes=('a', 'b'), palette=[[0, 0, 0]] * 2)}}, checkpoint)
+    first, second = load_models([config, config], ['none', str(checkpoint)], [])
+    assert first.checkpoint is None
+    assert second.checkpoint == str(checkpoint)
+    weight = dict(second.segmentor.named_parameters())['decode_head.conv_seg.weight']
+    assert torch.equal(weight, full['decode_head.conv_seg.weight'])
+
+
+def load_with_heads(config):
+    from mmseg.apis import init_model
+
+    return {key: torch.full_like(value, 1) for key, value in init_model(config, device='cpu').state_dict().items()}
+
+
+def test_wrong_files_are_named(root, tmp_path, checkpoint):
+    config = str(root / 'configs' / 'lite_hinge_vehicle.py')
+    empty, headless = tmp_path / 'empty.py', tmp_path / 'headless.py'
+    empty.write_text('a = 1\n')
+    headless.write_text("model = dict(type='SegDataPreProcessor')\n")
+    for configs, checkpoints, message in (
+        (['absent.py'], [], r'absent\.py: there is no such config'),
+        ([str(empty)], [], r'empty\.py: a config without a model'),
+        ([config], ['absent.pth'], r'absent\.pth: there is no such checkpoint'),
+        ([config], [str(checkpoint)], r'weights\.pth: its weights are not those of the config'),
+        ([config], ['none', 'none'], '--checkpoint names 2 files for 1 configs'),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_models(configs, checkpoints, [])
+    with pytest.raises(InputError, match="'unet' is none of the peers: bisenetv1-r18, "):
+        load_models([config], [], ['unet'])
+
+
+def test_each_scope_and_precision_is_made_ready(lite):
+    settings = Settings(CPU, scopes=('forward', 'predict', 'frame'), precisions=('fp32', 'bf16'), batch=2, channels_last=True)
+    with torch.no_grad():
+        found = {(c.scope, c.precision): c for c in candidates(lite, (72, 40), settings)}
+    assert len(found) == 6
+    results = {key: candidate.call() for key, candidate in found.items()}
+    assert results['forward', 'fp32'].shape == (2, 2, 40, 72)
+    assert results['forward', 'bf16'].dtype == torch.bfloat16
+    assert isinstance(results['frame', 'bf16'], np.ndarray)
+    assert results['frame', 'fp32'].dtype == np.uint8
+    assert np.array_equal(results['frame', 'fp32'], results['predict', 'fp32'].numpy())
+    assert np.array_equal(results['frame', 'fp32'], results['forward', 'fp32'].argmax(1).numpy())
+    assert found['forward', 'fp32'].changed < 0.001
+    assert found['predict', 'bf16'].changed < 0.2
+    # Half as wide numbers need half the memory.
+    assert found['forward', 'bf16'].peak_bytes == pytest.approx(found['forward', 'fp32'].peak_bytes / 2, rel=0.02)
+    convolutions = [sum(o.flops for o in candidate.operations) for candidate in found.values()]
+    assert len(set(convolutions)) == 1
+
+
+def test_the_segmentor_itself_is_left_alone(lite):
+    before = {key: value.clone() for key, value in lite[0].segmentor.state_dict().items()}
+    with torch.no_grad():
+        list(candidates(lite, (40, 40), Settings(CPU, precisions=('bf16',), channels_last=True)))
+    after = lite[0].segmentor.state_dict()
+    assert all(torch.equal(value, after[key]) and value.dtype == after[key].dtype for key, value in before.items())
+
+
+def test_a_model_that_cannot_take_a_size_is_named(lite):
+    models = [*lite, *load_models(['configs/lite_ce_human.py'], [], ['ddrnet23-slim'])[1:]]
+    with torch.no_grad():
+        check_sizes(models, [(400, 400), (640, 360)])
+        with pytest.raises(InputError, match='ddrnet23-slim cannot take images of 100x50: '):
+            check_sizes(models, [(400, 400), (100, 50)])
+
+
+def test_a_result_that_differs_from_the_plain_one_is_refused(lite, monkeypatch):
+    monkeypatch.setattr(module.SCOPES['forward'], 'forward', lambda self, image: torch.randn(1, 2, *image.shape[2:]))
+    monkeypatch.setattr(module, 'Predict', lambda segmentor: lambda image: torch.zeros(1, *image.shape[2:], dtype=torch.uint8))
+    with (
+        torch.no_grad(),
+        pytest.raises(InputError, match=r'forward, fp32, 40x40: \d+\.\d% of the pixels are decided otherwise'),
+    ):
+        list(candidates(lite, (40, 40), Settings(CPU)))
+
+
+def test_scores_that_overflow_are_refused(lite, monkeypatch):
+    monkeypatch.setattr(
+        module.SCOPES['forward'], 'forward', lambda self, image: torch.full((1, 2, *image.shape[2:]), torch.inf)
+    )
+    monkeypatch.setattr(module, 'Predict', lambda segmentor: lambda image: torch.zeros(1, 40, 40, dtype=torch.uint8))
+    with torch.no_grad(), pytest.raises(InputError, match='bf16, 40x40: the scores overflow'):
+        list(candidates(lite, (40, 40), Settings(CPU, precisions=('bf16',))))
+
+
+def test_compiled_code_decides_as_the_model_does(lite):
+    settings = Settings(CPU, scopes=('frame',), compile=True)
+    with torch.no_grad():
+        (candidate,) = candidates(lite, (64, 64), settings)
+    assert candidate.changed < 0.001
+    assert candidate.peak_bytes is None
+    assert all(operation.flops for operation in candidate.operations)
+
+
+def test_frames_are_always_the_same():
+    assert frames_of((48, 32), 2).shape == (2, 32, 48, 3)
+    assert np.array_equal(frames_of((48, 32), 2), frames_of((48, 32), 2))
+    assert frames_of((48, 32), 1).dtype == np.uint8
