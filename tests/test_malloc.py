@@ -24,7 +24,9 @@ print(resident() - before)
 def test_freed_memory_stays_only_if_told():
     def megabytes_left(how):
         command = [sys.executable, '-c', CODE, how]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        return int(
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+        )  # a host may print too
 
     assert megabytes_left('keep') >= 60
     assert megabytes_left('leave') < 10

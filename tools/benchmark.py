@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,7 @@ def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
     )
     benchmark.prepare(settings, args.threads)
     models = benchmark.load_models(args.configs, args.checkpoint, args.peers)
+    benchmark.check_accuracies(dict(args.accuracy), [model.name for model in models])
     plan = benchmark.Plan(seconds=args.seconds, half_width=args.half_width)
     columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -112,6 +114,7 @@ def read(args: argparse.Namespace) -> dict[str, Results]:
     if args.configs or args.peers or args.checkpoint or args.json:
         raise InputError('--from-json times nothing, so it takes no CONFIG, --checkpoint, --peers or --json')
     runs = [benchmark.load(Path(file)) for file in args.from_json]
+    benchmark.check_accuracies(dict(args.accuracy), [row.model for results in runs for row in results.rows])
     benchmark.with_accuracy([row for results in runs for row in results.rows], dict(args.accuracy))
     return dict(zip(benchmark.run_names(args.from_json), runs, strict=True))
 
@@ -134,14 +137,24 @@ def main() -> None:
     """Parse, time or read, print."""
     with one_line_errors():
         need_host()
+        from mmseg_bisenet_lite.benchmark import check_picture
+
         args = parse_args()
+        if args.plot:
+            check_picture(args.plot)
         runs: dict[str, Results] = {}
+        interrupted = False
         try:
             for so_far in [read(args)] if args.from_json else measured(args):
                 runs = so_far
+        except KeyboardInterrupt:
+            interrupted = True
         finally:  # what was measured is shown, whatever ended it
             if runs:
                 show(args, runs)
+    if interrupted:
+        print('interrupted; sizes that were not finished are left out', file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == '__main__':

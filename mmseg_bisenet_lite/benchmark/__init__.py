@@ -6,7 +6,7 @@ from mmseg_bisenet_lite.benchmark.measure import Plan
 from mmseg_bisenet_lite.benchmark.paper import SIZES
 from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report, run_names
-from mmseg_bisenet_lite.benchmark.results import Results, load, with_accuracy
+from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.run import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
 
@@ -17,6 +17,7 @@ __all__ = [
     'Plan',
     'Results',
     'Settings',
+    'check_accuracies',
     'check_picture',
     'find_device',
     'load',

@@ -76,7 +76,7 @@ def _plain(axes: Axes, ticks: Sequence[float]) -> None:
 
 def _speed_figure(runs: dict[str, Results]) -> Figure:
     scopes = list(dict.fromkeys(row.scope for results in runs.values() for row in results.rows))
-    figure = Figure(figsize=(1.2 + 5.2 * len(scopes), 4.4), layout='constrained')
+    figure = Figure(figsize=(1.2 + 5.6 * len(scopes), 5.0), layout='constrained')
     panels = figure.subplots(1, len(scopes), squeeze=False, sharey=True)[0]
     for axes, scope in zip(panels, scopes, strict=True):
         lines: dict[str, list[Row]] = {}
@@ -88,7 +88,14 @@ def _speed_figure(runs: dict[str, Results]) -> Figure:
         for number, (label, rows) in enumerate(lines.items()):
             ordered = sorted(rows, key=lambda row: row.size[0] * row.size[1])
             pixels = [row.size[0] * row.size[1] / 1e6 for row in ordered]
-            axes.plot(pixels, [row.fps for row in ordered], label=label, linewidth=2, markersize=5, **_look(number))
+            axes.plot(
+                pixels,
+                [row.fps for row in ordered],
+                label=label,
+                linewidth=3 if ordered[0].paper else 1.5,
+                markersize=6,
+                **_look(number),
+            )
         _style(axes)
         sizes = sorted({row.size for rows in lines.values() for row in rows}, key=lambda size: size[0] * size[1])
         axes.set_xscale('log')

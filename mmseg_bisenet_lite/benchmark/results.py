@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,16 +178,17 @@ def _row(entry: dict[str, Any]) -> Row:
     return Row(**fields)
 
 
-def with_accuracy(rows: Sequence[Row], accuracies: dict[str, float]) -> None:
-    """Enter the accuracy of each named model into its rows.
-
-    Raises:
-        InputError: A name is no row's.
-    """
-    names = {row.model for row in rows}
+def check_accuracies(accuracies: dict[str, float], models: Iterable[str]) -> None:
+    """Raise an :class:`InputError` if an accuracy is given for a model that is not there, or is no percentage."""
+    names = sorted(set(models))
     for model, accuracy in accuracies.items():
         if model not in names:
-            raise InputError(f'--accuracy {model}={accuracy}: there is no such model here, but {", ".join(sorted(names))}')
-        for row in rows:
-            if row.model == model:
-                row.accuracy = accuracy
+            raise InputError(f'--accuracy {model}={accuracy}: there is no such model here, but {", ".join(names)}')
+        if not 0 <= accuracy <= 100:
+            raise InputError(f'--accuracy {model}={accuracy}: mIoU is given in %, from 0 to 100')
+
+
+def with_accuracy(rows: Sequence[Row], accuracies: dict[str, float]) -> None:
+    """Enter the accuracy of each named model into its rows."""
+    for row in rows:
+        row.accuracy = accuracies.get(row.model, row.accuracy)

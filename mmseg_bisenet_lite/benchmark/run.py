@@ -1,5 +1,6 @@
 """The whole benchmark: for each size, the candidates side by side."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -72,7 +73,9 @@ def run(
     results = Results(environment(settings.device), _settings_record(settings, plan))
     meter = _meter(settings.device, results.notes)
     clock = clock_of(settings.device)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # MMSegmentation's heads have advice on sizes at which align_corners would be more exact, for each size anew.
+        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
         progress('checking the sizes', 0.0)
         check_sizes(models, sizes)
         for number, size in enumerate(sizes):

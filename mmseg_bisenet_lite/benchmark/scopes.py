@@ -54,10 +54,10 @@ def decide(scores: Tensor, head: Any) -> Tensor:
 class Frame(Predict):
     """From the camera's frame to the mask of class indices.
 
-    Channel order and normalisation are those of the segmentor's ``data_preprocessor``, so of its config.
+    Channel order and normalisation are those of the ``data_preprocessor`` in the segmentor's config.
 
     Args:
-        segmentor: The segmentor, in the number type that it is to run in.
+        segmentor: The segmentor as ``init_model`` makes it, in the number type that it is to run in.
         memory_format: Of the image that the segmentor gets.
 
     Shape:
@@ -72,12 +72,11 @@ class Frame(Predict):
         super().__init__(segmentor)
         self.memory_format = memory_format
         self.number_type = next(segmentor.parameters()).dtype
-        preprocessor = segmentor.data_preprocessor
-        self.swap = preprocessor.channel_conversion
+        config = segmentor.cfg.model.get('data_preprocessor') or {}
+        self.swap = bool(config.get('bgr_to_rgb') or config.get('rgb_to_bgr'))
         # Whole numbers become fractions in single precision, whatever the segmentor runs in.
-        normalises = preprocessor._enable_normalize
-        self.register_buffer('mean', preprocessor.mean.float() if normalises else torch.zeros(3, 1, 1))
-        self.register_buffer('std', preprocessor.std.float() if normalises else torch.ones(3, 1, 1))
+        for name, default in (('mean', 0.0), ('std', 1.0)):
+            self.register_buffer(name, torch.tensor(config.get(name) or [default] * 3).float().view(3, 1, 1))
 
     def image(self, frames: Tensor) -> Tensor:
         """The normalised image, as the segmentor gets it."""

@@ -6,7 +6,7 @@ import pytest
 from mmseg_bisenet_lite.benchmark.energy import Energy
 from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.report import markdown_report, report, run_names
-from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row, load, with_accuracy
+from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.roofline import Operation
 from mmseg_bisenet_lite.errors import InputError
 
@@ -94,8 +94,14 @@ def test_energy_and_accuracy_have_columns_where_there_are_any(results):
     first, second = cells(work())[:2]
     assert (first['mJ/image'], first['W'], first['MHz'], first['throttled']) == ('500', '80.0', '1410/1980', 'power cap')
     assert (first['mIoU'], second['mIoU'], second['W']) == ('-', '83.25', '-')
+
+
+def test_accuracies_are_percentages_of_models_that_are_there():
+    check_accuracies({'lite': 80.0}, ['lite', 'resnet'])
     with pytest.raises(InputError, match=r'--accuracy light=80.0: there is no such model here, but lite, resnet'):
-        with_accuracy(results.rows, {'light': 80.0})
+        check_accuracies({'light': 80.0}, ['resnet', 'lite', 'lite'])
+    with pytest.raises(InputError, match=r'--accuracy lite=800.0: mIoU is given in %'):
+        check_accuracies({'lite': 800.0}, ['lite'])
 
 
 def test_what_is_saved_is_read_again(results, tmp_path):
