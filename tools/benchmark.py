@@ -126,7 +126,7 @@ def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
     console = Console(width=None if Console().is_terminal else 120)
     benchmark.print_report(runs, console)
     if args.markdown:
-        args.markdown.write_text(benchmark.markdown_report(runs))
+        benchmark.write(args.markdown, benchmark.markdown_report(runs))
     written = benchmark.plot(runs, args.plot) if args.plot else []
     for path in (args.json, args.markdown, *written):
         if path:

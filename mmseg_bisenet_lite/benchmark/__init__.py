@@ -6,7 +6,7 @@ from mmseg_bisenet_lite.benchmark.measure import Plan
 from mmseg_bisenet_lite.benchmark.paper import SIZES
 from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report, run_names
-from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy
+from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy, write
 from mmseg_bisenet_lite.benchmark.run import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
 
@@ -29,4 +29,5 @@ __all__ = [
     'run',
     'run_names',
     'with_accuracy',
+    'write',
 ]

@@ -55,12 +55,15 @@ class EventClock:
 class SynchronisedClock(HostClock):
     """The host's clock, read once the accelerator's queue is empty."""
 
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
     def time(self, call: Call) -> float:
         """See :class:`~mmseg_bisenet_lite.benchmark.measure.Clock`."""
 
         def finished() -> None:
             call()
-            torch.accelerator.synchronize()
+            torch.accelerator.synchronize(self.device)
 
         return super().time(finished)
 
@@ -69,7 +72,7 @@ def clock_of(device: torch.device) -> Clock:
     """The clock that sees a call's work on the device finished."""
     if device.type == 'cpu':
         return HostClock()
-    return EventClock() if device.type == 'cuda' else SynchronisedClock()
+    return EventClock() if device.type == 'cuda' else SynchronisedClock(device)
 
 
 def find_device(name: str | None) -> torch.device:

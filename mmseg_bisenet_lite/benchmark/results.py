@@ -142,9 +142,14 @@ class Results:
             entry['operations'] = [[operation.flops, operation.bytes] for operation in row.operations]
             # For readers of the file; it is computed anew from the rounds when the file is read.
             entry['summary'] = {**asdict(row.summary), 'fps': row.fps, 'macs': row.macs}
-        temporary = path.with_name(f'{path.name}.tmp')
-        temporary.write_text(json.dumps(content, indent=1))
-        temporary.replace(path)
+        write(path, json.dumps(content, indent=1))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, first under a temporary name, so that its own never names half of it."""
+    temporary = path.with_name(f'{path.name}.tmp')
+    temporary.write_text(text, encoding='utf-8')
+    temporary.replace(path)
 
 
 def load(path: Path) -> Results:

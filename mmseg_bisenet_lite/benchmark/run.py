@@ -49,7 +49,7 @@ def prepare(settings: Settings, threads: int | None) -> None:
     torch.backends.cudnn.benchmark = True  # the shapes are fixed, as on a robot
     if settings.compile:
         # One compiled function serves all candidates, each a new case of it; past the limit they would quietly run eagerly.
-        torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 4096
+        torch._dynamo.config.cache_size_limit = torch._dynamo.config.accumulated_cache_size_limit = 4096
 
 
 def run(
