@@ -1,6 +1,7 @@
 """What the command-line tools share: the host's own tools, one-line errors, types of arguments."""
 
 import argparse
+import math
 import os
 import re
 import runpy
@@ -58,6 +59,17 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 on')
     return int(text)
+
+
+def number(text: str) -> float:
+    """``argparse`` type of a finite number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 on')
+    return value
 
 
 def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:

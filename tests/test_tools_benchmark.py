@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-FAST = ('--sizes', '64x64', '96x64', '--seconds', '0', '--device', 'cpu')
+FAST = ('--sizes', '64x64', '96x64', '64x64', '--seconds', '0', '--device', 'cpu')
 
 
 def run(root, *arguments, cwd):
@@ -85,13 +85,23 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--accuracy', 'lite=high'], "'lite=high' is not a name and a number"),
         (['--accuracy', 'lite=80'], '--accuracy lite=80.0: there is no such model'),
         (['--from-json', 'absent.json'], 'absent.json: cannot be read: No such file'),
-        (['--from-json', 'absent.json', '--peers'], '--from-json times nothing'),
+        (['--from-json', 'absent.json', '--peers'], '--from-json times nothing, so it takes no peers'),
+        (['--from-json', 'absent.json', '--scope', 'frame', '--cuda-graph'], 'so it takes no cuda-graph, scope'),
+        (['--seconds', 'nan'], "'nan' is not a number from 0 on"),
+        (['--half-width', '-1'], "'-1' is not a number from 0 on"),
         (['--peers', 'ddrnet23-slim', '--sizes', '100x50'], 'ddrnet23-slim cannot take images of 100x50'),
     ],
 )
 def test_wrong_input_is_one_line_before_anything_is_timed(root, tmp_path, monkeypatch, capsys, arguments, message):
+    from mmseg_bisenet_lite.benchmark import runner
+
+    def timed(*_):
+        raise AssertionError('something was timed')
+
+    monkeypatch.setattr(runner, 'measure', timed)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', ['benchmark.py', '--no-keep-memory', '--seconds', '0', *arguments])
+    keep = [] if '--from-json' in arguments else ['--no-keep-memory']
+    monkeypatch.setattr(sys, 'argv', ['benchmark.py', *keep, *arguments])
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(root / 'tools' / 'benchmark.py'), run_name='__main__')
     said = str(exit_.value.code) if isinstance(exit_.value.code, str) else capsys.readouterr().err

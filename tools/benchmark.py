@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmseg_bisenet_lite import malloc
-from mmseg_bisenet_lite.cli import count, need_host, number_of_name, one_line_errors, output_file, size, some_of
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.cli import count, need_host, number, number_of_name, one_line_errors, output_file, size, some_of
 
 if TYPE_CHECKING:
     from mmseg_bisenet_lite.benchmark import Results
@@ -26,7 +25,7 @@ def parse_args() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument_group('what to time').add_argument
-    add('configs', nargs='*', metavar='CONFIG', help='the others are compared with the first')
+    add('configs', nargs='*', default=[], metavar='CONFIG', help='the others are compared with the first')
     add('--checkpoint', nargs='+', default=[], metavar='FILE', help="one for each CONFIG, 'none' for initial weights")
     peers = ', '.join(PEERS)
     add(
@@ -64,15 +63,22 @@ def parse_args() -> argparse.Namespace:
     keep = 'the memory that maps leave stays with the process, as GPUs have it (default on Linux; see the README)'
     add('--keep-memory', action=argparse.BooleanOptionalAction, default=malloc.can_keep(), help=keep)
     add = parser.add_argument_group('how long').add_argument
-    add('--seconds', type=float, default=Plan.seconds, help='at each size, at most (default: %(default)s)')
-    add('--half-width', type=float, default=Plan.half_width, help='stop once all ratios are this sure (default: %(default)s)')
+    add('--seconds', type=number, default=Plan.seconds, help='at each size, at most (default: %(default)s)')
+    add('--half-width', type=number, default=Plan.half_width, help='stop once all ratios are this sure (default: %(default)s)')
     add = parser.add_argument_group('what becomes of it').add_argument
     add('--json', type=output_file, metavar='FILE', help='everything, raw times too, renewed after each size')
     add('--markdown', type=output_file, metavar='FILE', help='the tables')
     add('--plot', type=output_file, metavar='FILE', help='FPS against size; given accuracies, a second picture of both')
     add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=MIOU', help='in %%, measured elsewhere')
     add('--from-json', nargs='+', default=[], metavar='FILE', help='time nothing; report and compare earlier runs')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.from_json:
+        used = {name for name, value in vars(args).items() if value != parser.get_default(name)}
+        ignored = sorted(used - {'from_json', 'accuracy', 'markdown', 'plot'})
+        if ignored:
+            parser.error(f'--from-json times nothing, so it takes no {", ".join(ignored).replace("_", "-")}')
+    args.sizes = tuple(dict.fromkeys(args.sizes))
+    return args
 
 
 def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
@@ -111,8 +117,6 @@ def read(args: argparse.Namespace) -> dict[str, Results]:
     """Earlier runs."""
     from mmseg_bisenet_lite import benchmark
 
-    if args.configs or args.peers or args.checkpoint or args.json:
-        raise InputError('--from-json times nothing, so it takes no CONFIG, --checkpoint, --peers or --json')
     runs = [benchmark.load(Path(file)) for file in args.from_json]
     benchmark.check_accuracies(dict(args.accuracy), [row.model for results in runs for row in results.rows])
     benchmark.with_accuracy([row for results in runs for row in results.rows], dict(args.accuracy))
@@ -123,7 +127,7 @@ def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
     """Tables and pictures."""
     from mmseg_bisenet_lite import benchmark
 
-    console = Console(width=None if Console().is_terminal else 120)
+    console = Console(width=max(Console().width, 120))  # what a narrower terminal wraps is still there
     benchmark.print_report(runs, console)
     if args.markdown:
         benchmark.write(args.markdown, benchmark.markdown_report(runs))

@@ -7,7 +7,7 @@ from mmseg_bisenet_lite.benchmark.paper import SIZES
 from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report, run_names
 from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy, write
-from mmseg_bisenet_lite.benchmark.run import prepare, run
+from mmseg_bisenet_lite.benchmark.runner import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
 
 __all__ = [

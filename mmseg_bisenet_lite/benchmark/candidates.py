@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,10 +112,22 @@ def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Seque
     return _with_unique_names(models)
 
 
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say in one line what failed: a device out of memory, an operator that a precision lacks, a compiler that is missing."""
+    try:
+        yield
+    except RuntimeError as error:  # Dynamo's and the allocators' errors are such too
+        raise InputError(f'{what}: {_first_line(error)}') from error
+
+
 def _read(file: str) -> Config:
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such config')
-    config = Config.fromfile(file)
+    try:
+        config = Config.fromfile(file)
+    except (OSError, SyntaxError) as error:
+        raise InputError(f'{file}: not a config: {_first_line(error)}') from error
     if 'model' not in config:
         raise InputError(f'{file}: a config without a model')
     return config
@@ -126,7 +139,12 @@ def _load(name: str, source: str, config: Config, checkpoint: str | None) -> Mod
     with warnings.catch_warnings():
         # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
-        segmentor = init_model(config, checkpoint, device='cpu')
+        try:
+            segmentor = init_model(config, None, device='cpu')
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f'{source}: no segmentor can be built from this config: {_first_line(error)}') from error
+        if checkpoint is not None:
+            segmentor = init_model(config, checkpoint, device='cpu')
     if not hasattr(segmentor, 'encode_decode'):
         raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
     if getattr(segmentor, 'auxiliary_head', None) is not None:
@@ -170,6 +188,7 @@ class Candidate:
         operations: Of one call.
         peak_bytes: Weights, and the most that one call holds beside them; ``None`` where it cannot be told.
         changed: The share of the frame's pixels that it decides otherwise than the model does plainly: eager, in float32.
+        graph_breaks: Where ``torch.compile`` gave up and left parts between to run eagerly.
     """
 
     model: Model
@@ -180,6 +199,7 @@ class Candidate:
     operations: list[Operation]
     peak_bytes: int | None
     changed: float
+    graph_breaks: int
 
 
 def frames_of(size: tuple[int, int], batch: int) -> np.ndarray:
@@ -216,7 +236,10 @@ def candidates(models: Sequence[Model], size: tuple[int, int], settings: Setting
     for model in models:
         plain = copy.deepcopy(model.segmentor).to(settings.device)
         image = Frame(plain).to(settings.device).image(torch.from_numpy(frames).to(settings.device))
-        expected = Predict(plain)(image).cpu().numpy()
+        if settings.device.type == 'cuda':
+            set_tf32(False)
+        with _named(f'{model.name}, {size[0]}x{size[1]}'):
+            expected = Predict(plain)(image).cpu().numpy()
         for precision in settings.precisions:
             for scope in settings.scopes:
                 yield _candidate(model, scope, precision, size, settings, frames, image, expected)
@@ -245,13 +268,13 @@ def _candidate(
     if settings.device.type == 'cuda':
         set_tf32(tf32)
     what = f'{model.name}, {scope}, {precision}, {size[0]}x{size[1]}'
-    try:
+    torch._dynamo.utils.counters.clear()
+    with _named(what):
         run(x)
-    except torch._dynamo.exc.TorchDynamoException as error:
-        raise InputError(f'--compile: {what}: {_first_line(error)}') from error
-    if settings.cuda_graph:
-        run = graphed(run, x)
-    call = _call(run, frames if is_frame else x, settings.device, tf32)
+        held = peak_bytes(module, x, lambda: run(x), settings.compile)
+        called = graphed(run, x) if settings.cuda_graph else run
+    breaks = sum(torch._dynamo.utils.counters['graph_break'].values())
+    call = _call(called, frames if is_frame else x, settings.device, tf32)
 
     result = torch.as_tensor(call())
     if not result.isfinite().all():
@@ -261,8 +284,7 @@ def _candidate(
     if precision == 'fp32' and changed > MOST_CHANGED:
         raise InputError(f'{what}: {changed:.1%} of the pixels are decided otherwise than by the plain model')
     counted = operations(module, x, fused=settings.compile)
-    held = peak_bytes(module, x, call, settings.compile)
-    return Candidate(model, scope, precision, size, call, counted, held, changed)
+    return Candidate(model, scope, precision, size, call, counted, held, changed, breaks)
 
 
 def _call(run: Callable[[Tensor], Tensor], x: Tensor | np.ndarray, device: torch.device, tf32: bool) -> Call:

@@ -128,8 +128,11 @@ def _supports(device: torch.device, name: str) -> bool:
     if device.type == 'cuda':
         return name == 'fp16' or torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == 'cpu':
-        # oneDNN's own word: without native instructions PyTorch converts back and forth around float32.
-        return torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, f'_is_mkldnn_{name}_supported')()
+        # oneDNN's own word, which for bfloat16 on x86 is also yes where it only imitates it.
+        native = torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, f'_is_mkldnn_{name}_supported')()
+        if name == 'bf16' and platform.machine().lower() in ('x86_64', 'amd64'):
+            return native and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return native
     try:
         ones = torch.ones(1, 1, 3, 3, dtype=PRECISIONS[name].dtype, device=device)
         torch.nn.functional.conv2d(ones, ones)

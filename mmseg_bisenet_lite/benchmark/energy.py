@@ -1,5 +1,6 @@
 """Energy, clocks and throttling of NVIDIA devices, read from their driver through NVML."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +27,32 @@ class Energy:
     Attributes:
         joules: For each call.
         watts: On average.
-        clock_mhz: Of the streaming multiprocessors, at the end.
-        highest_clock_mhz: That they could have.
-        throttled: What slowed the clocks at the end, nothing if empty.
     """
 
     joules: float
     watts: float
-    clock_mhz: int
-    highest_clock_mhz: int
-    throttled: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """How fast a device runs.
+
+    Attributes:
+        mhz: Of the streaming multiprocessors.
+        highest_mhz: That they could have.
+        throttled: What slows them, nothing if empty.
+    """
+
+    mhz: int
+    highest_mhz: int
+    throttled: frozenset[str]
+
+
+def describe(seen: Sequence[Clocks]) -> str:
+    """The clocks of several moments, for a reader."""
+    reasons = sorted(set().union(*(clocks.throttled for clocks in seen)))
+    low, high = min(clocks.mhz for clocks in seen), max(clocks.mhz for clocks in seen)
+    return f'{low} to {high} of {seen[0].highest_mhz} MHz, {"slowed by " + ", ".join(reasons) if reasons else "not throttled"}'
 
 
 class Meter:
@@ -45,7 +62,7 @@ class Meter:
         device: The CUDA device.
 
     Raises:
-        RuntimeError: nvidia-ml-py is missing, or the driver has no energy counter for the device (Jetsons have none). The
+        RuntimeError: nvidia-ml-py is missing, or the driver does not tell what is asked (on Jetsons). The
             message is one line.
     """
 
@@ -60,6 +77,7 @@ class Meter:
             # CUDA's number of a device need not be the driver's; the identifier is.
             self.handle = pynvml.nvmlDeviceGetHandleByUUID(f'GPU-{torch.cuda.get_device_properties(device).uuid}')
             pynvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)
+            self.clocks()
         except pynvml.NVMLError as error:
             raise RuntimeError(f'NVML: {error}') from None
 
@@ -78,12 +96,14 @@ class Meter:
             calls += 1
         elapsed = clock.now() - start
         joules = (nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) - before) / 1000
-        call()  # so that the clocks are those of a busy device
+        return Energy(joules=joules / calls, watts=joules / elapsed)
+
+    def clocks(self) -> Clocks:
+        """As they are now."""
+        nvml = self.nvml
         reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle)
-        return Energy(
-            joules=joules / calls,
-            watts=joules / elapsed,
-            clock_mhz=nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_SM),
-            highest_clock_mhz=nvml.nvmlDeviceGetMaxClockInfo(self.handle, nvml.NVML_CLOCK_SM),
-            throttled=tuple(name for bit, name in THROTTLES.items() if reasons & getattr(nvml, bit)),
+        return Clocks(
+            mhz=nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_SM),
+            highest_mhz=nvml.nvmlDeviceGetMaxClockInfo(self.handle, nvml.NVML_CLOCK_SM),
+            throttled=frozenset(name for bit, name in THROTTLES.items() if reasons & getattr(nvml, bit)),
         )

@@ -1,6 +1,7 @@
 """Time several calls side by side: pure functions over a clock, so that a test can hand in one of its own."""
 
 import itertools
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,8 +45,8 @@ class Plan:
 
     Attributes:
         seconds: Of the timed rounds, at most; a round that has begun is finished.
-        half_width: Stop earlier, once the interval of each ratio to the first call is no wider than this to either side, as
-            a share of the ratio. 0 always takes the whole time.
+        half_width: Stop earlier, once the interval of each ratio is no wider than this to either side, as a share of the
+            ratio. 0 always takes the whole time.
         rounds: At least so many, whatever time they take: the least that give an interval.
         turn_seconds: In a round each call has one turn, in which it is repeated until this time is over.
         warm_up_seconds: Of the rounds before the timed ones, at most, for each call.
@@ -80,25 +81,34 @@ class Timings:
     settled: bool
 
 
-def measure(calls: Sequence[Call], clock: Clock, plan: Plan, progress: Callable[[float], None] | None = None) -> list[Timings]:
+def measure(
+    calls: Sequence[Call],
+    clock: Clock,
+    plan: Plan,
+    progress: Callable[[float], None] = lambda share: None,
+    pairs: Sequence[tuple[int, int]] | None = None,
+) -> list[Timings]:
     """Time calls in interleaved rounds, so that whatever disturbs or slows the machine falls on all of them alike.
 
     Every other round takes the calls in reverse, which cancels a steady drift.
 
     Args:
-        calls: What to time; the first is the one that the others are compared with.
+        calls: What to time.
         clock: What to time it with.
         plan: How long.
         progress: Is told after each round which share of the time has gone, 0 to 1.
+        pairs: Which calls will be compared, (reference, other), as indices; ``None`` compares all with the first.
 
     Returns:
         One entry for each call.
     """
-    progress = progress or (lambda share: None)
+    if pairs is None:
+        pairs = [(0, other) for other in range(1, len(calls))]
     warm_up: list[list[list[float]]] = [[] for _ in calls]
     start = clock.now()
     settled = [False] * len(calls)
-    for turns in _rounds(calls, clock, plan.turn_seconds):
+    rounds_of_turns = _rounds(calls, clock, plan.turn_seconds)
+    for turns in rounds_of_turns:
         for history, turn in zip(warm_up, turns, strict=True):
             history.append(turn)
         settled = [_settled(history, plan.stable) for history in warm_up]
@@ -107,14 +117,14 @@ def measure(calls: Sequence[Call], clock: Clock, plan: Plan, progress: Callable[
 
     timed: list[list[list[float]]] = [[] for _ in calls]
     start = clock.now()
-    for turns in _rounds(calls, clock, plan.turn_seconds):
+    for turns in rounds_of_turns:
         for history, turn in zip(timed, turns, strict=True):
             history.append(turn)
         elapsed = clock.now() - start
         progress(min(1.0, elapsed / plan.seconds) if plan.seconds else 1.0)
         rounds = len(timed[0])
         # Looking after every round would stop at a lucky one, so the looks are ever further apart.
-        done = elapsed >= plan.seconds or (_is_look(rounds) and _precise(timed, plan.half_width))
+        done = elapsed >= plan.seconds or (_is_look(rounds) and _precise(timed, pairs, plan.half_width))
         if done and rounds >= plan.rounds and rounds % 2 == 0:  # there and back
             break
     progress(1.0)
@@ -122,14 +132,21 @@ def measure(calls: Sequence[Call], clock: Clock, plan: Plan, progress: Callable[
 
 
 def _rounds(calls: Sequence[Call], clock: Clock, turn_seconds: float) -> Iterator[list[list[float]]]:
-    """Rounds without end: for each call the times of its turn."""
+    """Rounds without end: for each call the times of its turn.
+
+    A short call is made once more before its turn, as the first after another one's finds the caches full of that.
+    """
+    latest = [math.inf] * len(calls)
     for number in itertools.count():
         order = range(len(calls)) if number % 2 == 0 else reversed(range(len(calls)))
         turns: list[list[float]] = [[] for _ in calls]
         for index in order:
+            if latest[index] < turn_seconds / 2:
+                clock.time(calls[index])
             start = clock.now()
             while not turns[index] or clock.now() - start < turn_seconds:
                 turns[index].append(clock.time(calls[index]))
+            latest[index] = turns[index][-1]
         yield turns
 
 
@@ -148,8 +165,8 @@ def _is_look(rounds: int) -> bool:
     return rounds >= 8 and rounds in (power, power + power // 2)
 
 
-def _precise(timed: list[list[list[float]]], half_width: float) -> bool:
-    ratios = [speed_ratio(timed[0], rounds) for rounds in timed[1:]]
+def _precise(timed: list[list[list[float]]], pairs: Sequence[tuple[int, int]], half_width: float) -> bool:
+    ratios = [speed_ratio(timed[reference], timed[other]) for reference, other in pairs]
     return all(max(r.high - r.value, r.value - r.low) <= half_width * r.value for r in ratios) and len(ratios) > 0
 
 

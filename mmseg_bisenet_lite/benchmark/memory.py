@@ -4,7 +4,6 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.distributed._tools.mem_tracker import MemTracker
 
 from mmseg_bisenet_lite.benchmark.measure import Call
 
@@ -13,7 +12,8 @@ def peak_bytes(module: nn.Module, x: Tensor, call: Call, compiled: bool) -> int 
     """The weights, and the most that one call holds beside them.
 
     On CUDA devices as the allocator saw it. Elsewhere the sum of the tensors that are alive at once when the module runs
-    eagerly, without what libraries take for themselves; ``None`` of compiled modules, whose tensors are not seen.
+    eagerly, without what libraries take for themselves; ``None`` of compiled modules, whose tensors are not seen, and where
+    PyTorch was built without the module that counts.
 
     Args:
         module: What is called.
@@ -27,8 +27,10 @@ def peak_bytes(module: nn.Module, x: Tensor, call: Call, compiled: bool) -> int 
         call()
         weights = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
         return torch.cuda.max_memory_allocated(x.device) - before + weights
-    if compiled:
+    if compiled or not torch.distributed.is_available():
         return None
+    from torch.distributed._tools.mem_tracker import MemTracker
+
     shapes, tracker = copy.deepcopy(module).to('meta').requires_grad_(), MemTracker()  # it hooks gradients
     tracker.track_external(shapes)
     with tracker, torch.no_grad():

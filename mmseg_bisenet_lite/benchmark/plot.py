@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from mmseg_bisenet_lite.benchmark.results import Results, Row
@@ -75,43 +76,42 @@ def _plain(axes: Axes, ticks: Sequence[float]) -> None:
 
 
 def _speed_figure(runs: dict[str, Results]) -> Figure:
-    scopes = list(dict.fromkeys(row.scope for results in runs.values() for row in results.rows))
+    lines: dict[str, list[Row]] = {}
+    for name, results in runs.items():
+        for row in results.rows:
+            lines.setdefault(_label(row, name, runs), []).append(row)
+    # From the fastest to the slowest, so that the legend reads as the picture does.
+    labels = sorted(lines, key=lambda label: -max(row.fps for row in lines[label]))
+    scopes = list(dict.fromkeys(row.scope for rows in lines.values() for row in rows))
+
     figure = Figure(figsize=(1.2 + 5.6 * len(scopes), 5.0), layout='constrained')
     panels = figure.subplots(1, len(scopes), squeeze=False, sharey=True)[0]
+    handles: dict[str, Line2D] = {}
     for axes, scope in zip(panels, scopes, strict=True):
-        lines: dict[str, list[Row]] = {}
-        for name, results in runs.items():
-            for row in results.rows:
-                if row.scope == scope:
-                    lines.setdefault(_label(row, name, runs), []).append(row)
-        # From the fastest to the slowest, so that the legend reads as the picture does.
-        for number, (label, rows) in enumerate(lines.items()):
-            ordered = sorted(rows, key=lambda row: row.size[0] * row.size[1])
-            pixels = [row.size[0] * row.size[1] / 1e6 for row in ordered]
-            axes.plot(
-                pixels,
-                [row.fps for row in ordered],
-                label=label,
-                linewidth=3 if ordered[0].paper else 1.5,
-                markersize=6,
-                **_look(number),
-            )
+        sizes: dict[tuple[int, int], None] = {}
+        for number, label in enumerate(labels):
+            rows = sorted((row for row in lines[label] if row.scope == scope), key=lambda row: _megapixels(row.size))
+            if rows:
+                sizes |= {row.size: None for row in rows}
+                points = [_megapixels(row.size) for row in rows], [row.fps for row in rows]
+                width = 3 if rows[0].paper else 1.5
+                (handles[label],) = axes.plot(*points, linewidth=width, markersize=6, **_look(number))
         _style(axes)
-        sizes = sorted({row.size for rows in lines.values() for row in rows}, key=lambda size: size[0] * size[1])
         axes.set_xscale('log')
-        axes.set_xticks([w * h / 1e6 for w, h in sizes], [f'{w}x{h}' for w, h in sizes], rotation=40, ha='right')
+        axes.set_xticks([_megapixels(size) for size in sizes], [f'{w}x{h}' for w, h in sizes], rotation=40, ha='right')
         axes.xaxis.set_minor_locator(NullLocator())
-        _plain(axes, [row.fps for rows in lines.values() for row in rows])
         axes.set_title(scope, loc='left', fontsize=10)
         axes.set_xlabel('image size')
-        order = sorted(range(len(lines)), key=lambda i: -max(row.fps for row in list(lines.values())[i]))
-        handles, labels = axes.get_legend_handles_labels()
+    _plain(panels[0], [row.fps for rows in lines.values() for row in rows])
     panels[0].set_ylabel('frames per second')
-    panels[-1].legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False
-    )
+    legend = dict(loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False)
+    panels[-1].legend([handles[label] for label in labels], labels, **legend)
     figure.suptitle(_title(runs), x=0.01, ha='left', fontsize=11, weight='bold')
     return figure
+
+
+def _megapixels(size: tuple[int, int]) -> float:
+    return size[0] * size[1] / 1e6
 
 
 def _title(runs: dict[str, Results]) -> str:

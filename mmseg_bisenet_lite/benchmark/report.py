@@ -36,8 +36,7 @@ class Table:
         """For a terminal: text to the left, numbers to the right."""
         table = RichTable(title=self.title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for heading in self.columns:
-            text = heading in ('size', 'model', 'run')
-            table.add_column(heading, justify='left' if text else 'right', no_wrap=text)
+            table.add_column(heading, justify='left' if heading in ('size', 'model') else 'right', no_wrap=True)
         for number, row in enumerate(self.rows):
             if number in self.sections:
                 table.add_section()
@@ -110,7 +109,7 @@ def _speed(results: Results, prefix: str) -> list[Table]:
         for group in groups:
             sections.add(len(rows))
             rows += [_speed_cells(row, group[0]) for row in group]
-        columns = ['size', 'model', 'precision', 'FPS', 'times first [95 %]', 'ms', 'p90', 'p99', 'spread', 'calls']
+        columns = ['size', 'model', 'precision', 'FPS', 'speedup [95 %]', 'ms', 'p90', 'p99', 'spread', 'calls']
         tables.append(Table(f'{prefix}speed, {scope}', columns, rows, frozenset(sections)))
     return tables
 
@@ -134,7 +133,7 @@ def _work(results: Results, prefix: str) -> Table:
     columns = ['size', 'model', 'precision', 'scope', 'M params', 'GMAC', 'GFLOP/s', 'of peak', 'of roof', 'MiB', 'changed']
     energy = any(row.energy for row in results.rows)
     accuracy = any(row.accuracy is not None for row in results.rows)
-    columns += ['mJ/image', 'W', 'MHz', 'throttled'] * energy + ['mIoU'] * accuracy
+    columns += ['mJ/image', 'W'] * energy + ['mIoU'] * accuracy
     rows: list[list[str]] = []
     sections = set()
     for group in results.groups():
@@ -153,19 +152,11 @@ def _work(results: Results, prefix: str) -> Table:
             cells += [f'{results.share_of_roofline(row):.0%}', f'{row.peak_bytes / 2**20:.0f}' if row.peak_bytes else '-']
             cells.append(f'{row.changed:.2%}')
             if energy:
-                cells += _energy_cells(row)
+                cells += [_number(row.energy.joules / row.batch * 1e3), _number(row.energy.watts)] if row.energy else ['-'] * 2
             if accuracy:
                 cells.append('-' if row.accuracy is None else f'{row.accuracy:.2f}')
             rows.append(cells)
     return Table(f'{prefix}work', columns, rows, frozenset(sections))
-
-
-def _energy_cells(row: Row) -> list[str]:
-    if row.energy is None:
-        return ['-'] * 4
-    e = row.energy
-    clocks = f'{e.clock_mhz}/{e.highest_clock_mhz}'
-    return [_number(e.joules / row.batch * 1e3), _number(e.watts), clocks, ', '.join(e.throttled) or 'no']
 
 
 def _side_by_side(runs: dict[str, Results]) -> Table:
@@ -224,13 +215,13 @@ def _explanations(runs: dict[str, Results]) -> Iterable[str]:
             yield 'Without a checkpoint a model runs on its initial weights, as fast, but "changed" is hard on them.'
         yield from results.notes
     yield (
-        'times first: how many times as fast as the first row of the same size and scope, and the interval that holds the '
+        'speedup: how many times as fast as the first row of the same size and scope, and the interval that holds the '
         'median ratio of a round at 95 %; only ratios within one run tell much. p99 of fewer than 100 calls is the longest.'
     )
     yield (
-        "of peak: GFLOP/s as a share of the matrix product's. of roof: the least time, if each operator (compiled: each "
-        'convolution) ran at one of the two limits, as a share of the median. MiB: weights, and the tensors alive at once. '
-        'changed: pixels decided otherwise than in eager float32.'
+        "of peak: GFLOP/s, by direct arithmetic, as a share of the matrix product's. of roof: the least time, if each operator "
+        '(compiled: each convolution) ran at one of the two limits, as a share of the median; caches and faster algorithms can '
+        'beat both. MiB: weights, and the tensors alive at once. changed: pixels decided otherwise than in eager float32.'
     )
 
 

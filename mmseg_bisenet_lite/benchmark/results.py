@@ -179,7 +179,7 @@ def _row(entry: dict[str, Any]) -> Row:
     fields['size'] = tuple(fields['size'])
     fields['operations'] = [Operation(*operation) for operation in fields['operations']]
     if fields['energy'] is not None:
-        fields['energy'] = Energy(**{**fields['energy'], 'throttled': tuple(fields['energy']['throttled'])})
+        fields['energy'] = Energy(**fields['energy'])
     return Row(**fields)
 
 

@@ -70,7 +70,9 @@ def multiply_accumulates(counted: Sequence[Operation]) -> int:
 
 
 def least_seconds(counted: Sequence[Operation], flops: float, bandwidth: float) -> float:
-    """The time under which no pass gets that runs one operator after the other.
+    """The least time of a pass by direct arithmetic, one operator after the other, every tensor through the main memory.
+
+    Faster algorithms (Winograd's) and maps that stay in a cache can beat it.
 
     Args:
         counted: The operators.

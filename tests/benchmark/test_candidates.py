@@ -55,12 +55,19 @@ def load_with_heads(config):
 
 def test_wrong_files_are_named(root, tmp_path, checkpoint):
     config = str(root / 'configs' / 'lite_hinge_vehicle.py')
-    empty, headless = tmp_path / 'empty.py', tmp_path / 'headless.py'
+    empty, broken, headless, unknown, notes = (tmp_path / f'{name}' for name in ('e.py', 'b.py', 'h.py', 'u.py', 'n.txt'))
     empty.write_text('a = 1\n')
+    broken.write_text('model = dict(\n')
     headless.write_text("model = dict(type='SegDataPreProcessor')\n")
+    unknown.write_text("model = dict(type='Absent', backbone=dict(type='Absent'))\n")
+    notes.write_text('notes\n')
     for configs, checkpoints, message in (
         (['absent.py'], [], r'absent\.py: there is no such config'),
-        ([str(empty)], [], r'empty\.py: a config without a model'),
+        ([str(empty)], [], r'e\.py: a config without a model'),
+        ([str(broken)], [], r'b\.py: not a config'),
+        ([str(notes)], [], r'n\.txt: not a config'),
+        ([str(headless)], [], r'h\.py: no segmentor can be built'),
+        ([str(unknown)], [], r'u\.py: no segmentor can be built'),
         ([config], ['absent.pth'], r'absent\.pth: there is no such checkpoint'),
         ([config], [str(checkpoint)], r'weights\.pth: its weights are not those of the config'),
         ([config], ['none', 'none'], '--checkpoint names 2 files for 1 configs'),
@@ -139,3 +146,13 @@ def test_frames_are_always_the_same():
     assert frames_of((48, 32), 2).shape == (2, 32, 48, 3)
     assert np.array_equal(frames_of((48, 32), 2), frames_of((48, 32), 2))
     assert frames_of((48, 32), 1).dtype == np.uint8
+
+
+def test_what_a_device_cannot_do_is_one_line(lite, monkeypatch):
+    def fail(self, image):
+        raise torch.OutOfMemoryError('out of memory\nand so on')
+
+    monkeypatch.setattr(module.SCOPES['forward'], 'forward', fail)
+    monkeypatch.setattr(module, 'Predict', lambda segmentor: lambda image: torch.zeros(1, 40, 40, dtype=torch.uint8))
+    with torch.no_grad(), pytest.raises(InputError, match=r'lite_hinge_vehicle, forward, bf16, 40x40: out of memory$'):
+        list(candidates(lite, (40, 40), Settings(CPU, precisions=('bf16',))))

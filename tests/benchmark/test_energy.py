@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from mmseg_bisenet_lite.benchmark.energy import THROTTLES, Meter
+from mmseg_bisenet_lite.benchmark.energy import THROTTLES, Clocks, Meter, describe
 
 
 class Clock:
@@ -53,15 +53,21 @@ def test_energy_of_a_call(driver):
     energy = meter.read(lambda: None, driver.clock, seconds=2)
     assert energy.joules == pytest.approx(80 * 0.25)
     assert energy.watts == pytest.approx(80)
-    assert (energy.clock_mhz, energy.highest_clock_mhz) == (1410, 1980)
-    assert energy.throttled == ('power cap',)
+    assert meter.clocks() == Clocks(1410, 1980, frozenset({'power cap'}))
 
 
-def test_a_device_without_a_counter_says_so(driver):
-    def unsupported(handle):
+def test_clocks_in_words():
+    fast, slow = Clocks(1980, 1980, frozenset()), Clocks(1410, 1980, frozenset({'power cap'}))
+    assert describe([fast, slow, fast]) == '1410 to 1980 of 1980 MHz, slowed by power cap'
+    assert describe([fast]) == '1980 to 1980 of 1980 MHz, not throttled'
+
+
+@pytest.mark.parametrize('question', ['TotalEnergyConsumption', 'CurrentClocksThrottleReasons', 'MaxClockInfo'])
+def test_a_device_without_a_counter_says_so(driver, question):
+    def unsupported(*_):
         raise driver.NVMLError('Not Supported')
 
-    driver.nvmlDeviceGetTotalEnergyConsumption = unsupported
+    setattr(driver, f'nvmlDeviceGet{question}', unsupported)
     with pytest.raises(RuntimeError, match='NVML: Not Supported'):
         Meter(torch.device('cuda'))
 

@@ -70,7 +70,7 @@ def test_rounds_take_the_calls_there_and_back():
     order = []
     calls = [lambda now, name=name: order.append(name) or 1 for name in 'abc']
     measure(calls, FakeClock(), Plan(seconds=0, rounds=6, warm_up_seconds=0))
-    assert ''.join(order) == 'abc' + 'abccba' * 3  # the first three are the warm-up
+    assert ''.join(order) == 'abc' + 'cbaabc' * 3  # the first three are the warm-up
 
 
 def test_short_calls_are_repeated_within_their_turn():
@@ -78,6 +78,26 @@ def test_short_calls_are_repeated_within_their_turn():
     assert {len(turn) for turn in long.rounds} == {1}
     assert {len(turn) for turn in short.rounds} == {4}
     assert speed_ratio(long.rounds, short.rounds).value == pytest.approx(10)
+
+
+def test_a_short_call_is_made_once_untimed_before_its_turn():
+    def call(now):
+        before, latest[0] = latest[0], now
+        return 0.01 if now - before < 0.5 else 0.04  # slower after something else
+
+    latest = [0.0]
+    _, short = measure([lambda now: 1.0, call], FakeClock(), Plan(seconds=10, half_width=0))
+    assert set(itertools.chain(*short.rounds)) == {0.01}
+
+
+def test_it_stops_only_once_all_that_is_compared_is_precise():
+    def run(pairs):
+        rng = np.random.default_rng(0)
+        calls = [lambda now: 1.0, lambda now: 1.0, lambda now: rng.lognormal(sigma=0.5), lambda now: 2.0]
+        return len(measure(calls, FakeClock(), Plan(seconds=200), pairs=pairs)[0].rounds)
+
+    assert run([(0, 1), (0, 3), (1, 3)]) == 8
+    assert run([(0, 1), (2, 3)]) > 30
 
 
 def test_warm_up_ends_when_the_times_have_settled():

@@ -8,7 +8,7 @@ import torch
 
 from mmseg_bisenet_lite.benchmark.candidates import Candidate, Model, Settings, candidates, check_sizes
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, check_precision, clock_of, set_tf32, usable_cores
-from mmseg_bisenet_lite.benchmark.energy import Meter
+from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
 from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row
@@ -89,10 +89,35 @@ def run(
             say('the limits of the device')
             _raise_ceilings(results.ceilings, settings, clock)
             say('timing')
-            timings = measure([c.call for c in ready], clock, plan, lambda share: say('timing', share))
-            for candidate, timing in zip(ready, timings, strict=True):
-                results.rows.append(_row(candidate, timing, settings, meter, clock))
+            clocks: list[Clocks] = []
+
+            def after_a_round(share: float, clocks: list[Clocks] = clocks, say: Callable[..., None] = say) -> None:
+                say('timing', share)
+                if meter:
+                    clocks.append(meter.clocks())
+
+            timings = measure([c.call for c in ready], clock, plan, after_a_round, _compared(ready))
+            say('energy', 1.0)
+            results.rows += [_row(c, timing, settings, meter, clock) for c, timing in zip(ready, timings, strict=True)]
+            results.notes += _notes(ready, clocks, size)
             yield results
+
+
+def _compared(ready: Sequence[Candidate]) -> list[tuple[int, int]]:
+    """Which candidates the tables compare: with the first of the scope, and with the first of scope and precision."""
+    pairs: dict[tuple[int, int], None] = {}
+    for index, candidate in enumerate(ready):
+        same_scope = [i for i, other in enumerate(ready) if other.scope == candidate.scope]
+        same_precision = [i for i in same_scope if ready[i].precision == candidate.precision]
+        pairs |= {(reference, index): None for reference in (same_scope[0], same_precision[0]) if reference != index}
+    return list(pairs)
+
+
+def _notes(ready: Sequence[Candidate], clocks: Sequence[Clocks], size: tuple[int, int]) -> list[str]:
+    where = f'{size[0]}x{size[1]}'
+    broken = [f'{c.model.name} ({c.scope}, {c.precision}): {c.graph_breaks}' for c in ready if c.graph_breaks]
+    notes = [f'{where}: torch.compile left parts to run eagerly, graph breaks of {", ".join(broken)}.'] if broken else []
+    return notes + ([f'{where}: clocks while timing {describe(clocks)}.'] if clocks else [])
 
 
 def _settings_record(settings: Settings, plan: Plan) -> dict[str, Any]:
