@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,6 +48,7 @@ def prepare(settings: Settings, threads: int | None) -> None:
         torch.set_num_threads(threads)
     if settings.keep_memory and not keep_memory():
         raise InputError('--keep-memory: there is no glibc here whose malloc could be told so; take --no-keep-memory')
+    torch.manual_seed(0)  # of the initial weights
     torch.backends.cudnn.benchmark = True  # the shapes are fixed, as on a robot
     if settings.compile:
         # One compiled function serves all candidates, each a new case of it; past the limit they would quietly run eagerly.
@@ -72,35 +75,53 @@ def run(
     """
     results = Results(environment(settings.device), _settings_record(settings, plan))
     meter = _meter(settings.device, results.notes)
-    clock = clock_of(settings.device)
-    with torch.no_grad(), warnings.catch_warnings():
-        # MMSegmentation's heads have advice on sizes at which align_corners would be more exact, for each size anew.
-        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
+    with _quiet():
         progress('checking the sizes', 0.0)
         check_sizes(models, sizes)
-        for number, size in enumerate(sizes):
+    for number, size in enumerate(sizes):
+        with _quiet():
+            _measure_size(results, models, size, settings, plan, meter, partial(_say, progress, size, number, len(sizes)))
+        yield results
 
-            def say(what: str, share: float = 0.0, number: int = number, size: tuple[int, int] = size) -> None:
-                progress(f'{size[0]}x{size[1]}: {what}', (number + share) / len(sizes))
 
-            say('preparing')
-            ready = list(candidates(models, size, settings))
-            ready.sort(key=lambda c: (settings.scopes.index(c.scope), settings.precisions.index(c.precision)))
-            say('the limits of the device')
-            _raise_ceilings(results.ceilings, settings, clock)
-            say('timing')
-            clocks: list[Clocks] = []
+def _say(progress: Progress, size: tuple[int, int], number: int, sizes: int, what: str, share: float = 0.0) -> None:
+    progress(f'{size[0]}x{size[1]}: {what}', (number + share) / sizes)
 
-            def after_a_round(share: float, clocks: list[Clocks] = clocks, say: Callable[..., None] = say) -> None:
-                say('timing', share)
-                if meter:
-                    clocks.append(meter.clocks())
 
-            timings = measure([c.call for c in ready], clock, plan, after_a_round, _compared(ready))
-            say('energy', 1.0)
-            results.rows += [_row(c, timing, settings, meter, clock) for c, timing in zip(ready, timings, strict=True)]
-            results.notes += _notes(ready, clocks, size)
-            yield results
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without gradients, and without MMSegmentation's advice on sizes at which align_corners would be more exact."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
+        yield
+
+
+def _measure_size(
+    results: Results,
+    models: Sequence[Model],
+    size: tuple[int, int],
+    settings: Settings,
+    plan: Plan,
+    meter: Meter | None,
+    say: Callable[..., None],
+) -> None:
+    """All candidates at one size, added to the results at once."""
+    clock = clock_of(settings.device)
+    say('preparing')
+    ready = list(candidates(models, size, settings))
+    ready.sort(key=lambda c: (settings.scopes.index(c.scope), settings.precisions.index(c.precision)))
+    say('the limits of the device')
+    _raise_ceilings(results.ceilings, settings, clock)
+    clocks: list[Clocks] = []
+
+    def after_a_round(share: float) -> None:
+        say('timing', share)
+        if meter:
+            clocks.append(meter.clocks())
+
+    timings = measure([c.call for c in ready], clock, plan, after_a_round, _compared(ready))
+    results.rows += [_row(c, timing, settings, meter, clock) for c, timing in zip(ready, timings, strict=True)]
+    results.notes += _notes(ready, clocks, size)
 
 
 def _compared(ready: Sequence[Candidate]) -> list[tuple[int, int]]:
