@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, first_line
+from mmseg_bisenet_lite.files import replacing
 
 INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab]' in a checkout of mmseg-bisenet-lite"
 
@@ -56,7 +57,7 @@ def host_problem() -> str | None:
             importlib.import_module(module)
         except ImportError as error:
             libraries = f'; {HEADLESS}' if module == 'cv2' else ''
-            return f'the module {module} cannot be imported: {_first_line(error)}{libraries}'
+            return f'the module {module} cannot be imported: {first_line(error)}{libraries}'
     mmcv = version('mmcv') or version('mmcv-lite')
     if host_name() == 'OpenMMLab' and mmcv and tuple(map(int, mmcv.split('.')[:2])) >= (2, 2):
         return f'mmsegmentation refuses mmcv {mmcv}: install mmcv 2.1.0 or mmcv-lite 2.1.0'
@@ -159,7 +160,7 @@ def _load_checkpoints_safely() -> bool:
             what = f'it would run {code[1]}' if code else 'it holds something else or is damaged'
             raise InputError(f'{filename}: refused: {what}, and only weights and plain data are loaded') from error
         except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load's, for damaged files
-            raise InputError(f'{filename}: cannot be read, is it damaged? ({_first_line(error)})') from error
+            raise InputError(f'{filename}: cannot be read, is it damaged? ({first_line(error)})') from error
         if not isinstance(checkpoint, dict):
             raise InputError(f'{filename}: not a checkpoint, which is a dict, but a {type(checkpoint).__name__}')
         if isinstance(checkpoint.get('meta'), dict):
@@ -178,10 +179,6 @@ def _load_checkpoints_safely() -> bool:
     host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     BaseInferencer._init_model = _init_model
     return True
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
@@ -265,12 +262,8 @@ def _write_atomically() -> bool:
     def through_temporary_file(write: Callable) -> Callable:
         @functools.wraps(write)
         def put(self: Any, obj: Any, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
-            temporary = Path(f'{filepath}.tmp')
-            try:
+            with replacing(filepath) as temporary:
                 write(self, obj, str(temporary), *args, **kwargs)
-                temporary.replace(filepath)
-            finally:
-                temporary.unlink(missing_ok=True)
 
         return put
 

@@ -1,5 +1,8 @@
 """The one exception that stands for a mistake in the user's input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """A file, key or value that the user gave is wrong.
@@ -11,3 +14,17 @@ class InputError(ValueError):
     def line(self) -> str:
         """The message, also when a ``DataLoader`` worker wrapped a whole traceback around it."""
         return str(self).rsplit(f'{type(self).__name__}: ', 1)[-1].strip()
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its type if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def named(what: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of these kinds into an :class:`InputError` of one line that begins with what failed."""
+    try:
+        yield
+    except kinds as error:
+        raise InputError(f'{what}: {first_line(error)}') from error

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmseg_bisenet_lite import malloc
 from mmseg_bisenet_lite.cli import count, need_host, number, number_of_name, one_line_errors, output_file, size, some_of
+from mmseg_bisenet_lite.files import replacing
 
 if TYPE_CHECKING:
     from mmseg_bisenet_lite.benchmark import Results
@@ -120,7 +121,7 @@ def read(args: argparse.Namespace) -> dict[str, Results]:
     runs = [benchmark.load(Path(file)) for file in args.from_json]
     benchmark.check_accuracies(dict(args.accuracy), [row.model for results in runs for row in results.rows])
     benchmark.with_accuracy([row for results in runs for row in results.rows], dict(args.accuracy))
-    return dict(zip(benchmark.run_names(args.from_json), runs, strict=True))
+    return dict(zip(benchmark.numbered([Path(file).stem for file in args.from_json]), runs, strict=True))
 
 
 def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
@@ -130,7 +131,8 @@ def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
     console = Console(width=max(Console().width, 120))  # what a narrower terminal wraps is still there
     benchmark.print_report(runs, console)
     if args.markdown:
-        benchmark.write(args.markdown, benchmark.markdown_report(runs))
+        with replacing(args.markdown) as temporary:
+            temporary.write_text(benchmark.markdown_report(runs), encoding='utf-8')
     written = benchmark.plot(runs, args.plot) if args.plot else []
     for path in (args.json, args.markdown, *written):
         if path:

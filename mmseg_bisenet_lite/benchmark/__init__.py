@@ -1,12 +1,13 @@
 """The speed benchmark: models timed side by side, with intervals, the device's limits and the paper's figures beside them."""
 
-from mmseg_bisenet_lite.benchmark.candidates import Settings, load_models
+from mmseg_bisenet_lite.benchmark.candidates import Settings
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, find_device
 from mmseg_bisenet_lite.benchmark.measure import Plan
+from mmseg_bisenet_lite.benchmark.models import load_models, numbered
 from mmseg_bisenet_lite.benchmark.paper import SIZES
 from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
-from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report, run_names
-from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy, write
+from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report
+from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.runner import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
 
@@ -23,11 +24,10 @@ __all__ = [
     'load',
     'load_models',
     'markdown_report',
+    'numbered',
     'plot',
     'prepare',
     'print_report',
     'run',
-    'run_names',
     'with_accuracy',
-    'write',
 ]

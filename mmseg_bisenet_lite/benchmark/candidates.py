@@ -1,32 +1,21 @@
-"""The models and how they are made ready to be timed."""
+"""Models made ready to be timed."""
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
-from mmseg.apis import init_model
-from mmseg.models import BaseSegmentor
 from torch import Tensor
 
-from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, set_tf32
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.benchmark.memory import peak_bytes
+from mmseg_bisenet_lite.benchmark.models import Model
 from mmseg_bisenet_lite.benchmark.roofline import Operation, operations
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES, Frame, Predict, decide
 from mmseg_bisenet_lite.datasets.toy import render_scene
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.peers import peer_config
-
-# What is compared when nothing is named: the paper's two networks.
-DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')
+from mmseg_bisenet_lite.errors import InputError, named
 
 # In single precision no setting may change the decision of more than this share of the pixels.
 MOST_CHANGED = 0.01
@@ -60,119 +49,6 @@ class Settings:
     def memory_format(self) -> torch.memory_format:
         """Of the image and the weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
-
-
-@dataclass(frozen=True)
-class Model:
-    """A segmentor as it is after loading: float32, on the host, without the heads that only training needs.
-
-    Attributes:
-        name: What the tables call it, unique among the models.
-        config: The config's file, or the peer's name.
-        checkpoint: The file of its weights; ``None`` is the initial ones.
-        segmentor: The network.
-        paper: Which of the paper's two networks it is, ``'r18'`` or ``'lite'``, if any.
-    """
-
-    name: str
-    config: str
-    checkpoint: str | None
-    segmentor: BaseSegmentor
-    paper: str | None
-
-    @property
-    def parameters(self) -> int:
-        """How many weights it has."""
-        return sum(parameter.numel() for parameter in self.segmentor.parameters())
-
-
-def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Sequence[str]) -> list[Model]:
-    """The models of configs and of peers.
-
-    Args:
-        configs: Files. None means the paper's two, of this package.
-        checkpoints: Files of weights, one for each config, ``'none'`` for the initial ones; or none at all.
-        peers: Keys of :data:`mmseg_bisenet_lite.peers.PEERS`.
-
-    Raises:
-        InputError: A file is missing or is no segmentor's config, a checkpoint does not fit, or the numbers differ.
-    """
-    if not configs:
-        folder = compat.mim_folder('mmseg_bisenet_lite') / 'configs'
-        configs = [str(folder / f'{name}.py') for name in DEFAULT_CONFIGS]
-    if checkpoints and len(checkpoints) != len(configs):
-        raise InputError(
-            f'--checkpoint names {len(checkpoints)} files for {len(configs)} configs: '
-            "give one for each, in their order, or 'none' for a config's initial weights"
-        )
-    models: list[Model] = []
-    for file, checkpoint in zip(configs, checkpoints or ['none'] * len(configs), strict=True):
-        models.append(_load(Path(file).stem, file, _read(file), None if checkpoint == 'none' else checkpoint))
-    models.extend(_load(peer, peer, peer_config(peer), None) for peer in peers)
-    return _with_unique_names(models)
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Say in one line what failed: a device out of memory, an operator that a precision lacks, a compiler that is missing."""
-    try:
-        yield
-    except RuntimeError as error:  # Dynamo's and the allocators' errors are such too
-        raise InputError(f'{what}: {_first_line(error)}') from error
-
-
-def _read(file: str) -> Config:
-    if not Path(file).is_file():
-        raise InputError(f'{file}: there is no such config')
-    try:
-        config = Config.fromfile(file)
-    except (OSError, SyntaxError) as error:
-        raise InputError(f'{file}: not a config: {_first_line(error)}') from error
-    if 'model' not in config:
-        raise InputError(f'{file}: a config without a model')
-    return config
-
-
-def _load(name: str, source: str, config: Config, checkpoint: str | None) -> Model:
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise InputError(f'{checkpoint}: there is no such checkpoint')
-    with warnings.catch_warnings():
-        # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
-        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
-        try:
-            segmentor = init_model(config, None, device='cpu')
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f'{source}: no segmentor can be built from this config: {_first_line(error)}') from error
-        if checkpoint is not None:
-            segmentor = init_model(config, checkpoint, device='cpu')
-    if not hasattr(segmentor, 'encode_decode'):
-        raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
-    if getattr(segmentor, 'auxiliary_head', None) is not None:
-        segmentor.auxiliary_head = None
-    segmentor = revert_sync_batchnorm(segmentor).requires_grad_(False).eval()
-    return Model(name, source, checkpoint, segmentor, _network_of_the_paper(config))
-
-
-def _network_of_the_paper(config: Config) -> str | None:
-    backbone = config.model.get('backbone') or {}
-    context = backbone.get('backbone_cfg') or {}
-    if backbone.get('type') in ('BiSeNetLite', 'BiSeNetV1'):
-        if context.get('type') == 'LiteVGG' and 'widths' not in context:
-            return 'lite'
-        if context.get('type') == 'ResNet' and context.get('depth') == 18:
-            return 'r18'
-    return None
-
-
-def _with_unique_names(models: list[Model]) -> list[Model]:
-    seen: dict[str, int] = {}
-    named = []
-    for model in models:
-        seen[model.name] = seen.get(model.name, 0) + 1
-        number = seen[model.name]
-        fields = {**vars(model), 'name': f'{model.name}#{number}'} if number > 1 else vars(model)
-        named.append(Model(**fields))
-    return named
 
 
 @dataclass(frozen=True)
@@ -213,10 +89,8 @@ def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> No
     for model in models:
         shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
         for width, height in sizes:
-            try:
+            with named(f'{model.name} cannot take images of {width}x{height}', RuntimeError, ValueError):
                 shapes(torch.empty(1, 3, height, width, device='meta'))
-            except (RuntimeError, ValueError) as error:
-                raise InputError(f'{model.name} cannot take images of {width}x{height}: {_first_line(error)}') from error
 
 
 def candidates(models: Sequence[Model], size: tuple[int, int], settings: Settings) -> Iterator[Candidate]:
@@ -238,7 +112,7 @@ def candidates(models: Sequence[Model], size: tuple[int, int], settings: Setting
         image = Frame(plain).to(settings.device).image(torch.from_numpy(frames).to(settings.device))
         if settings.device.type == 'cuda':
             set_tf32(False)
-        with _named(f'{model.name}, {size[0]}x{size[1]}'):
+        with named(f'{model.name}, {size[0]}x{size[1]}', RuntimeError):
             expected = Predict(plain)(image).cpu().numpy()
         for precision in settings.precisions:
             for scope in settings.scopes:
@@ -269,7 +143,7 @@ def _candidate(
         set_tf32(tf32)
     what = f'{model.name}, {scope}, {precision}, {size[0]}x{size[1]}'
     torch._dynamo.utils.counters.clear()
-    with _named(what):
+    with named(what, RuntimeError):  # out of memory, an operator that a precision lacks, a compiler that is missing
         run(x)
         held = peak_bytes(module, x, lambda: run(x), settings.compile)
         called = graphed(run, x) if settings.cuda_graph else run
@@ -323,7 +197,3 @@ def graphed(run: Callable[[Tensor], Tensor], static: Tensor) -> Callable[[Tensor
         return out
 
     return replay
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,10 +1,9 @@
 """Tables of results, for the terminal and for Markdown."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from prettytable import PrettyTable, TableStyle
 from rich import box
@@ -247,9 +246,3 @@ def _where(results: Results) -> str:
         )
         + '.'
     )
-
-
-def run_names(files: Sequence[str]) -> list[str]:
-    """What to call runs read from files: the files' stems, numbered where they are equal."""
-    stems = [Path(file).stem for file in files]
-    return [f'{stem}#{stems[:i].count(stem) + 1}' if stem in stems[:i] else stem for i, stem in enumerate(stems)]

@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.benchmark.energy import Energy
 from mmseg_bisenet_lite.benchmark.measure import Ratio, Summary, speed_ratio, summarise
 from mmseg_bisenet_lite.benchmark.roofline import Operation, least_seconds, multiply_accumulates
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.files import replacing
 
 # Of the file; another number means that older readers would misread it.
 FORMAT = 1
@@ -142,14 +143,9 @@ class Results:
             entry['operations'] = [[operation.flops, operation.bytes] for operation in row.operations]
             # For readers of the file; it is computed anew from the rounds when the file is read.
             entry['summary'] = {**asdict(row.summary), 'fps': row.fps, 'macs': row.macs}
-        write(path, json.dumps(content, indent=1))
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file, first under a temporary name, so that its own never names half of it."""
-    temporary = path.with_name(f'{path.name}.tmp')
-    temporary.write_text(text, encoding='utf-8')
-    temporary.replace(path)
+        text = json.dumps(content, indent=1)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
 
 
 def load(path: Path) -> Results:

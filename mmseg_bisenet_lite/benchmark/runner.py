@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.benchmark.candidates import Candidate, Model, Settings, candidates, check_sizes
+from mmseg_bisenet_lite.benchmark.candidates import Candidate, Settings, candidates, check_sizes
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, check_precision, clock_of, set_tf32, usable_cores
 from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
+from mmseg_bisenet_lite.benchmark.models import Model
 from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row
 from mmseg_bisenet_lite.benchmark.roofline import Probe, matrix_product, memory_copy
 from mmseg_bisenet_lite.errors import InputError

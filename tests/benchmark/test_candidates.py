@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from mmseg_bisenet_lite.benchmark import candidates as module
-from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of, load_models
+from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of
+from mmseg_bisenet_lite.benchmark.models import load_models
 from mmseg_bisenet_lite.errors import InputError
 
 CPU = torch.device('cpu')

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.benchmark.energy import Energy
+from mmseg_bisenet_lite.benchmark.models import numbered
 from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
-from mmseg_bisenet_lite.benchmark.report import markdown_report, report, run_names
+from mmseg_bisenet_lite.benchmark.report import markdown_report, report
 from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.roofline import Operation
 from mmseg_bisenet_lite.errors import InputError
@@ -156,7 +157,7 @@ def test_runs_side_by_side(results):
     assert papers[0]['ratio [95 %] (there)'] == '3.00 [3.00, 3.00]'
     assert papers[1]['lite (there)'] == '-'
     assert any(line.startswith('there: A device') for line in lines)
-    assert run_names(['a/tx2.json', 'b/tx2.json', 'xavier.json']) == ['tx2', 'tx2#2', 'xavier']
+    assert numbered(['tx2', 'tx2', 'xavier']) == ['tx2', 'tx2#2', 'xavier']
 
 
 def test_markdown_is_a_table_to_markdown_readers(results):

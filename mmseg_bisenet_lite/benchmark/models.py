@@ -1,0 +1,114 @@
+"""The models that are compared, from configs, checkpoints and peers' names."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmseg.apis import init_model
+from mmseg.models import BaseSegmentor
+
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.peers import peer_config
+
+# What is compared when nothing is named: the paper's two networks.
+DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')
+
+
+@dataclass(frozen=True)
+class Model:
+    """A segmentor as it is after loading: float32, on the host, without the heads that only training needs.
+
+    Attributes:
+        name: What the tables call it, unique among the models.
+        config: The config's file, or the peer's name.
+        checkpoint: The file of its weights; ``None`` is the initial ones.
+        segmentor: The network.
+        paper: Which of the paper's two networks it is, ``'r18'`` or ``'lite'``, if any.
+    """
+
+    name: str
+    config: str
+    checkpoint: str | None
+    segmentor: BaseSegmentor
+    paper: str | None
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(parameter.numel() for parameter in self.segmentor.parameters())
+
+
+def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Sequence[str]) -> list[Model]:
+    """The models of configs and of peers.
+
+    Args:
+        configs: Files. None means the paper's two, of this package.
+        checkpoints: Files of weights, one for each config, ``'none'`` for the initial ones; or none at all.
+        peers: Keys of :data:`mmseg_bisenet_lite.peers.PEERS`.
+
+    Raises:
+        InputError: A file is missing or is no segmentor's config, a checkpoint does not fit, or the numbers differ.
+    """
+    if not configs:
+        folder = compat.mim_folder('mmseg_bisenet_lite') / 'configs'
+        configs = [str(folder / f'{name}.py') for name in DEFAULT_CONFIGS]
+    if checkpoints and len(checkpoints) != len(configs):
+        raise InputError(
+            f'--checkpoint names {len(checkpoints)} files for {len(configs)} configs: '
+            "give one for each, in their order, or 'none' for a config's initial weights"
+        )
+    models: list[Model] = []
+    for file, checkpoint in zip(configs, checkpoints or ['none'] * len(configs), strict=True):
+        models.append(_load(Path(file).stem, file, _read(file), None if checkpoint == 'none' else checkpoint))
+    models.extend(_load(peer, peer, peer_config(peer), None) for peer in peers)
+    names = numbered([model.name for model in models])
+    return [replace(model, name=name) for model, name in zip(models, names, strict=True)]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, each made unique: the second ``a`` becomes ``a#2``."""
+    return [f'{name}#{names[:i].count(name) + 1}' if name in names[:i] else name for i, name in enumerate(names)]
+
+
+def _read(file: str) -> Config:
+    if not Path(file).is_file():
+        raise InputError(f'{file}: there is no such config')
+    with named(f'{file}: not a config', OSError, SyntaxError):
+        config = Config.fromfile(file)
+    if 'model' not in config:
+        raise InputError(f'{file}: a config without a model')
+    return config
+
+
+def _load(name: str, source: str, config: Config, checkpoint: str | None) -> Model:
+    if checkpoint is not None and not Path(checkpoint).is_file():
+        raise InputError(f'{checkpoint}: there is no such checkpoint')
+    with warnings.catch_warnings():
+        # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
+        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
+        what = f'{source}: no segmentor can be built from this config'
+        with named(what, AttributeError, KeyError, TypeError, ValueError):
+            segmentor = init_model(config, None, device='cpu')
+        if checkpoint is not None:
+            segmentor = init_model(config, checkpoint, device='cpu')
+    if not hasattr(segmentor, 'encode_decode'):
+        raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
+    if getattr(segmentor, 'auxiliary_head', None) is not None:
+        segmentor.auxiliary_head = None
+    segmentor = revert_sync_batchnorm(segmentor).requires_grad_(False).eval()
+    return Model(name, source, checkpoint, segmentor, _network_of_the_paper(config))
+
+
+def _network_of_the_paper(config: Config) -> str | None:
+    backbone = config.model.get('backbone') or {}
+    context = backbone.get('backbone_cfg') or {}
+    if backbone.get('type') in ('BiSeNetLite', 'BiSeNetV1'):
+        if context.get('type') == 'LiteVGG' and 'widths' not in context:
+            return 'lite'
+        if context.get('type') == 'ResNet' and context.get('depth') == 18:
+            return 'r18'
+    return None
