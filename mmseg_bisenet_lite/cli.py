@@ -61,6 +61,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """``argparse`` type of a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1 on')
+    return int(text)
+
+
 def number(text: str) -> float:
     """``argparse`` type of a finite number from 0 on."""
     try:

@@ -1,18 +1,16 @@
 """The models that are compared, from configs, checkpoints and peers' names."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
-from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite import compat
-from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.peers import peer_config
+from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
 
 # What is compared when nothing is named: the paper's two networks.
 DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')
@@ -63,7 +61,7 @@ def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Seque
         )
     models: list[Model] = []
     for file, checkpoint in zip(configs, checkpoints or ['none'] * len(configs), strict=True):
-        models.append(_load(Path(file).stem, file, _read(file), None if checkpoint == 'none' else checkpoint))
+        models.append(_load(Path(file).stem, file, read_config(file), None if checkpoint == 'none' else checkpoint))
     models.extend(_load(peer, peer, peer_config(peer), None) for peer in peers)
     names = numbered([model.name for model in models])
     return [replace(model, name=name) for model, name in zip(models, names, strict=True)]
@@ -74,32 +72,8 @@ def numbered(names: Sequence[str]) -> list[str]:
     return [f'{name}#{names[:i].count(name) + 1}' if name in names[:i] else name for i, name in enumerate(names)]
 
 
-def _read(file: str) -> Config:
-    if not Path(file).is_file():
-        raise InputError(f'{file}: there is no such config')
-    with named(f'{file}: not a config', OSError, SyntaxError):
-        config = Config.fromfile(file)
-    if 'model' not in config:
-        raise InputError(f'{file}: a config without a model')
-    return config
-
-
 def _load(name: str, source: str, config: Config, checkpoint: str | None) -> Model:
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise InputError(f'{checkpoint}: there is no such checkpoint')
-    with warnings.catch_warnings():
-        # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
-        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
-        what = f'{source}: no segmentor can be built from this config'
-        with named(what, AttributeError, KeyError, TypeError, ValueError):
-            segmentor = init_model(config, None, device='cpu')
-        if checkpoint is not None:
-            segmentor = init_model(config, checkpoint, device='cpu')
-    if not hasattr(segmentor, 'encode_decode'):
-        raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
-    if getattr(segmentor, 'auxiliary_head', None) is not None:
-        segmentor.auxiliary_head = None
-    segmentor = revert_sync_batchnorm(segmentor).requires_grad_(False).eval()
+    segmentor = load_segmentor(source, config, checkpoint)
     return Model(name, source, checkpoint, segmentor, _network_of_the_paper(config))
 
 

@@ -2,52 +2,14 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 
-from prettytable import PrettyTable, TableStyle
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from mmseg_bisenet_lite.benchmark import paper
 from mmseg_bisenet_lite.benchmark.measure import Ratio
 from mmseg_bisenet_lite.benchmark.results import Results, Row
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text.
-
-    Attributes:
-        title: Above it.
-        columns: Their headings.
-        rows: Their cells.
-        sections: Before which rows a line is drawn on the terminal.
-    """
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    sections: frozenset[int] = frozenset()
-
-    def rich(self) -> RichTable:
-        """For a terminal: text to the left, numbers to the right."""
-        table = RichTable(title=self.title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        for heading in self.columns:
-            table.add_column(heading, justify='left' if heading in ('size', 'model') else 'right', no_wrap=True)
-        for number, row in enumerate(self.rows):
-            if number in self.sections:
-                table.add_section()
-            table.add_row(*row)
-        return table
-
-    def markdown(self) -> str:
-        """For a README."""
-        table = PrettyTable(self.columns)
-        table.set_style(TableStyle.MARKDOWN)
-        table.add_rows(self.rows)
-        return f'{self.title}\n\n{table.get_string()}'
+from mmseg_bisenet_lite.tables import Table
 
 
 def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:

@@ -1,0 +1,57 @@
+"""ONNX Runtime."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
+from mmseg_bisenet_lite.deploy.runtimes.runtime import need, only_precision
+from mmseg_bisenet_lite.errors import InputError, named
+
+PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider', 'tensorrt': 'TensorrtExecutionProvider'}
+
+
+class OnnxRuntime:
+    """An ``.onnx`` file in ONNX Runtime; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`."""
+
+    name = 'onnxruntime'
+
+    def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
+        library = need('onnxruntime', 'onnxruntime', file)
+        found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', device or 'cpu')
+        if found is None:
+            raise InputError(f'device={device!r}: ONNX Runtime is used on cpu, cuda:N or tensorrt:N')
+        provider = PROVIDERS[found[1]]
+        available = library.get_available_providers()
+        if provider not in available:
+            raise InputError(
+                f'device={device!r}: this ONNX Runtime has no {provider}, only {", ".join(available)}; '
+                'for NVIDIA GPUs: pip install onnxruntime-gpu'
+            )
+        options = library.SessionOptions()
+        options.log_severity_level = 3  # errors; its warnings are about its own choices
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
+        # Its errors derive from RuntimeError, or in part from Exception alone.
+        with named(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
+            self._session = library.InferenceSession(str(file), options, providers=[(provider, provider_options)])
+        if self._session.get_providers()[0] != provider:
+            raise InputError(f'device={device!r}: {provider} did not start; see its messages above')
+        self.metadata = Metadata.from_json(self._session.get_modelmeta().custom_metadata_map.get(KEY), file)
+        self.precision = only_precision(self.metadata, precision, file)
+
+    def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
+        """Run it."""
+        outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
+        return outputs
+
+
+def _errors(library: object) -> tuple[type[Exception], ...]:
+    state = library.capi.onnxruntime_pybind11_state  # type: ignore[attr-defined]
+    return RuntimeError, *(error for error in vars(state).values() if isinstance(error, type) and issubclass(error, Exception))
+
+
+load = OnnxRuntime

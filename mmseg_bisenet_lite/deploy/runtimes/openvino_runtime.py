@@ -1,0 +1,66 @@
+"""OpenVINO."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
+from mmseg_bisenet_lite.deploy.runtimes.runtime import need
+from mmseg_bisenet_lite.errors import InputError, named
+
+# Our name -> its name, and what a device must list to have the arithmetic.
+PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16', 'BF16')}
+
+
+class OpenvinoRuntime:
+    """An ``.xml`` file and its ``.bin`` in OpenVINO; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`."""
+
+    name = 'openvino'
+
+    def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
+        library = need('openvino', 'openvino', file)
+        if not file.with_suffix('.bin').is_file():
+            raise InputError(f'{file}: its weights, {file.with_suffix(".bin").name}, are not beside it')
+        core = library.Core()
+        device = device.upper() if device else 'CPU'
+        if device not in core.available_devices and f'{device}.0' not in core.available_devices:
+            raise InputError(f'device={device!r}: OpenVINO finds only {", ".join(core.available_devices)} here')
+        with named(f'{file}: OpenVINO cannot read it', RuntimeError):
+            model = core.read_model(file)
+        self.metadata = Metadata.from_json(model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None, file)
+
+        capabilities = core.get_property(device, 'OPTIMIZATION_CAPABILITIES')
+        # Always said: by itself OpenVINO computes in less than the file's precision where that is faster.
+        own = self.metadata.precision
+        rest = 'bf16' if 'BF16' in capabilities else 'fp32'  # of what is not int8 in such a file
+        wanted = precision or (rest if own == 'int8' else own)
+        if wanted not in PRECISIONS:
+            raise InputError(
+                f'precision={precision!r}: OpenVINO computes in {", ".join(PRECISIONS)}; int8 is a matter of the file'
+            )
+        hint, capability = PRECISIONS[wanted]
+        if capability not in capabilities:
+            has = ', '.join(name for name, (_, listed) in PRECISIONS.items() if listed in capabilities)
+            name = core.get_property(device, 'FULL_DEVICE_NAME')
+            raise InputError(f'{file}: {wanted} needs arithmetic that {name} ({device}) lacks; precision= can be {has}')
+        self.precision = f'int8, {wanted}' if own == 'int8' else wanted
+        options = {'INFERENCE_PRECISION_HINT': hint, 'PERFORMANCE_HINT': 'LATENCY'}
+        if threads is not None:
+            if device != 'CPU':
+                raise InputError(f'threads={threads}: only the CPU has threads, not {device}')
+            options['INFERENCE_NUM_THREADS'] = str(threads)
+        with named(f'{file}: OpenVINO cannot compile it for {device}', RuntimeError):
+            self._compiled = core.compile_model(model, device, options)
+        self._requests = threading.local()  # a request serves one thread at a time
+
+    def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
+        """Run it."""
+        if not hasattr(self._requests, 'own'):
+            self._requests.own = self._compiled.create_infer_request()
+        results = self._requests.own.infer({FRAMES: frames}, share_inputs=True)
+        return [results[i] for i in range(len(self._compiled.outputs))]
+
+
+load = OpenvinoRuntime

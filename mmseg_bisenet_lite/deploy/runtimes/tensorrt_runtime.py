@@ -1,0 +1,119 @@
+"""TensorRT, on NVIDIA GPUs."""
+
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.metadata import FRAMES, MARGIN, MASK, Metadata
+from mmseg_bisenet_lite.deploy.runtimes.runtime import need, only_precision
+from mmseg_bisenet_lite.errors import InputError
+
+
+class TensorrtRuntime:
+    """An ``.engine`` file in TensorRT; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
+
+    An engine is code for one kind of GPU and one version of TensorRT: load none from whom you do not trust.
+
+    Source: https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/python-api-docs.html
+    """
+
+    name = 'tensorrt'
+
+    def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
+        library = need('tensorrt', 'tensorrt', file)
+        self._cuda = Cuda(need('cuda.bindings.runtime', 'cuda-python', file))
+        found = re.fullmatch(r'cuda(?::(\d+))?', device or 'cuda:0')
+        if found is None:
+            raise InputError(f'device={device!r}: TensorRT runs on cuda:N')
+        if threads is not None:
+            raise InputError(f'threads={threads}: only the CPU has threads, not TensorRT')
+        self._device = int(found[1] or 0)
+        self._cuda.call('cudaSetDevice', self._device)
+        self._logger = library.Logger(library.Logger.ERROR)
+        self._engine = library.Runtime(self._logger).deserialize_cuda_engine(file.read_bytes())
+        if self._engine is None:
+            raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it here')
+        self.metadata = Metadata.from_json(self._engine.name, file)
+        self.precision = only_precision(self.metadata, precision, file)
+        self._outputs = {MASK: np.uint8, **({MARGIN: np.float32} if self.metadata.margin else {})}
+        self._contexts = threading.local()  # a context serves one thread at a time
+
+    def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
+        """Run it."""
+        if not hasattr(self._contexts, 'own'):
+            self._contexts.own = _Context(self._engine, self._cuda, self._device)
+        outputs = {name: np.empty(frames.shape[:3], dtype) for name, dtype in self._outputs.items()}
+        self._contexts.own.run(frames, outputs)
+        return list(outputs.values())
+
+
+class _Context:
+    """An execution context with its stream and its memory on the GPU, which lives as long as its thread."""
+
+    def __init__(self, engine: Any, cuda: 'Cuda', device: int) -> None:
+        self._cuda = cuda
+        cuda.call('cudaSetDevice', device)  # a setting of the thread
+        self._context = engine.create_execution_context()
+        self._stream = cuda.call('cudaStreamCreate')
+        self._memory: dict[str, tuple[int, int]] = {}  # of each tensor: address, bytes
+
+    def run(self, frames: np.ndarray, outputs: dict[str, np.ndarray]) -> None:
+        """Copy in, run, copy out, wait."""
+        cuda, stream = self._cuda, self._stream
+        to_device, to_host = cuda.enum('cudaMemcpyKind', 'HostToDevice'), cuda.enum('cudaMemcpyKind', 'DeviceToHost')
+        self._context.set_input_shape(FRAMES, frames.shape)
+        for name, array in {FRAMES: frames, **outputs}.items():
+            self._context.set_tensor_address(name, self._address(name, array.nbytes))
+        cuda.call('cudaMemcpyAsync', self._memory[FRAMES][0], frames.ctypes.data, frames.nbytes, to_device, stream)
+        if not self._context.execute_async_v3(int(stream)):
+            raise RuntimeError('TensorRT could not run the engine; see its messages above')
+        for name, array in outputs.items():
+            cuda.call('cudaMemcpyAsync', array.ctypes.data, self._memory[name][0], array.nbytes, to_host, stream)
+        cuda.call('cudaStreamSynchronize', stream)
+
+    def _address(self, name: str, size: int) -> int:
+        """Memory on the GPU of at least this size."""
+        address, has = self._memory.get(name, (0, 0))
+        if has < size:
+            if address:
+                self._cuda.call('cudaFree', address)
+            address = int(self._cuda.call('cudaMalloc', size))
+            self._memory[name] = address, size
+        return address
+
+    def __del__(self) -> None:
+        for address, _ in self._memory.values():
+            self._cuda.call('cudaFree', address)
+
+
+class Cuda:
+    """CUDA's runtime, whose functions return an error code first."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+
+    def enum(self, kind: str, name: str) -> Any:
+        """A value such as ``cudaMemcpyHostToDevice``."""
+        return getattr(getattr(self._library, kind), f'{kind.removesuffix("Kind")}{name}')
+
+    def call(self, function: str, *args: Any) -> Any:
+        """What the function returns beside its error code.
+
+        Raises:
+            InputError: There is no such GPU, or no driver.
+            RuntimeError: Anything else went wrong.
+        """
+        error, *results = getattr(self._library, function)(*args)
+        if int(error) != 0:
+            message = f'{function}: {self._library.cudaGetErrorString(error)[1].decode()}'
+            raise (
+                InputError(f'TensorRT needs an NVIDIA GPU: {message}') if function == 'cudaSetDevice' else RuntimeError(message)
+            )
+        return results[0] if results else None
+
+
+load = TensorrtRuntime

@@ -1,0 +1,139 @@
+"""Segmenter: frames to masks, with an exported file."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.latency import Latency
+from mmseg_bisenet_lite.deploy.metadata import Metadata
+from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_runtime
+from mmseg_bisenet_lite.errors import InputError
+
+
+class Segmenter:
+    """What ``tools/export.py`` wrote, ready to be called with frames as a camera gives them.
+
+    Args:
+        file: ``.onnx`` (ONNX Runtime), ``.xml`` with its ``.bin`` (OpenVINO), ``.engine`` (TensorRT) or ``.pt2`` (PyTorch).
+        device: In the runtime's own words: ``'cpu'`` or ``'cuda:0'``; ``'CPU'``, ``'GPU'`` or ``'NPU'`` for OpenVINO. By
+            default the CPU, for TensorRT the first GPU.
+        threads: Of the CPU; the runtime's own choice by default.
+        precision: To compute in, where the runtime can choose (OpenVINO): ``'fp32'``, ``'fp16'`` or ``'bf16'``. By default
+            the file's; what an ``int8`` file keeps in higher precision runs in ``bf16`` where the device has
+            it, else in ``fp32``.
+
+    Attributes:
+        metadata: What the file says about itself.
+        latency: How long the calls took.
+
+    Raises:
+        InputError: The file is missing or not ours, the runtime is not installed, or it cannot do what is asked.
+
+    Example:
+        >>> segmenter = Segmenter('lite_hinge_vehicle-640x360-fp32.onnx')
+        >>> mask = segmenter(frame)  # (360, 640, 3) uint8 BGR to (360, 640) uint8
+    """
+
+    def __init__(
+        self, file: str | Path, device: str | None = None, threads: int | None = None, precision: str | None = None
+    ) -> None:
+        self._runtime: Runtime = load_runtime(Path(file), device, threads, precision)
+        self.latency = Latency()
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the file says about itself."""
+        return self._runtime.metadata
+
+    @property
+    def runtime(self) -> str:
+        """The library that runs the file, and what it computes in: ``'openvino, bf16'``."""
+        return f'{self._runtime.name}, {self._runtime.precision}'
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """The mask of a frame, or the masks of a batch.
+
+        Args:
+            frames: ``(height, width, 3)`` or ``(N, height, width, 3)``, uint8, BGR.
+
+        Returns:
+            ``(height, width)`` or ``(N, height, width)``, uint8, indices into ``metadata.classes``.
+
+        Raises:
+            InputError: That is not what the frames are, or the file was exported for another size.
+        """
+        return self._run(frames)[0]
+
+    def with_margin(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and the margin that decides: score of the foreground less that of the background, float32.
+
+        Raises:
+            InputError: As above, or the file was exported without ``--margin``.
+        """
+        if not self.metadata.margin:
+            raise InputError('this file gives no margin; export it with --margin')
+        mask, margin = self._run(frames)
+        return mask, margin
+
+    def stream(self, frames: Iterable[np.ndarray], ahead: int = 2) -> Iterator[np.ndarray]:
+        """The masks of a stream, in its order: the next frames are fetched and run while the caller works on a mask.
+
+        Args:
+            frames: Each as a call takes it. They are copied, so their source may use its buffers again.
+            ahead: Frames under way at the same time. A mask comes out when so many frames have been taken after its own, or
+                the stream has ended.
+
+        Raises:
+            InputError: As a call does, or ``ahead`` is less than 1.
+        """
+        if ahead < 1:
+            raise InputError(f'ahead={ahead}: at least 1 frame must be under way')
+        pending: deque[Future[np.ndarray]] = deque()
+        pool = ThreadPoolExecutor(ahead, 'segmenter')
+        try:
+            for frame in frames:
+                pending.append(pool.submit(self, np.array(frame)))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _run(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
+        start = time.perf_counter()
+        batch = self._checked(frames)
+        outputs = self._in_batches(batch)
+        self.latency.add(time.perf_counter() - start)
+        return outputs if frames.ndim == 4 else tuple(output[0] for output in outputs)
+
+    def _checked(self, frames: np.ndarray) -> np.ndarray:
+        """``(N, height, width, 3)``."""
+        if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
+            found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
+            raise InputError(f'a frame is a uint8 array (height, width, 3), a batch (N, height, width, 3), not {found}')
+        height, width = frames.shape[-3:-1]
+        if self.metadata.size not in (None, (width, height)):
+            made_for = '{}x{}'.format(*self.metadata.size or ())
+            raise InputError(
+                f'a frame of {width}x{height}, but the file was exported for {made_for}: resize it, or export anew'
+            )
+        if 0 in frames.shape:
+            raise InputError(f'a frame of {width}x{height} has no pixels' if 0 in (width, height) else 'a batch of no frames')
+        return np.ascontiguousarray(frames if frames.ndim == 4 else frames[None])
+
+    def _in_batches(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The outputs, run by run where the file takes another number of frames; the last run is filled up."""
+        size = self.metadata.batch
+        if size is None or size == len(frames):
+            return tuple(self._runtime(frames))
+        parts = []
+        for start in range(0, len(frames), size):
+            part = frames[start : start + size]
+            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+            parts.append([output[: len(part)] for output in self._runtime(filled)])
+        return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))

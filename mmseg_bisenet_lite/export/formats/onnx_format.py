@@ -1,0 +1,76 @@
+"""``.onnx``: for ONNX Runtime, and what OpenVINO and TensorRT read."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, MARGIN, MASK
+from mmseg_bisenet_lite.export.job import Job, need
+from mmseg_bisenet_lite.export.quantise import quantise_onnx
+from mmseg_bisenet_lite.export.quiet import quiet
+
+OPSET = 18  # the first in which resizing and padding mean what they mean today
+INSTALL = 'onnx onnxscript onnxruntime'
+
+
+def write(job: Job, file: Path) -> list[str]:
+    """Write the file.
+
+    Args:
+        job: What to write.
+        file: Where to; its folder is there.
+
+    Returns:
+        Of an int8 file, the layers that are kept in higher precision.
+
+    Raises:
+        InputError: A library is missing, or the format has no such precision.
+    """
+    model = build(job)
+    kept: list[str] = []
+    if job.metadata.precision == 'int8':
+        model, kept = quantise_onnx(model, job)
+    need('onnx', INSTALL).save(model, file)
+    return kept
+
+
+def build(job: Job) -> Any:
+    """The model before quantisation, as ``onnx.ModelProto``, with its metadata."""
+    onnx = need('onnx', INSTALL)
+    need('onnxscript', INSTALL)
+    outputs = [MASK, MARGIN] if job.metadata.margin else [MASK]
+    with quiet():
+        exported: Any = torch.onnx.export(
+            job.program(),
+            dynamo=True,
+            input_names=[FRAMES],
+            output_names=outputs,
+            opset_version=OPSET,
+            optimize=True,
+            verbose=False,
+        )
+    model = exported.model_proto
+    _tidy(model)
+    onnx.helper.set_model_props(model, {KEY: job.metadata.to_json()})
+    onnx.checker.check_model(model)
+    return model
+
+
+def _tidy(model: Any) -> None:
+    """Name convolutions after their weights and free axes after what they are; drop the exporter's notes to itself."""
+    weights = {initializer.name for initializer in model.graph.initializer}
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        if node.op_type == 'Conv' and node.input[1] in weights:
+            node.name = node.input[1].removeprefix('segmentor.').removesuffix('.weight')
+    free = {
+        dim.dim_param: name
+        for dim, name in zip(model.graph.input[0].type.tensor_type.shape.dim, ('batch', 'height', 'width', ''), strict=True)
+        if dim.dim_param
+    }
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        del value.metadata_props[:]
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in free:
+                dim.dim_param = free[dim.dim_param]

@@ -1,0 +1,52 @@
+"""``.engine``: TensorRT, for the GPU that it is made on."""
+
+from pathlib import Path
+
+from mmseg_bisenet_lite.deploy.metadata import FRAMES
+from mmseg_bisenet_lite.errors import InputError, first_line
+from mmseg_bisenet_lite.export.formats.onnx_format import build
+from mmseg_bisenet_lite.export.job import Job, need
+from mmseg_bisenet_lite.export.quantise import quantise_onnx
+
+# Of free axes, (batch, height, width): the smallest, what TensorRT optimises for, and the largest.
+FREE = ((1, 4, 16), (64, 480, 2160), (64, 640, 3840))
+
+
+def write(job: Job, file: Path) -> list[str]:
+    """Build the engine; see :func:`mmseg_bisenet_lite.export.formats.onnx_format.write`.
+
+    The network is strongly typed: the ONNX file's own types, with the quantisation in it, say what is computed in what.
+
+    Source: https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/advanced.html#strongly-typed-networks
+    """
+    tensorrt = need('tensorrt', 'tensorrt')
+    logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+    builder = tensorrt.Builder(logger)
+    if builder is None:
+        raise InputError('TensorRT finds no NVIDIA GPU here; export engines on the machine that will run them')
+    model = build(job)
+    kept: list[str] = []
+    if job.metadata.precision == 'int8':
+        model, kept = quantise_onnx(model, job, symmetric=True)
+    network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse(model.SerializeToString()):
+        raise InputError(
+            f'TensorRT {tensorrt.__version__} cannot read the graph: {first_line(RuntimeError(parser.get_error(0).desc()))}'
+        )
+    network.name = job.metadata.to_json()
+    config = builder.create_builder_config()
+    config.clear_flag(tensorrt.BuilderFlag.TF32)  # fp32 means fp32
+    size, batch = job.metadata.size, job.metadata.batch
+    if size is None or batch is None:
+        profile = builder.create_optimization_profile()
+        shapes = [
+            (batch or n, *((size[1], size[0]) if size else (height, width)), 3) for n, height, width in zip(*FREE, strict=True)
+        ]
+        profile.set_shape(FRAMES, *shapes)
+        config.add_optimization_profile(profile)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise InputError('TensorRT could not build the engine; see its messages above')
+    file.write_bytes(engine)
+    return kept

@@ -1,0 +1,56 @@
+"""What one file is made of."""
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+from mmseg.models import BaseSegmentor
+from torch.export import ExportedProgram
+
+from mmseg_bisenet_lite.deploy import Metadata
+from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.export.graph import FrameToMask
+from mmseg_bisenet_lite.export.program import capture
+from mmseg_bisenet_lite.export.quiet import quiet
+from mmseg_bisenet_lite.export.samples import Samples
+
+# int8 starts from float32.
+DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16, 'int8': torch.float32}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one file is made of.
+
+    Attributes:
+        segmentor: The network, float32.
+        metadata: What the file is to be, and says about itself.
+        calibration: Frames to find the ranges of the maps by, for int8.
+        selection: Other frames to find out which layers to keep in higher precision, for int8.
+    """
+
+    segmentor: BaseSegmentor
+    metadata: Metadata
+    calibration: Samples | None = None
+    selection: Samples | None = None
+
+    def program(self, dtype: torch.dtype | None = None) -> ExportedProgram:
+        """The graph, in the precision of the file or in another one."""
+        dtype = dtype or DTYPES[self.metadata.precision]
+        size = self.metadata.size
+        what = f'{size[0]}x{size[1]}' if size else 'any size'
+        with quiet(), named(f'the network cannot be exported for frames of {what}', RuntimeError, ValueError):
+            return capture(FrameToMask(self.segmentor, dtype, self.metadata.margin, size), size, self.metadata.batch)
+
+
+def need(module: str, distribution: str) -> ModuleType:
+    """A library that writes files, imported.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f'{module} cannot be imported ({error}): pip install {distribution}') from error

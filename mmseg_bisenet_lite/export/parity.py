@@ -1,0 +1,145 @@
+"""Whether an exported file gives the masks that MMSegmentation gives."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from mmseg.models import BaseSegmentor
+from mmseg.structures import SegDataSample
+
+from mmseg_bisenet_lite.export.samples import Sample
+
+# At least so many of 100 pixels must be decided alike.
+LEAST_AGREEMENT = {'fp32': 99.9}
+# At most so many points of mIoU may be lost.
+MOST_LOST = {'fp16': 0.3, 'bf16': 0.3, 'int8': 0.5}
+
+Predictor = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass
+class Overlap:
+    """Pixels counted by what they are and what they are taken for.
+
+    Attributes:
+        counts: (2, 2), label by mask; pixels of other labels are not counted.
+    """
+
+    counts: np.ndarray = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+
+    def add(self, label: np.ndarray, mask: np.ndarray) -> None:
+        """The pixels of a frame."""
+        counted = label < 2
+        self.counts += np.bincount(2 * label[counted].astype(np.int64) + mask[counted], minlength=4).reshape(2, 2)
+
+    @property
+    def iou(self) -> list[float]:
+        """Intersection over union in % of background and foreground; NaN for what neither side has."""
+        hits = np.diag(self.counts)
+        union = self.counts.sum(0) + self.counts.sum(1) - hits
+        return [100 * float(hit) / int(all_) if all_ else float('nan') for hit, all_ in zip(hits, union, strict=True)]
+
+    @property
+    def miou(self) -> float:
+        """The mean of those that there are, in %."""
+        return float(np.nanmean(self.iou))
+
+
+@dataclass
+class Parity:
+    """An exported file against MMSegmentation, over all frames seen so far.
+
+    Attributes:
+        precision: Of the file.
+        frames: How many.
+        labelled: Whether the masks were compared with ground truth. If not, MMSegmentation's own masks stand in for it, so its
+            mIoU is 100 and every pixel that differs counts as a loss.
+        differing: Pixels decided otherwise.
+        pixels: All pixels.
+        reference: MMSegmentation's overlap with the labels.
+        exported: The file's.
+        worst: The frame with the most differing pixels, with MMSegmentation's mask and the file's.
+        worst_agreement: Share of its pixels that are decided alike, in %.
+    """
+
+    precision: str
+    frames: int = 0
+    labelled: bool = True
+    differing: int = 0
+    pixels: int = 0
+    reference: Overlap = field(default_factory=Overlap)
+    exported: Overlap = field(default_factory=Overlap)
+    worst: tuple[Sample, np.ndarray, np.ndarray] | None = None
+    worst_agreement: float = 101.0
+
+    def add(self, sample: Sample, reference: np.ndarray, exported: np.ndarray) -> None:
+        """Both masks of a frame, (height, width)."""
+        differs = int((reference != exported).sum())
+        label = reference if sample.label is None else sample.label
+        self.labelled &= sample.label is not None
+        self.frames += 1
+        self.differing += differs
+        self.pixels += reference.size
+        self.reference.add(label, reference)
+        self.exported.add(label, exported)
+        agreement = 100 * (1 - differs / reference.size)
+        if agreement < self.worst_agreement:
+            self.worst, self.worst_agreement = (sample, reference, exported), agreement
+
+    @property
+    def agreement(self) -> float:
+        """Share of the pixels that are decided alike, in %."""
+        return 100 * (1 - self.differing / self.pixels)
+
+    @property
+    def lost(self) -> float:
+        """Points of mIoU that the file loses; negative if it gains some."""
+        return self.reference.miou - self.exported.miou
+
+    @property
+    def failure(self) -> str | None:
+        """Which limit is passed; ``None`` is good."""
+        if self.agreement < LEAST_AGREEMENT.get(self.precision, 0.0):
+            return f'{self.agreement:.3f} % of the pixels agree, at least {LEAST_AGREEMENT[self.precision]} % must'
+        if not self.lost <= MOST_LOST.get(self.precision, 100.0):  # NaN is no pass
+            return f'{self.lost:.2f} points of mIoU are lost, at most {MOST_LOST[self.precision]} may be'
+        return None
+
+    def record(self) -> dict[str, Any]:
+        """For a JSON file."""
+        sides = {'mmsegmentation': self.reference, 'exported': self.exported}
+        return {
+            'frames': self.frames,
+            'ground_truth': self.labelled,
+            'agreement': self.agreement,
+            'differing_pixels': self.differing,
+            'pixels': self.pixels,
+            **{name: dict(iou=side.iou, miou=side.miou) for name, side in sides.items()},
+            'lost': self.lost,
+            'worst_frame': self.worst[0].name if self.worst else None,
+            'worst_agreement': self.worst_agreement,
+            'failure': self.failure,
+        }
+
+
+def mmseg_predictor(segmentor: BaseSegmentor) -> Predictor:
+    """MMSegmentation's own way from a frame to a mask, its data preprocessor and its decision included, at the frame's size."""
+
+    @torch.no_grad()
+    def predict(frame: np.ndarray) -> np.ndarray:
+        shape = frame.shape[:2]
+        sample = SegDataSample(metainfo=dict(img_shape=shape, ori_shape=shape, pad_shape=shape))
+        data = dict(inputs=[torch.from_numpy(frame).permute(2, 0, 1)], data_samples=[sample])
+        return segmentor.test_step(data)[0].pred_sem_seg.data[0].numpy().astype(np.uint8)
+
+    return predict
+
+
+def compare(reference: Predictor, exported: Sequence[tuple[Parity, Predictor]], samples: Iterable[Sample]) -> None:
+    """Run all on each frame and enter what comes out."""
+    for sample in samples:
+        expected = reference(sample.frame)
+        for parity, predict in exported:
+            parity.add(sample, expected, predict(sample.frame))

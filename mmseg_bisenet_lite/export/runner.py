@@ -1,0 +1,178 @@
+"""The whole export: write each file, compare it with MMSegmentation, keep it only if it passes."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mmseg_bisenet_lite
+from mmseg_bisenet_lite.benchmark.environment import commit
+from mmseg_bisenet_lite.deploy import Metadata, Segmenter
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.export.formats import FORMATS, format_module
+from mmseg_bisenet_lite.export.job import Job
+from mmseg_bisenet_lite.export.parity import Parity, Predictor, compare, mmseg_predictor
+from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
+from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+
+# Is told what is being done and which share of it is done.
+Progress = Callable[[str, float], None]
+
+# Of the frames to quantise by, those that only decide which layers are spared, and the most of both kinds that are of use.
+SELECTION_SHARE = 0.3
+MOST_CALIBRATION = 150
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted.
+
+    Attributes:
+        config: File.
+        checkpoint: File.
+        formats: Keys of ``FORMATS``.
+        precisions: Of each format.
+        out: Folder for the files; it is made if need be.
+        size: (width, height) of the frames; ``None`` is any.
+        batch: Frames in one run; ``None`` is any number.
+        margin: Whether the files give the margin too.
+        frames: Where the frames for the comparison come from, see :func:`samples_to_compare`.
+        limit: At most so many of them; ``None`` is all.
+        device: That the files are run on for the comparison; ``None`` is the runtime's default.
+    """
+
+    config: str
+    checkpoint: str
+    formats: Sequence[str]
+    precisions: Sequence[str]
+    out: Path
+    size: tuple[int, int] | None = None
+    batch: int | None = 1
+    margin: bool = False
+    frames: str = 'val'
+    limit: int | None = None
+    device: str | None = None
+
+
+@dataclass
+class Outcome:
+    """What became of one file.
+
+    Attributes:
+        file: Its final name.
+        metadata: What it says about itself.
+        source: What frames it was compared on.
+        kept: Layers that are in higher precision than the file's.
+        runtime: What ran it.
+        parity: Its masks against MMSegmentation's; ``None`` if it could not even be run.
+        error: Why it could not.
+        predict: From a frame to the file's mask.
+    """
+
+    file: Path
+    metadata: Metadata
+    source: str
+    kept: list[str] = field(default_factory=list)
+    runtime: str = ''
+    parity: Parity | None = None
+    error: str | None = None
+    predict: Predictor | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why there is no such file; ``None`` is good."""
+        return self.error or (self.parity.failure if self.parity else None)
+
+
+def export(order: Order, progress: Progress) -> list[Outcome]:
+    """Write the files that are wanted and pass.
+
+    Args:
+        order: What is wanted.
+        progress: Is kept informed.
+
+    Raises:
+        InputError: The config, the checkpoint or the frames are missing or do not fit. What concerns one file only, a library
+            that is missing say, becomes its failure, and the others are made.
+    """
+    config = read_config(order.config)
+    segmentor = load_segmentor(order.config, config, order.checkpoint)
+    samples = samples_to_compare(order.frames, config, order.size)[: order.limit]
+    quantised = Samples('none', 0)
+    if 'int8' in order.precisions:
+        quantised = samples_to_calibrate(order.frames, config, order.size)[:MOST_CALIBRATION]
+    split = round(len(quantised) * SELECTION_SHARE)
+    predict = mmseg_predictor(segmentor)
+    predict(samples[0].frame)  # a size that the network cannot take stops here
+
+    order.out.mkdir(parents=True, exist_ok=True)
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix='.export-', dir=order.out) as folder:
+        for number, (name, precision) in enumerate((n, p) for n in order.formats for p in order.precisions):
+            progress(f'writing {name}, {precision}', number / (len(order.formats) * len(order.precisions)))
+            metadata = _metadata(order, segmentor.dataset_meta, precision)
+            outcome = Outcome(order.out / file_name(order, name, precision), metadata, samples.source)
+            _write(outcome, name, Job(segmentor, metadata, quantised[split:], quantised[:split]), Path(folder), order.device)
+            outcomes.append(outcome)
+        runnable = [(o.parity, o.predict) for o in outcomes if o.parity is not None and o.predict is not None]
+        if runnable:
+            compare(predict, runnable, _watched(samples, progress))
+        for outcome in outcomes:
+            outcome.predict = None  # closes the file
+            _publish(Path(folder), outcome)
+    return outcomes
+
+
+def file_name(order: Order, name: str, precision: str) -> str:
+    """``lite_hinge_vehicle-640x360-int8.onnx``, say."""
+    size = '{}x{}'.format(*order.size) if order.size else 'dynamic'
+    batch = '' if order.batch == 1 else f'-batch{order.batch or ""}'
+    return f'{Path(order.config).stem}-{size}{batch}-{precision}{FORMATS[name][1]}'
+
+
+def _metadata(order: Order, dataset_meta: dict, precision: str) -> Metadata:
+    return Metadata(
+        classes=tuple(dataset_meta['classes']),
+        palette=tuple((int(red), int(green), int(blue)) for red, green, blue in dataset_meta['palette']),
+        size=order.size,
+        batch=order.batch,
+        precision=precision,
+        margin=order.margin,
+        config=Path(order.config).name,
+        commit=commit(),
+        weights_sha256=hashlib.sha256(Path(order.checkpoint).read_bytes()).hexdigest(),
+        version=mmseg_bisenet_lite.__version__,
+    )
+
+
+def _write(outcome: Outcome, name: str, job: Job, folder: Path, device: str | None) -> None:
+    """Write the file into a folder and load it."""
+    temporary = folder / outcome.file.name
+    try:
+        outcome.kept = format_module(name).write(job, temporary)
+        segmenter = Segmenter(temporary, device)
+    except InputError as error:
+        outcome.error = error.line.replace(str(temporary), temporary.name)
+        return
+    outcome.runtime, outcome.predict = segmenter.runtime, segmenter
+    outcome.parity = Parity(job.metadata.precision)
+
+
+def _watched(samples: Samples, progress: Progress) -> Iterator[Sample]:
+    for number, sample in enumerate(samples):
+        progress(f'comparing masks on the {samples.source}', number / len(samples))
+        yield sample
+
+
+def _publish(folder: Path, outcome: Outcome) -> None:
+    """Give the file its final name if it passes; if not, leave none there, not even an earlier one."""
+    names = [outcome.file.name] + ([outcome.file.with_suffix('.bin').name] if outcome.file.suffix == '.xml' else [])
+    for name in reversed(names):  # the .xml last, which is what is loaded
+        final = outcome.file.with_name(name)
+        if outcome.failure is None:
+            (folder / name).replace(final)
+        else:
+            with suppress(FileNotFoundError):  # an earlier file is not lost, but is no longer taken for this one
+                final.replace(final.with_name(f'{name}.previous'))

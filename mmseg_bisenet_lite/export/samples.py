@@ -1,0 +1,182 @@
+"""Frames to calibrate on and to compare masks on: of a data set, of a folder, or drawn."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+
+from mmseg_bisenet_lite.datasets.toy import render_scene
+from mmseg_bisenet_lite.errors import InputError, named
+
+Size = tuple[int, int] | None  # (width, height); None leaves every frame as it is
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A frame with its ground truth.
+
+    Attributes:
+        name: What a report calls it.
+        frame: (height, width, 3), uint8, BGR.
+        label: (height, width), uint8: 0, 1, or another value, which does not count; ``None`` where there is no ground truth.
+    """
+
+    name: str
+    frame: np.ndarray
+    label: np.ndarray | None
+
+    def resized(self, size: Size) -> 'Sample':
+        """The same at another size."""
+        if size is None or self.frame.shape[1::-1] == size:
+            return self
+        shrinks = size[0] * size[1] < self.frame.shape[0] * self.frame.shape[1]
+        frame = cv2.resize(self.frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        label = None if self.label is None else cv2.resize(self.label, size, interpolation=cv2.INTER_NEAREST)
+        return Sample(self.name, frame, label)
+
+
+class Samples(Sequence[Sample]):
+    """Some frames, read when they are asked for.
+
+    Attributes:
+        source: What a report calls them.
+        indices: Which of the source's frames these are.
+    """
+
+    def __init__(self, source: str, count: int) -> None:
+        self.source = source
+        self.indices = list(range(count))
+
+    def read(self, index: int) -> Sample:
+        """One of the source's frames."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, i: int) -> Sample: ...
+    @overload
+    def __getitem__(self, i: slice) -> 'Samples': ...
+    def __getitem__(self, i: int | slice) -> 'Sample | Samples':
+        if isinstance(i, int):
+            return self.read(self.indices[i])
+        part = copy.copy(self)
+        part.indices = self.indices[i]
+        return part
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def shuffled(self) -> 'Samples':
+        """The same in another order, always the same one: neighbouring frames of a video are much alike."""
+        part = copy.copy(self)
+        part.indices = np.random.default_rng(0).permutation(self.indices).tolist()
+        return part
+
+
+class DatasetSamples(Samples):
+    """The data set of a config.
+
+    Args:
+        config: The config.
+        split: ``'val'`` or ``'train'``; of the latter the photographs as they are, without augmentation.
+        size: Of the frames.
+
+    Raises:
+        InputError: Its files are missing.
+    """
+
+    def __init__(self, config: Config, split: str, size: Size) -> None:
+        dataset = config[f'{split}_dataloader'].dataset
+        while 'pipeline' not in dataset and 'dataset' in dataset:  # repeated, or wrapped otherwise
+            dataset = dataset.dataset
+        dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
+        advice = f'the {split} set of the config cannot be read; compare on other frames by --frames, DIR or renders'
+        with named(advice, FileNotFoundError, InputError):
+            self.dataset = DATASETS.build(dataset)
+        super().__init__(f'{split} set, {dataset["type"]}', len(self.dataset))
+        self.size = size
+
+    def read(self, index: int) -> Sample:
+        """See :class:`Samples`."""
+        data = self.dataset[index]
+        sample = data['data_samples']
+        label = sample.gt_sem_seg.data[0].numpy().astype(np.uint8) if 'gt_sem_seg' in sample else None
+        frame = np.ascontiguousarray(data['inputs'].permute(1, 2, 0).numpy())
+        if label is not None and label.shape != frame.shape[:2]:  # a pipeline may resize only the image
+            label = cv2.resize(label, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        return Sample(Path(sample.img_path).name, frame, label).resized(self.size)
+
+
+class FolderSamples(Samples):
+    """The images in a folder and the folders in it, without ground truth.
+
+    Raises:
+        InputError: There are none.
+    """
+
+    def __init__(self, folder: Path, size: Size) -> None:
+        self.files = sorted(file for file in folder.rglob('*') if file.suffix.lower() in ('.bmp', '.jpeg', '.jpg', '.png'))
+        if not self.files:
+            raise InputError(f'--frames {folder}: there is no folder of that name with .png, .jpg or .bmp images')
+        super().__init__(f'{folder.name}/', len(self.files))
+        self.size = size
+
+    def read(self, index: int) -> Sample:
+        """See :class:`Samples`."""
+        file = self.files[index]
+        frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if frame is None:
+            raise InputError(f'{file}: not a readable image, or a truncated one')
+        return Sample(file.name, frame, None).resized(self.size)
+
+
+class RenderedSamples(Samples):
+    """Street scenes drawn by the toy data set, always the same, without ground truth.
+
+    Args:
+        size: Of the frames; ``None`` is 640x360.
+        count: How many.
+        first: Number of the first one; other numbers are other scenes.
+    """
+
+    def __init__(self, size: Size, count: int = 50, first: int = 0) -> None:
+        super().__init__('renders', count)
+        self.size = size or (640, 360)
+        self.first = first
+
+    def read(self, index: int) -> Sample:
+        """See :class:`Samples`."""
+        number = self.first + index
+        return Sample(f'render {number}', render_scene(np.random.default_rng(number), *self.size)[0], None)
+
+
+def samples_to_compare(source: str, config: Config, size: Size) -> Samples:
+    """Frames to compare masks on.
+
+    Args:
+        source: ``'val'``, the config's val set; ``'renders'``; or a folder of images.
+        config: The config.
+        size: Of the frames.
+
+    Raises:
+        InputError: There are none.
+    """
+    if source == 'renders':
+        return RenderedSamples(size)
+    return DatasetSamples(config, 'val', size) if source == 'val' else FolderSamples(Path(source), size)
+
+
+def samples_to_calibrate(source: str, config: Config, size: Size) -> Samples:
+    """Other frames than those, to quantise by: of the config's train set, or, where those are renders, other renders.
+
+    Raises:
+        InputError: There are none.
+    """
+    if source == 'renders':
+        return RenderedSamples(size, 200, first=1000)
+    return DatasetSamples(config, 'train', size).shuffled()

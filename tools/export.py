@@ -1,0 +1,102 @@
+"""Export a trained segmentor for robots, and prove each file's masks against MMSegmentation's before it gets its name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, size, some_of
+
+if TYPE_CHECKING:
+    from mmseg_bisenet_lite.export import Outcome
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    from mmseg_bisenet_lite.export import DTYPES, FORMATS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', metavar='CONFIG')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT')
+    add = parser.add_argument_group('the files').add_argument
+    some = {'metavar': 'NAME,...', 'default': None}
+    add('--format', type=some_of(FORMATS), **{**some, 'default': ['onnx']}, help=f'{", ".join(FORMATS)} (default: onnx)')
+    add('--precision', type=some_of(DTYPES), **{**some, 'default': ['fp32']}, help=f'{", ".join(DTYPES)} (default: fp32)')
+    add(
+        '--size',
+        type=lambda text: None if text == 'dynamic' else size(text),
+        required=True,
+        metavar='WxH|dynamic',
+        help='of the frames',
+    )
+    add(
+        '--batch',
+        type=lambda text: None if text == 'dynamic' else positive(text),
+        default=1,
+        metavar='N|dynamic',
+        help='frames in one run of the graph (default: 1)',
+    )
+    add('--margin', action='store_true', help='give the margin of the scores too, float32, beside the mask')
+    add('--out', type=Path, required=True, metavar='DIR', help='folder for the files and their reports')
+    add = parser.add_argument_group('the comparison with MMSegmentation, and the calibration of int8').add_argument
+    add(
+        '--frames',
+        default='val',
+        metavar='SOURCE',
+        help="val, the config's val set (default); a folder of images; or renders, drawn streets. int8 is calibrated on the "
+        "config's train set, or on other renders",
+    )
+    add('--limit', type=positive, metavar='N', help='compare on the first N frames (default: all)')
+    add('--device', help="that the files run on for it, in the runtime's words (default: CPU; TensorRT: the first GPU)")
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> list[Outcome]:
+    """Export, with a progress bar."""
+    from mmseg_bisenet_lite.export import Order, export
+
+    order = Order(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        formats=args.format,
+        precisions=args.precision,
+        out=args.out,
+        size=args.size,
+        batch=args.batch,
+        margin=args.margin,
+        frames=args.frames,
+        limit=args.limit,
+        device=args.device,
+    )
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task('loading', total=1.0)
+        return export(order, lambda what, done: progress.update(task, description=what, completed=done))
+
+
+def main() -> None:
+    """Parse, export, print."""
+    with one_line_errors():
+        need_host()
+        from mmseg_bisenet_lite.export import lines, save, table
+
+        args = parse_args()
+        outcomes = run(args)
+        console = Console(width=max(Console().width, 150))  # what a narrower terminal wraps is still there
+        console.print(table(outcomes).rich())
+        for line in lines(outcomes):
+            console.print(line, highlight=False, markup=False)
+        for outcome in outcomes:
+            written = [*([] if outcome.failure else [outcome.file]), *save(outcome)]
+            console.print(f'Written: {", ".join(map(str, written))}', highlight=False)
+    if any(outcome.failure for outcome in outcomes):
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
