@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmseg_bisenet_lite import malloc
 from mmseg_bisenet_lite.cli import count, need_host, number, number_of_name, one_line_errors, output_file, size, some_of
+from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.files import replacing
 
 if TYPE_CHECKING:
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    from mmseg_bisenet_lite.benchmark import PRECISIONS, SCOPES, SIZES, Plan
+    from mmseg_bisenet_lite.benchmark import ENGINES, INFERENCE_MODEL, PRECISIONS, SCOPES, SIZES, Plan
     from mmseg_bisenet_lite.peers import PEERS
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument_group('what to time').add_argument
     add('configs', nargs='*', default=[], metavar='CONFIG', help='the others are compared with the first')
     add('--checkpoint', nargs='+', default=[], metavar='FILE', help="one for each CONFIG, 'none' for initial weights")
+    add(
+        '--exported',
+        nargs='+',
+        default=[],
+        metavar='FILE',
+        help='of tools/export.py, from a --checkpoint here; timed in the scope frame, each at the sizes that it takes',
+    )
     peers = ', '.join(PEERS)
     add(
         '--peers',
@@ -55,11 +63,18 @@ def parse_args() -> argparse.Namespace:
         metavar='P,...',
         help=f'{", ".join(PRECISIONS)} (default: fp32)',
     )
+    engines = [*ENGINES, INFERENCE_MODEL]
+    add(
+        '--engine',
+        type=some_of(engines),
+        default=['eager'],
+        metavar='E,...',
+        help=f"{', '.join(ENGINES)}: ways of PyTorch's (default: eager); {INFERENCE_MODEL}: MMSegmentation's function, in the "
+        'scope frame',
+    )
     add('--device', metavar='NAME', help='cpu, cuda, cuda:1, ... (default: the best)')
     add('--threads', type=count, metavar='N', help="of the CPU (default: PyTorch's)")
     add('--batch', type=count, default=1, metavar='N', help='images in one call (default: 1)')
-    add('--channels-last', action='store_true', help='maps lie in memory channels last')
-    add('--compile', action='store_true', help='torch.compile')
     add('--cuda-graph', action='store_true', help='calls are recorded once and replayed')
     keep = 'the memory that maps leave stays with the process, as GPUs have it (default on Linux; see the README)'
     add('--keep-memory', action=argparse.BooleanOptionalAction, default=malloc.can_keep(), help=keep)
@@ -91,14 +106,16 @@ def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
         scopes=args.scope,
         precisions=args.precision,
         batch=args.batch,
-        channels_last=args.channels_last,
-        compile=args.compile,
+        engines=args.engine,
         cuda_graph=args.cuda_graph,
         keep_memory=args.keep_memory,
     )
     benchmark.prepare(settings, args.threads)
     models = benchmark.load_models(args.configs, args.checkpoint, args.peers)
     benchmark.check_accuracies(dict(args.accuracy), [model.name for model in models])
+    if args.exported and 'frame' not in args.scope:
+        raise InputError('--exported: files go from frame to mask; add --scope frame')
+    exported = benchmark.find_exported(args.exported, models, args.sizes, settings.device)
     plan = benchmark.Plan(seconds=args.seconds, half_width=args.half_width)
     columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -107,7 +124,7 @@ def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
         def show(what: str, done: float) -> None:
             progress.update(task, description=what, completed=done)
 
-        for results in benchmark.run(models, args.sizes, settings, plan, show):
+        for results in benchmark.run(models, args.sizes, settings, plan, show, exported):
             benchmark.with_accuracy(results.rows, dict(args.accuracy))
             if args.json:
                 results.save(args.json)

@@ -2,6 +2,7 @@
 
 from mmseg_bisenet_lite.benchmark.candidates import Settings
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, find_device
+from mmseg_bisenet_lite.benchmark.engines import ENGINES, INFERENCE_MODEL, find_exported
 from mmseg_bisenet_lite.benchmark.measure import Plan
 from mmseg_bisenet_lite.benchmark.models import load_models, numbered
 from mmseg_bisenet_lite.benchmark.paper import SIZES
@@ -12,6 +13,8 @@ from mmseg_bisenet_lite.benchmark.runner import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
 
 __all__ = [
+    'ENGINES',
+    'INFERENCE_MODEL',
     'PRECISIONS',
     'SCOPES',
     'SIZES',
@@ -21,6 +24,7 @@ __all__ = [
     'check_accuracies',
     'check_picture',
     'find_device',
+    'find_exported',
     'load',
     'load_models',
     'markdown_report',

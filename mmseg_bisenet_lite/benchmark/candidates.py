@@ -3,12 +3,14 @@
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, set_tf32
+from mmseg_bisenet_lite.benchmark.engines import ENGINES, INFERENCE_MODEL, Exported, inference_model_call
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.benchmark.memory import peak_bytes
 from mmseg_bisenet_lite.benchmark.models import Model
@@ -30,8 +32,7 @@ class Settings:
         scopes: Keys of ``SCOPES``.
         precisions: Keys of ``PRECISIONS``.
         batch: Images in one call.
-        channels_last: Whether maps lie in memory with their channels side by side.
-        compile: Whether ``torch.compile`` makes code for each size, with frozen weights.
+        engines: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
         cuda_graph: Whether the calls are recorded once and replayed.
         keep_memory: Whether the host's malloc keeps freed memory, see :func:`mmseg_bisenet_lite.malloc.keep_memory`.
     """
@@ -40,15 +41,14 @@ class Settings:
     scopes: Sequence[str] = ('forward',)
     precisions: Sequence[str] = ('fp32',)
     batch: int = 1
-    channels_last: bool = False
-    compile: bool = False
+    engines: Sequence[str] = ('eager',)
     cuda_graph: bool = False
     keep_memory: bool = False
 
     @property
-    def memory_format(self) -> torch.memory_format:
-        """Of the image and the weights."""
-        return torch.channels_last if self.channels_last else torch.contiguous_format
+    def compiles(self) -> bool:
+        """Whether any engine does."""
+        return any(name in ENGINES and ENGINES[name].compile for name in self.engines)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Candidate:
     Attributes:
         model: The model.
         scope: Key of ``SCOPES``.
-        precision: Key of ``PRECISIONS``.
+        precision: Key of ``PRECISIONS``, or ``'int8'``.
+        engine: What runs it.
         size: (width, height).
         call: What is timed.
         operations: Of one call.
@@ -70,6 +71,7 @@ class Candidate:
     model: Model
     scope: str
     precision: str
+    engine: str
     size: tuple[int, int]
     call: Call
     operations: list[Operation]
@@ -93,72 +95,113 @@ def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> No
                 shapes(torch.empty(1, 3, height, width, device='meta'))
 
 
-def candidates(models: Sequence[Model], size: tuple[int, int], settings: Settings) -> Iterator[Candidate]:
-    """Each model in each scope and precision at one size, checked against its plain self.
+def candidates(
+    models: Sequence[Model], size: tuple[int, int], settings: Settings, exported: Sequence[Exported] = ()
+) -> Iterator[Candidate]:
+    """Each model in each scope, engine and precision at one size, checked against its plain self, in the order of the tables.
 
     Args:
         models: The models.
         size: (width, height).
-        settings: Device, scopes, precisions and options.
+        settings: Device, scopes, engines, precisions and options.
+        exported: Files of some of the models; those that take the size come last, in the scope ``'frame'``.
 
     Raises:
         InputError: An option does not work with a model, or it decides otherwise with it.
     """
-    frames = frames_of(size, settings.batch)
-    if settings.compile:
+    if settings.compiles:
         torch._dynamo.reset()  # the code of other sizes
-    for model in models:
-        plain = copy.deepcopy(model.segmentor).to(settings.device)
-        image = Frame(plain).to(settings.device).image(torch.from_numpy(frames).to(settings.device))
+    plain = {model.name: Plain(model, size, settings) for model in models}
+    for scope in settings.scopes:
+        for engine in settings.engines:
+            for precision in settings.precisions:
+                for model in models:
+                    if engine != INFERENCE_MODEL:
+                        yield _candidate(plain[model.name], scope, engine, precision, settings)
+                    elif (scope, precision) == ('frame', 'fp32'):
+                        call = inference_model_call(plain[model.name].segmentor, plain[model.name].frames)
+                        yield plain[model.name].candidate(scope, precision, engine, call)
+        for file in exported:
+            if scope == 'frame' and file.takes(size):
+                segmenter, own = file.load(settings.device), plain[file.model.name]
+                yield own.candidate(scope, file.metadata.precision, segmenter.runtime, partial(segmenter, own.frames))
+
+
+class Plain:
+    """A model eager in float32, and what it makes of the frames: what every candidate is checked against.
+
+    Attributes:
+        model: The model.
+        size: (width, height).
+        segmentor: Its network on the device.
+        frames: (N, height, width, 3), uint8 BGR, in host memory.
+        image: The normalised frames on the device.
+        expected: The mask, (N, height, width).
+    """
+
+    def __init__(self, model: Model, size: tuple[int, int], settings: Settings) -> None:
+        self.model, self.size = model, size
+        self.segmentor = copy.deepcopy(model.segmentor).to(settings.device)
+        self.frames = frames_of(size, settings.batch)
+        self.image = Frame(self.segmentor).to(settings.device).image(torch.from_numpy(self.frames).to(settings.device))
         if settings.device.type == 'cuda':
             set_tf32(False)
-        with named(f'{model.name}, {size[0]}x{size[1]}', RuntimeError):
-            expected = Predict(plain)(image).cpu().numpy()
-        for precision in settings.precisions:
-            for scope in settings.scopes:
-                yield _candidate(model, scope, precision, size, settings, frames, image, expected)
+        with named(self.name(), RuntimeError):
+            self.expected = Predict(self.segmentor)(self.image).cpu().numpy()
+
+    def name(self, *details: str) -> str:
+        """For errors."""
+        return ', '.join([self.model.name, *details, f'{self.size[0]}x{self.size[1]}'])
+
+    def changed(self, mask: np.ndarray, precision: str, what: str) -> float:
+        """The share of pixels that a candidate decides otherwise.
+
+        Raises:
+            InputError: Too many in single precision.
+        """
+        changed = float((mask != self.expected).mean())
+        if precision == 'fp32' and changed > MOST_CHANGED:
+            raise InputError(f'{what}: {changed:.1%} of the pixels are decided otherwise than by the plain model')
+        return changed
+
+    def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:
+        """One that is not PyTorch's: what is inside is not seen, so its operators are the plain model's, without its memory."""
+        changed = self.changed(call(), precision, self.name(scope, engine, precision))
+        counted = operations(Frame(self.segmentor), torch.from_numpy(self.frames), fused=True)
+        return Candidate(self.model, scope, precision, engine, self.size, call, counted, None, changed, 0)
 
 
-def _candidate(
-    model: Model,
-    scope: str,
-    precision: str,
-    size: tuple[int, int],
-    settings: Settings,
-    frames: np.ndarray,
-    image: Tensor,
-    expected: np.ndarray,
-) -> Candidate:
+def _candidate(plain: Plain, scope: str, engine: str, precision: str, settings: Settings) -> Candidate:
+    model, how = plain.model, ENGINES[engine]
     dtype, tf32 = PRECISIONS[precision].dtype, PRECISIONS[precision].tf32
-    segmentor = copy.deepcopy(model.segmentor).to(settings.device, dtype).to(memory_format=settings.memory_format)
+    segmentor = copy.deepcopy(model.segmentor).to(settings.device, dtype).to(memory_format=how.memory_format)
     is_frame = scope == 'frame'
-    module = Frame(segmentor, settings.memory_format) if is_frame else SCOPES[scope](segmentor)
+    module = Frame(segmentor, how.memory_format) if is_frame else SCOPES[scope](segmentor)
     module = module.to(settings.device).eval()
-    x = torch.from_numpy(frames).to(settings.device) if is_frame else image.to(dtype, memory_format=settings.memory_format)
+    frames = torch.from_numpy(plain.frames).to(settings.device)
+    x = frames if is_frame else plain.image.to(dtype, memory_format=how.memory_format)
 
     run: Callable[[Tensor], Tensor] = module
-    if settings.compile:
+    if how.compile:
         run = torch.compile(module, dynamic=False, options={'freezing': True})
     if settings.device.type == 'cuda':
         set_tf32(tf32)
-    what = f'{model.name}, {scope}, {precision}, {size[0]}x{size[1]}'
+    what = plain.name(scope, *([] if engine == 'eager' else [engine]), precision)
     torch._dynamo.utils.counters.clear()
     with named(what, RuntimeError):  # out of memory, an operator that a precision lacks, a compiler that is missing
         run(x)
-        held = peak_bytes(module, x, lambda: run(x), settings.compile)
+        held = peak_bytes(module, x, lambda: run(x), how.compile)
         called = graphed(run, x) if settings.cuda_graph else run
     breaks = sum(torch._dynamo.utils.counters['graph_break'].values())
-    call = _call(called, frames if is_frame else x, settings.device, tf32)
+    call = _call(called, plain.frames if is_frame else x, settings.device, tf32)
 
     result = torch.as_tensor(call())
     if not result.isfinite().all():
         raise InputError(f'{what}: the scores overflow; leave this precision out')
     mask = decide(result, segmentor.decode_head) if scope == 'forward' else result
-    changed = float((mask.cpu().numpy() != expected).mean())
-    if precision == 'fp32' and changed > MOST_CHANGED:
-        raise InputError(f'{what}: {changed:.1%} of the pixels are decided otherwise than by the plain model')
-    counted = operations(module, x, fused=settings.compile)
-    return Candidate(model, scope, precision, size, call, counted, held, changed, breaks)
+    changed = plain.changed(mask.cpu().numpy(), precision, what)
+    counted = operations(module, x, fused=how.compile)
+    return Candidate(model, scope, precision, engine, plain.size, call, counted, held, changed, breaks)
 
 
 def _call(run: Callable[[Tensor], Tensor], x: Tensor | np.ndarray, device: torch.device, tf32: bool) -> Call:

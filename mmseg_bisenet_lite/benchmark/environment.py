@@ -1,9 +1,6 @@
 """Where and with what a measurement was made."""
 
-import contextlib
 import platform
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +8,7 @@ import torch
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.benchmark.devices import device_name, usable_cores
+from mmseg_bisenet_lite.checkout import commit
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -40,15 +38,3 @@ def environment(device: torch.device) -> dict[str, Any]:
             'compute_capability': '.'.join(map(str, torch.cuda.get_device_capability(device))),
         }
     return known
-
-
-def commit() -> str | None:
-    """The checkout's commit, with a plus sign if files differ from it; ``None`` outside a checkout."""
-    root = Path(mmseg_bisenet_lite.__file__).parents[1]
-    if not (root / '.git').exists():  # an installed package may lie inside somebody else's checkout
-        return None
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        # The long form of --dirty would name a tag; --always names the commit where there is none.
-        command = ['git', 'describe', '--always', '--exclude=*', '--dirty=+']
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-    return None

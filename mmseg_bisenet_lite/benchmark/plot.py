@@ -51,8 +51,12 @@ def _save(figure: Figure, path: Path) -> Path:
 
 def _label(row: Row, run: str, runs: dict[str, Results]) -> str:
     """The model, and what else tells the lines apart."""
-    precisions = {r.precision for results in runs.values() for r in results.rows}
-    return ', '.join([row.model, *([row.precision] if len(precisions) > 1 else []), *([run] if len(runs) > 1 else [])])
+    rows = [r for results in runs.values() for r in results.rows]
+    parts = [row.model] if len({r.model for r in rows}) > 1 else []
+    parts += [row.engine] if len({r.engine for r in rows}) > 1 else []
+    parts += [row.precision] if len({r.precision for r in rows}) > 1 else []
+    parts += [run] if len(runs) > 1 else []
+    return ', '.join(parts or [row.model])
 
 
 def _look(number: int) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _speed(results: Results, prefix: str) -> list[Table]:
         for group in groups:
             sections.add(len(rows))
             rows += [_speed_cells(row, group[0]) for row in group]
-        columns = ['size', 'model', 'precision', 'FPS', 'speedup [95 %]', 'ms', 'p90', 'p99', 'spread', 'calls']
+        columns = ['size', 'model', 'engine', 'precision', 'FPS', 'speedup [95 %]', 'ms', 'p90', 'p99', 'spread', 'calls']
         tables.append(Table(f'{prefix}speed, {scope}', columns, rows, frozenset(sections)))
     return tables
 
@@ -80,6 +80,7 @@ def _speed_cells(row: Row, reference: Row) -> list[str]:
     return [
         _size(row.size),
         row.model if row.settled else f'{row.model} *',
+        row.engine,
         row.precision,
         _number(row.fps),
         '1' if row is reference else _ratio(row.speed_ratio(reference)),
@@ -91,7 +92,20 @@ def _speed_cells(row: Row, reference: Row) -> list[str]:
 
 def _work(results: Results, prefix: str) -> Table:
     """What each row computes and how near it comes to what the device can do."""
-    columns = ['size', 'model', 'precision', 'scope', 'M params', 'GMAC', 'GFLOP/s', 'of peak', 'of roof', 'MiB', 'changed']
+    columns = [
+        'size',
+        'model',
+        'engine',
+        'precision',
+        'scope',
+        'M params',
+        'GMAC',
+        'GFLOP/s',
+        'of peak',
+        'of roof',
+        'MiB',
+        'changed',
+    ]
     energy = any(row.energy for row in results.rows)
     accuracy = any(row.accuracy is not None for row in results.rows)
     columns += ['mJ/image', 'W'] * energy + ['mIoU'] * accuracy
@@ -104,13 +118,15 @@ def _work(results: Results, prefix: str) -> Table:
             cells = [
                 _size(row.size),
                 row.model,
+                row.engine,
                 row.precision,
                 row.scope,
                 f'{row.parameters / 1e6:.2f}',
                 f'{row.macs / 1e9:.2f}',
             ]
-            cells += [_number(flops / 1e9), f'{flops / results.ceilings.flops[row.precision]:.0%}']
-            cells += [f'{results.share_of_roofline(row):.0%}', f'{row.peak_bytes / 2**20:.0f}' if row.peak_bytes else '-']
+            peak, share = results.ceilings.flops.get(row.precision), results.share_of_roofline(row)
+            cells += [_number(flops / 1e9), f'{flops / peak:.0%}' if peak else '-', '-' if share is None else f'{share:.0%}']
+            cells.append(f'{row.peak_bytes / 2**20:.0f}' if row.peak_bytes else '-')
             cells.append(f'{row.changed:.2%}')
             if energy:
                 cells += [_number(row.energy.joules / row.batch * 1e3), _number(row.energy.watts)] if row.energy else ['-'] * 2
@@ -122,22 +138,25 @@ def _work(results: Results, prefix: str) -> Table:
 
 def _side_by_side(runs: dict[str, Results]) -> Table:
     """FPS of what several runs have in common or apart."""
-    keys = dict.fromkeys((row.size, row.scope, row.model, row.precision) for results in runs.values() for row in results.rows)
+
+    def key_of(row: Row) -> tuple[tuple[int, int], str, str, str, str]:
+        return row.size, row.model, row.engine, row.precision, row.scope
+
     rows = []
-    for key in keys:
-        cells = [_size(key[0]), key[2], key[3], key[1]]
+    for key in dict.fromkeys(key_of(row) for results in runs.values() for row in results.rows):
+        cells = [_size(key[0]), *key[1:]]
         for results in runs.values():
-            found = [row.fps for row in results.rows if (row.size, row.scope, row.model, row.precision) == key]
+            found = [row.fps for row in results.rows if key_of(row) == key]
             cells.append(_number(found[0]) if found else '-')
         rows.append(cells)
-    return Table('FPS of the runs', ['size', 'model', 'precision', 'scope', *runs], rows)
+    return Table('FPS of the runs', ['size', 'model', 'engine', 'precision', 'scope', *runs], rows)
 
 
 def _papers_tables(runs: dict[str, Results]) -> list[Table]:
     """The paper's two networks in its scope, and beside their ratio the paper's."""
     tables = []
-    for precision in dict.fromkeys(precision for results in runs.values() for precision in results.pairs()):
-        pairs = {name: results.pairs().get(precision, []) for name, results in runs.items()}
+    for way in dict.fromkeys(way for results in runs.values() for way in results.pairs()):
+        pairs = {name: results.pairs().get(way, []) for name, results in runs.items()}
         names = {'r18': '', 'lite': ''}
         cells: dict[tuple[int, int], list[str]] = {}
         for size in dict.fromkeys(r18.size for found in pairs.values() for r18, _ in found):
@@ -153,7 +172,7 @@ def _papers_tables(runs: dict[str, Results]) -> list[Table]:
             suffix = f' ({name})' if len(runs) > 1 else ''
             columns += [f'ResNet-18{suffix}', f'lite{suffix}', f'ratio [95 %]{suffix}']
         columns += list(paper.SPEEDS)
-        title = f"the paper's table, {precision}: FPS of {names['r18']} and {names['lite']}; on the right the paper's ratios"
+        title = f"the paper's table, {way}: FPS of {names['r18']} and {names['lite']}; on the right the paper's ratios"
         tables.append(Table(title, columns, list(cells.values())))
     return tables
 
@@ -188,7 +207,7 @@ def _explanations(runs: dict[str, Results]) -> Iterable[str]:
 
 def _where(results: Results) -> str:
     e, s = results.environment, results.settings
-    options = [key.replace('_', '-') for key in ('channels_last', 'compile', 'cuda_graph') if s[key]] or ['eager']
+    options = ['cuda-graph'] if s['cuda_graph'] else []
     versions = [f'{key} {e[key]}' for key in ('torch', 'cuda', 'mmsegmentation', 'onedl-mmsegmentation') if e.get(key)]
     cpu = [f'{e["threads"]} threads', e['cpu_capability']] if e['device_type'] == 'cpu' else []
     memory = [f'freed memory {"kept" if s["keep_memory"] else "given back"}'] if e['device_type'] == 'cpu' else []

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_bisenet_lite.benchmark.energy import Energy
+from mmseg_bisenet_lite.benchmark.engines import ENGINES
 from mmseg_bisenet_lite.benchmark.measure import Ratio, Summary, speed_ratio, summarise
 from mmseg_bisenet_lite.benchmark.roofline import Operation, least_seconds, multiply_accumulates
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.files import replacing
 
 # Of the file; another number means that older readers would misread it.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Row:
         checkpoint: File of the weights; ``None`` is the initial ones.
         paper: ``'r18'`` or ``'lite'`` if it is one of the paper's networks.
         scope: ``'forward'``, ``'predict'`` or ``'frame'``.
-        precision: ``'fp32'``, ``'tf32'``, ``'bf16'`` or ``'fp16'``.
+        precision: ``'fp32'``, ``'tf32'``, ``'bf16'``, ``'fp16'`` or ``'int8'``.
+        engine: What ran it: a key of ``ENGINES``, ``'inference-model'``, or the runtime of an exported file.
         size: (width, height).
         batch: Images in one call.
         parameters: Weights of the network.
@@ -47,6 +49,7 @@ class Row:
     paper: str | None
     scope: str
     precision: str
+    engine: str
     size: tuple[int, int]
     batch: int
     parameters: int
@@ -58,6 +61,11 @@ class Row:
     changed: float
     energy: Energy | None = None
     accuracy: float | None = None
+
+    @property
+    def way(self) -> str:
+        """How it ran, in words: the precision, and the engine if it is not the plain one."""
+        return self.precision if self.engine == 'eager' else f'{self.precision}, {self.engine}'
 
     @functools.cached_property
     def summary(self) -> Summary:
@@ -118,17 +126,22 @@ class Results:
         return list(groups.values())
 
     def pairs(self) -> dict[str, list[tuple[Row, Row]]]:
-        """The paper's two networks side by side in its scope, (ResNet-18, lite) at each size, by precision."""
+        """The paper's two networks side by side in its scope, (ResNet-18, lite) at each size, by :attr:`Row.way`."""
         found: dict[str, list[tuple[Row, Row]]] = {}
         for group in (group for group in self.groups() if group[0].scope == 'forward'):
-            for precision in dict.fromkeys(row.precision for row in group):
-                both = {row.paper: row for row in reversed(group) if row.precision == precision}
+            for way in dict.fromkeys(row.way for row in group):
+                both = {row.paper: row for row in reversed(group) if row.way == way}
                 if 'r18' in both and 'lite' in both:
-                    found.setdefault(precision, []).append((both['r18'], both['lite']))
+                    found.setdefault(way, []).append((both['r18'], both['lite']))
         return found
 
-    def share_of_roofline(self, row: Row) -> float:
-        """The least time that the row's operators need on this device, as a share of what they took."""
+    def share_of_roofline(self, row: Row) -> float | None:
+        """The least time that the row's operators need on this device, as a share of what they took.
+
+        ``None`` for what PyTorch does not run: which operators there are is not known.
+        """
+        if row.engine not in ENGINES:
+            return None
         least = least_seconds(row.operations, self.ceilings.flops[row.precision], self.ceilings.bandwidth)
         return least / row.summary.median
 

@@ -11,6 +11,7 @@ import torch
 from mmseg_bisenet_lite.benchmark.candidates import Candidate, Settings, candidates, check_sizes
 from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, check_precision, clock_of, set_tf32, usable_cores
 from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
+from mmseg_bisenet_lite.benchmark.engines import INFERENCE_MODEL, Exported
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
 from mmseg_bisenet_lite.benchmark.models import Model
@@ -41,6 +42,10 @@ def prepare(settings: Settings, threads: int | None) -> None:
         raise InputError(f'--batch {settings.batch}: there must be an image in a call')
     for precision in settings.precisions:
         check_precision(device, precision)
+    if INFERENCE_MODEL in settings.engines and not ('frame' in settings.scopes and 'fp32' in settings.precisions):
+        raise InputError(
+            f'--engine {INFERENCE_MODEL}: it goes from frame to mask in float32; add --scope frame, --precision fp32'
+        )
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
         raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs')
     if threads is not None:
@@ -51,13 +56,18 @@ def prepare(settings: Settings, threads: int | None) -> None:
         raise InputError('--keep-memory: there is no glibc here whose malloc could be told so; take --no-keep-memory')
     torch.manual_seed(0)  # of the initial weights
     torch.backends.cudnn.benchmark = True  # the shapes are fixed, as on a robot
-    if settings.compile:
+    if settings.compiles:
         # One compiled function serves all candidates, each a new case of it; past the limit they would quietly run eagerly.
         torch._dynamo.config.cache_size_limit = torch._dynamo.config.accumulated_cache_size_limit = 4096
 
 
 def run(
-    models: Sequence[Model], sizes: Sequence[tuple[int, int]], settings: Settings, plan: Plan, progress: Progress
+    models: Sequence[Model],
+    sizes: Sequence[tuple[int, int]],
+    settings: Settings,
+    plan: Plan,
+    progress: Progress,
+    exported: Sequence[Exported] = (),
 ) -> Iterator[Results]:
     """Measure.
 
@@ -67,6 +77,7 @@ def run(
         settings: The options, as :func:`prepare` found them good.
         plan: How long to measure at each size.
         progress: Is kept informed.
+        exported: Files of some of the models, timed beside them.
 
     Raises:
         InputError: A model cannot take one of the sizes, or an option.
@@ -81,7 +92,8 @@ def run(
         check_sizes(models, sizes)
     for number, size in enumerate(sizes):
         with _quiet():
-            _measure_size(results, models, size, settings, plan, meter, partial(_say, progress, size, number, len(sizes)))
+            say = partial(_say, progress, size, number, len(sizes))
+            _measure_size(results, models, exported, size, settings, plan, meter, say)
         yield results
 
 
@@ -100,6 +112,7 @@ def _quiet() -> Iterator[None]:
 def _measure_size(
     results: Results,
     models: Sequence[Model],
+    exported: Sequence[Exported],
     size: tuple[int, int],
     settings: Settings,
     plan: Plan,
@@ -109,8 +122,7 @@ def _measure_size(
     """All candidates at one size, added to the results at once."""
     clock = clock_of(settings.device)
     say('preparing')
-    ready = list(candidates(models, size, settings))
-    ready.sort(key=lambda c: (settings.scopes.index(c.scope), settings.precisions.index(c.precision)))
+    ready = list(candidates(models, size, settings, exported))
     say('the limits of the device')
     _raise_ceilings(results.ceilings, settings, clock)
     clocks: list[Clocks] = []
@@ -126,25 +138,26 @@ def _measure_size(
 
 
 def _compared(ready: Sequence[Candidate]) -> list[tuple[int, int]]:
-    """Which candidates the tables compare: with the first of the scope, and with the first of scope and precision."""
+    """Which candidates the tables compare: with the first of the scope, and with the first of scope, engine and precision."""
     pairs: dict[tuple[int, int], None] = {}
     for index, candidate in enumerate(ready):
         same_scope = [i for i, other in enumerate(ready) if other.scope == candidate.scope]
-        same_precision = [i for i in same_scope if ready[i].precision == candidate.precision]
-        pairs |= {(reference, index): None for reference in (same_scope[0], same_precision[0]) if reference != index}
+        same_way = [i for i in same_scope if (ready[i].engine, ready[i].precision) == (candidate.engine, candidate.precision)]
+        pairs |= {(reference, index): None for reference in (same_scope[0], same_way[0]) if reference != index}
     return list(pairs)
 
 
 def _notes(ready: Sequence[Candidate], clocks: Sequence[Clocks], size: tuple[int, int]) -> list[str]:
     where = f'{size[0]}x{size[1]}'
-    broken = [f'{c.model.name} ({c.scope}, {c.precision}): {c.graph_breaks}' for c in ready if c.graph_breaks]
+    broken = [f'{c.model.name} ({c.scope}, {c.engine}, {c.precision}): {c.graph_breaks}' for c in ready if c.graph_breaks]
     notes = [f'{where}: torch.compile left parts to run eagerly, graph breaks of {", ".join(broken)}.'] if broken else []
     return notes + ([f'{where}: clocks while timing {describe(clocks)}.'] if clocks else [])
 
 
 def _settings_record(settings: Settings, plan: Plan) -> dict[str, Any]:
     record = {**vars(settings), 'device': str(settings.device)}
-    return {**record, 'scopes': list(settings.scopes), 'precisions': list(settings.precisions), 'plan': vars(plan)}
+    lists = {name: list(record[name]) for name in ('scopes', 'precisions', 'engines')}
+    return {**record, **lists, 'plan': vars(plan)}
 
 
 def _meter(device: torch.device, notes: list[str]) -> Meter | None:
@@ -166,6 +179,7 @@ def _row(candidate: Candidate, timing: Timings, settings: Settings, meter: Meter
         paper=model.paper,
         scope=candidate.scope,
         precision=candidate.precision,
+        engine=candidate.engine,
         size=candidate.size,
         batch=settings.batch,
         parameters=model.parameters,

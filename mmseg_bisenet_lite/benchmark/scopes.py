@@ -6,6 +6,8 @@ import torch
 from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.segmentor import Normalise
+
 
 class Forward(nn.Module):
     """From the normalised image to the score map at the image's size: what the paper times.
@@ -65,26 +67,16 @@ class Frame(Predict):
         - Output: ``(N, H, W)``, uint8.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, segmentor: BaseSegmentor, memory_format: torch.memory_format = torch.contiguous_format) -> None:
         super().__init__(segmentor)
         self.memory_format = memory_format
         self.number_type = next(segmentor.parameters()).dtype
-        config = segmentor.cfg.model.get('data_preprocessor') or {}
-        self.swap = bool(config.get('bgr_to_rgb') or config.get('rgb_to_bgr'))
         # Whole numbers become fractions in single precision, whatever the segmentor runs in.
-        for name, default in (('mean', 0.0), ('std', 1.0)):
-            self.register_buffer(name, torch.tensor(config.get(name) or [default] * 3).float().view(3, 1, 1))
+        self.normalise = Normalise(segmentor.cfg)
 
     def image(self, frames: Tensor) -> Tensor:
         """The normalised image, as the segmentor gets it."""
-        image = frames.permute(0, 3, 1, 2)
-        if self.swap:
-            image = image.flip(1)
-        image = (image.float() - self.mean) / self.std
-        return image.to(self.number_type, memory_format=self.memory_format)
+        return self.normalise(frames).to(self.number_type, memory_format=self.memory_format)
 
     def forward(self, frames: Tensor) -> Tensor:
         """See ``Shape``."""

@@ -51,8 +51,13 @@ class Segmenter:
 
     @property
     def runtime(self) -> str:
-        """The library that runs the file, and what it computes in: ``'openvino, bf16'``."""
-        return f'{self._runtime.name}, {self._runtime.precision}'
+        """Name of the library that runs the file."""
+        return self._runtime.name
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: ``'int8, bf16'``, say."""
+        return self._runtime.precision
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """The mask of a frame, or the masks of a batch.

@@ -52,8 +52,8 @@ def lines(outcomes: Sequence[Outcome]) -> list[str]:
         )
         found.append(f'Frames: {outcomes[0].source}. mIoU: in %, against {truth}.')
         found.append(
-            'agree: % of the pixels that are decided as MMSegmentation decides them; worst: of the worst frame; spared: layers of an '
-            'int8 file that are in higher precision.'
+            'agree: % of the pixels that are decided as MMSegmentation decides them; worst: of the worst frame; '
+            'spared: layers of an int8 file that are in higher precision.'
         )
     found += [f'{outcome.file.name}: in higher precision: {", ".join(outcome.kept)}' for outcome in outcomes if outcome.kept]
     found += [f'{outcome.file.name}: {outcome.failure}' for outcome in outcomes if outcome.failure]

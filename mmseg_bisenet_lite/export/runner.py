@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import mmseg_bisenet_lite
-from mmseg_bisenet_lite.benchmark.environment import commit
+from mmseg_bisenet_lite.checkout import commit
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.formats import FORMATS, format_module
@@ -65,7 +65,7 @@ class Outcome:
         metadata: What it says about itself.
         source: What frames it was compared on.
         kept: Layers that are in higher precision than the file's.
-        runtime: What ran it.
+        runtime: What ran it, and what that computed in.
         parity: Its masks against MMSegmentation's; ``None`` if it could not even be run.
         error: Why it could not.
         predict: From a frame to the file's mask.
@@ -156,7 +156,7 @@ def _write(outcome: Outcome, name: str, job: Job, folder: Path, device: str | No
     except InputError as error:
         outcome.error = error.line.replace(str(temporary), temporary.name)
         return
-    outcome.runtime, outcome.predict = segmenter.runtime, segmenter
+    outcome.runtime, outcome.predict = f'{segmenter.runtime}, {segmenter.precision}', segmenter
     outcome.parity = Parity(job.metadata.precision)
 
 

@@ -32,12 +32,16 @@ class Sample:
     label: np.ndarray | None
 
     def resized(self, size: Size) -> 'Sample':
-        """The same at another size."""
+        """The same at another size: what is too wide or too high for it is cut off on both sides, nothing is distorted."""
         if size is None or self.frame.shape[1::-1] == size:
             return self
-        shrinks = size[0] * size[1] < self.frame.shape[0] * self.frame.shape[1]
-        frame = cv2.resize(self.frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        label = None if self.label is None else cv2.resize(self.label, size, interpolation=cv2.INTER_NEAREST)
+        height, width = self.frame.shape[:2]
+        scale = max(size[0] / width, size[1] / height)
+        inner = round(size[0] / scale), round(size[1] / scale)  # (width, height) of what is kept
+        left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+        kept = slice(top, top + inner[1]), slice(left, left + inner[0])
+        frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST)
         return Sample(self.name, frame, label)
 
 

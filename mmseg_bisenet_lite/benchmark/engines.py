@@ -1,0 +1,109 @@
+"""What runs a model: PyTorch in several ways, MMSegmentation's own function, or an exported file's runtime."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmseg.apis import inference_model
+from mmseg.models import BaseSegmentor
+
+from mmseg_bisenet_lite.benchmark.measure import Call
+from mmseg_bisenet_lite.benchmark.models import Model
+from mmseg_bisenet_lite.deploy import Metadata, Segmenter
+from mmseg_bisenet_lite.errors import InputError
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to run a model in PyTorch.
+
+    Attributes:
+        channels_last: Whether maps lie in memory with their channels side by side.
+        compile: Whether ``torch.compile`` makes code for each size, with frozen weights.
+    """
+
+    channels_last: bool = False
+    compile: bool = False
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Of the image and the weights."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+
+ENGINES = {
+    'eager': Engine(),
+    'channels-last': Engine(channels_last=True),
+    'compile': Engine(compile=True),
+    'compile-channels-last': Engine(channels_last=True, compile=True),
+}
+
+# MMSegmentation's function from a frame to a data sample, what its users call; in float32, in the scope 'frame'.
+INFERENCE_MODEL = 'inference-model'
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file of ``tools/export.py``.
+
+    Attributes:
+        file: The file.
+        model: What it was exported from.
+        metadata: What it says about itself.
+    """
+
+    file: Path
+    model: Model
+    metadata: Metadata
+
+    def takes(self, size: tuple[int, int]) -> bool:
+        """Whether it runs on frames of this size, (width, height)."""
+        return self.metadata.size in (None, size)
+
+    def load(self, device: torch.device) -> Segmenter:
+        """Ready to run, on as many threads as PyTorch takes."""
+        threads = torch.get_num_threads() if device.type == 'cpu' and self.file.suffix != '.engine' else None
+        return Segmenter(self.file, str(device), threads=threads)
+
+
+def find_exported(
+    files: Sequence[str], models: Sequence[Model], sizes: Sequence[tuple[int, int]], device: torch.device
+) -> list[Exported]:
+    """The files, each with the model that it was exported from.
+
+    Args:
+        files: Their names.
+        models: One of them has the file's weights as its checkpoint.
+        sizes: That are timed, (width, height).
+        device: That they run on.
+
+    Raises:
+        InputError: A file cannot be loaded, is of other weights, or takes no frames of these sizes.
+    """
+    digests = {model.checkpoint: model for model in reversed(models) if model.checkpoint}
+    by_weights = {hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(): model for checkpoint, model in digests.items()}
+    found = []
+    for file in map(Path, files):
+        metadata = Segmenter(file, str(device)).metadata
+        if metadata.weights_sha256 not in by_weights:
+            raise InputError(
+                f'--exported {file}: its weights are those of no --checkpoint here; name {metadata.config} and its own'
+            )
+        exported = Exported(file, by_weights[metadata.weights_sha256], metadata)
+        if metadata.size is not None and metadata.size not in sizes:
+            raise InputError('--exported {}: it takes frames of {}x{}, which --sizes leaves out'.format(file, *metadata.size))
+        found.append(exported)
+    return found
+
+
+def inference_model_call(segmentor: BaseSegmentor, frames: np.ndarray) -> Call:
+    """MMSegmentation's own way from frames, (N, height, width, 3), to masks in host memory."""
+    listed = list(frames)
+
+    def call() -> np.ndarray:
+        return np.stack([sample.pred_sem_seg.data[0].cpu().numpy() for sample in inference_model(segmentor, listed)])
+
+    return call
