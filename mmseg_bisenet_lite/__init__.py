@@ -23,6 +23,7 @@ if compat.host_problem() is None:
         BinaryHingeHead,
         BinaryHingeLoss,
         BiSeNetLite,
+        ExportedSegmentor,
         LiteVGG,
         binary_hinge_loss,
     )
@@ -37,6 +38,7 @@ __all__ = [
     'CityscapesBinaryDataset',
     'CityscapesHumanDataset',
     'CityscapesVehicleDataset',
+    'ExportedSegmentor',
     'LiteVGG',
     'StrictCheckpointHook',
     'binary_hinge_loss',

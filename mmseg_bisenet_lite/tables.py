@@ -1,9 +1,11 @@
 """Tables of text, for the terminal and for Markdown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prettytable import PrettyTable, TableStyle
 from rich import box
+from rich.console import Console
 from rich.table import Table as RichTable
 
 # Headings of columns that hold no numbers.
@@ -45,3 +47,13 @@ class Table:
         table.set_style(TableStyle.MARKDOWN)
         table.add_rows(self.rows)
         return f'{self.title}\n\n{table.get_string()}'
+
+
+def print_tables(tables: Sequence[Table], lines: Sequence[str]) -> None:
+    """Tables and the lines that explain them, on the terminal; a narrow one wraps the tables, but loses nothing."""
+    widest = max((Console(width=1000).measure(table.rich()).maximum for table in tables), default=0)
+    console = Console(width=max(Console().width, widest))
+    for table in tables:
+        console.print(table.rich())
+    for line in lines:
+        print(line)

@@ -145,15 +145,14 @@ def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
     """Tables and pictures."""
     from mmseg_bisenet_lite import benchmark
 
-    console = Console(width=max(Console().width, 120))  # what a narrower terminal wraps is still there
-    benchmark.print_report(runs, console)
+    benchmark.print_report(runs)
     if args.markdown:
         with replacing(args.markdown) as temporary:
             temporary.write_text(benchmark.markdown_report(runs), encoding='utf-8')
     written = benchmark.plot(runs, args.plot) if args.plot else []
     for path in (args.json, args.markdown, *written):
         if path:
-            console.print(f'Written: {path}', highlight=False)
+            print(f'Written: {path}')
 
 
 def main() -> None:

@@ -84,16 +84,15 @@ def main() -> None:
     with one_line_errors():
         need_host()
         from mmseg_bisenet_lite.export import lines, save, table
+        from mmseg_bisenet_lite.tables import print_tables
 
         args = parse_args()
         outcomes = run(args)
-        console = Console(width=max(Console().width, 150))  # what a narrower terminal wraps is still there
-        console.print(table(outcomes).rich())
-        for line in lines(outcomes):
-            console.print(line, highlight=False, markup=False)
+        print_tables([table(outcomes)], lines(outcomes))
         for outcome in outcomes:
-            written = [*([] if outcome.failure else [outcome.file]), *save(outcome)]
-            console.print(f'Written: {", ".join(map(str, written))}', highlight=False)
+            save(outcome)
+            print(f'Written: {"only the report of " if outcome.failure else ""}{outcome.file}')
+        print('Beside each: .report.md, .report.json, and the worst frame, .worst.png')
     if any(outcome.failure for outcome in outcomes):
         sys.exit(1)
 

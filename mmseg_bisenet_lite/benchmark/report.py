@@ -4,12 +4,10 @@ import math
 from collections.abc import Iterable
 from itertools import groupby
 
-from rich.console import Console
-
 from mmseg_bisenet_lite.benchmark import paper
 from mmseg_bisenet_lite.benchmark.measure import Ratio
 from mmseg_bisenet_lite.benchmark.results import Results, Row
-from mmseg_bisenet_lite.tables import Table
+from mmseg_bisenet_lite.tables import Table, print_tables
 
 
 def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
@@ -28,13 +26,9 @@ def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
     return tables, list(_explanations(runs))
 
 
-def print_report(runs: dict[str, Results], console: Console) -> None:
+def print_report(runs: dict[str, Results]) -> None:
     """To the terminal."""
-    tables, lines = report(runs)
-    for table in tables:
-        console.print(table.rich())
-    for line in lines:
-        console.print(line, highlight=False, markup=False)
+    print_tables(*report(runs))
 
 
 def markdown_report(runs: dict[str, Results]) -> str:

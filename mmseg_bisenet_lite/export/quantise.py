@@ -29,6 +29,9 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
     Source: https://docs.openvino.ai/2025/openvino-workflow/model-optimization-guide/quantizing-models-post-training.html
     """
     nncf = need('nncf', 'nncf')
+    # The ranges hold every calibration frame. NNCF's default, their mean, saturates on frames unlike those: of drawn streets a
+    # network trained on photographs then decided up to 4.8 % of the pixels otherwise, against 1.2 %.
+    ranges = need('nncf.quantization.range_estimator', 'nncf').RangeEstimatorParametersSet.MINMAX
     calibration, selection = _frames(job)
 
     def validate(compiled: Any, samples: Iterable[Sample]) -> tuple[float, None]:
@@ -45,6 +48,7 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
             drop_type=nncf.DropType.ABSOLUTE,
             preset=nncf.QuantizationPreset.MIXED,  # maps after a ReLU use all 256 levels
             subset_size=len(calibration),
+            advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=ranges),
             ignored_scope=nncf.IgnoredScope(types=['MatMul'], validate=False),  # the up-sampling of the margin
         )
     # The weights of a convolution that is int8 come through a conversion, those of one that is not are a constant.

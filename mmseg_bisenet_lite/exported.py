@@ -1,0 +1,36 @@
+"""Exported files where MMSegmentation's tools expect a checkpoint."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
+from mmseg_bisenet_lite.errors import InputError
+
+
+@CheckpointLoader.register_scheme(prefixes=rf'.*({"|".join(map(re.escape, SUFFIXES))})$')
+def load_nothing(filename: str, map_location: object = None) -> dict:
+    """What MMEngine loads from an exported file into :class:`ExportedSegmentor`, which has read it already."""
+    return dict(state_dict={}, meta={})
+
+
+def with_exported_model(arguments: Sequence[str]) -> list[str]:
+    """The arguments of ``tools/test.py`` with, if the checkpoint is an exported file, the model that runs it.
+
+    Raises:
+        InputError: The file is missing, or test-time augmentation is asked for.
+    """
+    file = next((text for text in arguments if Path(text).suffix in SUFFIXES and '=' not in text), None)
+    if file is None:
+        return list(arguments)
+    if not Path(file).is_file():
+        raise InputError(f'{file}: there is no such file')
+    if '--tta' in arguments:
+        raise InputError('--tta averages scores, which an exported file does not give; test the checkpoint')
+    model = ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
+    if '--cfg-options' in arguments:
+        after = list(arguments).index('--cfg-options') + 1
+        return [*arguments[:after], *model, *arguments[after:]]
+    return [*arguments, '--cfg-options', *model]

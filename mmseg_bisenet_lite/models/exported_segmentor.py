@@ -1,0 +1,73 @@
+"""ExportedSegmentor: an exported file in the place of the network it was made from."""
+
+import cv2
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor
+
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.errors import InputError
+
+
+@MODELS.register_module()
+class ExportedSegmentor(BaseModel):
+    """A file of ``tools/export.py`` as a model of MMSegmentation, so that its test loop measures what will run.
+
+    It takes the images as the pipeline loads them, in BGR and not normalised. Those of another size than the file's are resized
+    for it, and their masks back; that is logged.
+
+    Args:
+        file: See :class:`~mmseg_bisenet_lite.deploy.Segmenter`, as for the other arguments.
+        device: Where to run it.
+        threads: Of the CPU.
+        precision: To compute in.
+        data_preprocessor: The config's, which MMEngine gives to every model; what it says is in the file already.
+
+    Shape:
+        - Input: ``(N, 3, H, W)``, whole numbers from 0 to 255.
+        - Output: data samples with ``pred_sem_seg``, ``(1, H, W)`` of the original image.
+
+    Raises:
+        InputError: See there; or it is to be trained.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        device: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=dict(type='SegDataPreProcessor'))  # which only makes a batch
+        self.segmenter = Segmenter(file, device, threads, precision)
+        self._said = False
+
+    def forward(self, inputs: Tensor, data_samples: SampleList | None = None, mode: str = 'tensor') -> SampleList:
+        """See ``Shape``."""
+        if mode != 'predict' or data_samples is None:
+            raise InputError('an exported file can only be tested; train the config that it was exported from')
+        frames = inputs.permute(0, 2, 3, 1).to('cpu', torch.uint8).numpy()
+        for frame, sample in zip(frames, data_samples, strict=True):
+            mask = self.segmenter(self._resized(frame))
+            height, width = sample.ori_shape
+            if mask.shape != (height, width):
+                mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+            sample.pred_sem_seg = PixelData(data=torch.from_numpy(np.ascontiguousarray(mask[None])))
+        return data_samples
+
+    def _resized(self, frame: np.ndarray) -> np.ndarray:
+        size = self.segmenter.metadata.size
+        if size is None or frame.shape[1::-1] == size:
+            return frame
+        if not self._said:
+            print_log(
+                f'frames of {frame.shape[1]}x{frame.shape[0]} are resized to the {size[0]}x{size[1]} of the file', 'current'
+            )
+            self._said = True
+        return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
