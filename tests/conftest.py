@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
+from mmseg_bisenet_lite.deploy import Metadata
 
 ROOT = Path(__file__).resolve().parents[1]
+SPLITS = ('train', 'val', 'test')
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +39,59 @@ def camvid() -> Path:
     if not folder.is_dir():
         pytest.skip('the CamVid photographs are not beside the checkout')
     return folder
+
+
+@pytest.fixture(scope='session')
+def metadata() -> Metadata:
+    """Of an exported file."""
+    return Metadata(
+        classes=('background', 'vehicle'),
+        palette=((0, 0, 0), (0, 0, 142)),
+        size=(640, 360),
+        batch=1,
+        precision='int8',
+        margin=False,
+        config='lite_hinge_vehicle.py',
+        commit=None,
+        weights_sha256='0' * 64,
+        version='0.1.0',
+    )
+
+
+@pytest.fixture(scope='session')
+def small_config(toy, tmp_path_factory) -> Path:
+    """The toy config on that data set."""
+    path = tmp_path_factory.mktemp('config') / 'small.py'
+    splits = '\n'.join(f'{split}_dataloader = dict(num_workers=0, dataset=dict(data_root={str(toy)!r}))' for split in SPLITS)
+    path.write_text(f'_base_ = {str(ROOT / "configs" / "toy" / "lite_hinge_vehicle.py")!r}\n{splits}\n')
+    return path
+
+
+@pytest.fixture(scope='session')
+def small_checkpoint(small_config, tmp_path_factory) -> Path:
+    """Its weights: random ones whose batch norms know the data set's frames, so that every layer matters."""
+    from mmengine.config import Config
+    from mmengine.model import revert_sync_batchnorm
+    from mmseg.registry import DATASETS, MODELS
+    from mmseg.utils import register_all_modules
+
+    register_all_modules()
+    config = Config.fromfile(small_config)
+    torch.manual_seed(0)
+    segmentor = revert_sync_batchnorm(MODELS.build(config.model)).train()
+    segmentor.init_weights()
+    dataset = DATASETS.build(config.val_dataloader.dataset)
+    frames = torch.stack([dataset[i]['inputs'] for i in range(len(dataset))]).float()
+    mean, std = (torch.tensor(config.model.data_preprocessor[name]).view(3, 1, 1) for name in ('mean', 'std'))
+    with torch.no_grad():
+        for _ in range(20):
+            features = segmentor.extract_feat((frames.flip(1) - mean) / std)
+            segmentor.decode_head(features)
+        # The scores of random weights are nearly one: set them apart, with half of the pixels on each side.
+        head = segmentor.eval().decode_head
+        head.conv_seg.weight.mul_(100)
+        scores = head(segmentor.extract_feat((frames.flip(1) - mean) / std))
+        head.conv_seg.bias[1] -= (scores[:, 1] - scores[:, 0]).median()
+    path = tmp_path_factory.mktemp('weights') / 'small.pth'
+    torch.save(dict(state_dict=segmentor.state_dict(), meta=dict(dataset_meta=dataset.metainfo)), path)
+    return path

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_bisenet_lite.deploy.latency import Latency
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_runtime
 from mmseg_bisenet_lite.errors import InputError
@@ -25,6 +26,8 @@ class Segmenter:
         precision: To compute in, where the runtime can choose (OpenVINO): ``'fp32'``, ``'fp16'`` or ``'bf16'``. By default
             the file's; what an ``int8`` file keeps in higher precision runs in ``bf16`` where the device has
             it, else in ``fp32``.
+        resize: Frames of another size than the file's are resized for it (bilinear), and their masks back (nearest, the
+            margins bilinear); else they are an error.
 
     Attributes:
         metadata: What the file says about itself.
@@ -39,8 +42,14 @@ class Segmenter:
     """
 
     def __init__(
-        self, file: str | Path, device: str | None = None, threads: int | None = None, precision: str | None = None
+        self,
+        file: str | Path,
+        device: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        resize: bool = False,
     ) -> None:
+        self.resize = resize
         self._runtime: Runtime = load_runtime(Path(file), device, threads, precision)
         self.latency = Latency()
 
@@ -112,7 +121,19 @@ class Segmenter:
     def _run(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
         start = time.perf_counter()
         batch = self._checked(frames)
-        outputs = self._in_batches(batch)
+        height, width = batch.shape[1:3]
+        size = self.metadata.size
+        if size in (None, (width, height)):
+            outputs = self._in_batches(batch)
+        elif self.resize:
+            mask, *margin = self._in_batches(_resized(batch, size, 'INTER_LINEAR'))
+            outputs = (
+                _resized(mask, (width, height), 'INTER_NEAREST_EXACT'),
+                *(_resized(each, (width, height), 'INTER_LINEAR') for each in margin),
+            )
+        else:
+            here, there = ('{}x{}'.format(*pair) for pair in ((width, height), size))
+            raise InputError(f'a frame of {here}, but the file was exported for {there}: take resize=True, or export anew')
         self.latency.add(time.perf_counter() - start)
         return outputs if frames.ndim == 4 else tuple(output[0] for output in outputs)
 
@@ -121,14 +142,8 @@ class Segmenter:
         if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
             found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
             raise InputError(f'a frame is a uint8 array (height, width, 3), a batch (N, height, width, 3), not {found}')
-        height, width = frames.shape[-3:-1]
-        if self.metadata.size not in (None, (width, height)):
-            made_for = '{}x{}'.format(*self.metadata.size or ())
-            raise InputError(
-                f'a frame of {width}x{height}, but the file was exported for {made_for}: resize it, or export anew'
-            )
         if 0 in frames.shape:
-            raise InputError(f'a frame of {width}x{height} has no pixels' if 0 in (width, height) else 'a batch of no frames')
+            raise InputError(f'frames of shape {frames.shape} have no pixels')
         return np.ascontiguousarray(frames if frames.ndim == 4 else frames[None])
 
     def _in_batches(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -142,3 +157,9 @@ class Segmenter:
             filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
             parts.append([output[: len(part)] for output in self._runtime(filled)])
         return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+
+
+def _resized(arrays: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """A batch at another size, (width, height)."""
+    cv2 = need('cv2', 'opencv-python-headless')
+    return np.stack([cv2.resize(array, size, interpolation=getattr(cv2, interpolation)) for array in arrays])

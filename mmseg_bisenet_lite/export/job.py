@@ -1,15 +1,13 @@
 """What one file is made of."""
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from mmseg.models import BaseSegmentor
 from torch.export import ExportedProgram
 
 from mmseg_bisenet_lite.deploy import Metadata
-from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.errors import named
 from mmseg_bisenet_lite.export.graph import FrameToMask
 from mmseg_bisenet_lite.export.program import capture
 from mmseg_bisenet_lite.export.quiet import quiet
@@ -42,15 +40,3 @@ class Job:
         what = f'{size[0]}x{size[1]}' if size else 'any size'
         with quiet(), named(f'the network cannot be exported for frames of {what}', RuntimeError, ValueError):
             return capture(FrameToMask(self.segmentor, dtype, self.metadata.margin, size), size, self.metadata.batch)
-
-
-def need(module: str, distribution: str) -> ModuleType:
-    """A library that writes files, imported.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f'{module} cannot be imported ({error}): pip install {distribution}') from error

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES
 from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.export.job import Job, need
+from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Overlap, Predictor, mmseg_predictor
 from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Sample, Samples

@@ -41,7 +41,7 @@ class Sample:
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
         kept = slice(top, top + inner[1]), slice(left, left + inner[0])
         frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST)
+        label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(self.name, frame, label)
 
 
@@ -112,7 +112,7 @@ class DatasetSamples(Samples):
         label = sample.gt_sem_seg.data[0].numpy().astype(np.uint8) if 'gt_sem_seg' in sample else None
         frame = np.ascontiguousarray(data['inputs'].permute(1, 2, 0).numpy())
         if label is not None and label.shape != frame.shape[:2]:  # a pipeline may resize only the image
-            label = cv2.resize(label, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+            label = cv2.resize(label, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(Path(sample.img_path).name, frame, label).resized(self.size)
 
 

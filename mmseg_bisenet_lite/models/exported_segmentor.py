@@ -19,7 +19,7 @@ class ExportedSegmentor(BaseModel):
     """A file of ``tools/export.py`` as a model of MMSegmentation, so that its test loop measures what will run.
 
     It takes the images as the pipeline loads them, in BGR and not normalised. Those of another size than the file's are resized
-    for it, and their masks back; that is logged.
+    for it, and their masks back.
 
     Args:
         file: See :class:`~mmseg_bisenet_lite.deploy.Segmenter`, as for the other arguments.
@@ -45,29 +45,18 @@ class ExportedSegmentor(BaseModel):
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=dict(type='SegDataPreProcessor'))  # which only makes a batch
-        self.segmenter = Segmenter(file, device, threads, precision)
-        self._said = False
+        self.segmenter = Segmenter(file, device, threads, precision, resize=True)
+        size = self.segmenter.metadata.size
+        if size is not None:
+            print_log(f'{file}: frames of another size than {size[0]}x{size[1]} are resized', 'current')
 
     def forward(self, inputs: Tensor, data_samples: SampleList | None = None, mode: str = 'tensor') -> SampleList:
         """See ``Shape``."""
         if mode != 'predict' or data_samples is None:
             raise InputError('an exported file can only be tested; train the config that it was exported from')
-        frames = inputs.permute(0, 2, 3, 1).to('cpu', torch.uint8).numpy()
-        for frame, sample in zip(frames, data_samples, strict=True):
-            mask = self.segmenter(self._resized(frame))
-            height, width = sample.ori_shape
-            if mask.shape != (height, width):
-                mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
-            sample.pred_sem_seg = PixelData(data=torch.from_numpy(np.ascontiguousarray(mask[None])))
+        masks = self.segmenter(np.ascontiguousarray(inputs.permute(0, 2, 3, 1).to('cpu', torch.uint8).numpy()))
+        for mask, sample in zip(masks, data_samples, strict=True):
+            if mask.shape != tuple(sample.ori_shape):  # the pipeline has resized the image
+                mask = cv2.resize(mask, sample.ori_shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            sample.pred_sem_seg = PixelData(data=torch.from_numpy(mask)[None])
         return data_samples
-
-    def _resized(self, frame: np.ndarray) -> np.ndarray:
-        size = self.segmenter.metadata.size
-        if size is None or frame.shape[1::-1] == size:
-            return frame
-        if not self._said:
-            print_log(
-                f'frames of {frame.shape[1]}x{frame.shape[0]} are resized to the {size[0]}x{size[1]} of the file', 'current'
-            )
-            self._said = True
-        return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
-from mmseg_bisenet_lite.deploy.runtimes.runtime import need, only_precision
+from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
 from mmseg_bisenet_lite.errors import InputError, named
 
 PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider', 'tensorrt': 'TensorrtExecutionProvider'}
@@ -19,7 +20,7 @@ class OnnxRuntime:
     name = 'onnxruntime'
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        library = need('onnxruntime', 'onnxruntime', file)
+        library = need('onnxruntime', 'onnxruntime')
         found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', device or 'cpu')
         if found is None:
             raise InputError(f'device={device!r}: ONNX Runtime is used on cpu, cuda:N or tensorrt:N')

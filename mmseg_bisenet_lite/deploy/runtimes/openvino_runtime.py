@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
-from mmseg_bisenet_lite.deploy.runtimes.runtime import need
 from mmseg_bisenet_lite.errors import InputError, named
 
 # Our name -> its name, and what a device must list to have the arithmetic.
@@ -20,7 +20,7 @@ class OpenvinoRuntime:
     name = 'openvino'
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        library = need('openvino', 'openvino', file)
+        library = need('openvino', 'openvino')
         if not file.with_suffix('.bin').is_file():
             raise InputError(f'{file}: its weights, {file.with_suffix(".bin").name}, are not beside it')
         core = library.Core()

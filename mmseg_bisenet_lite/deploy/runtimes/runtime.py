@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -61,18 +60,6 @@ def load_runtime(file: Path, device: str | None, threads: int | None, precision:
     module = import_module(f'mmseg_bisenet_lite.deploy.runtimes.{SUFFIXES[file.suffix]}')
     runtime: Runtime = module.load(file, device, threads, precision)
     return runtime
-
-
-def need(module: str, distribution: str, file: Path) -> ModuleType:
-    """A runtime's library, imported.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise InputError(f'{file}: {module} cannot be imported ({error}): pip install {distribution}') from error
 
 
 def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str:

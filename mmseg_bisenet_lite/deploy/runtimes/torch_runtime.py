@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import KEY, Metadata
-from mmseg_bisenet_lite.deploy.runtimes.runtime import need, only_precision
+from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
 from mmseg_bisenet_lite.errors import InputError, named
 
 
@@ -21,7 +22,7 @@ class TorchRuntime:
     name = 'torch'
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        torch = self._torch = need('torch', 'torch', file)
+        torch = self._torch = need('torch', 'torch')
         check_archive(file, torch)
         extra = {f'{KEY}.json': ''}
         with named(f'{file}: PyTorch {torch.__version__} cannot load it', RuntimeError, ValueError, KeyError):
@@ -31,7 +32,7 @@ class TorchRuntime:
         with named(f'device={device!r}', RuntimeError, AssertionError):
             self._device = torch.device(device or 'cpu')
             torch.empty(0, device=self._device)
-            program = need('torch.export.passes', 'torch', file).move_to_device_pass(program, self._device)
+            program = need('torch.export.passes', 'torch').move_to_device_pass(program, self._device)
         if threads is not None:
             torch.set_num_threads(threads)
         # The frames come channels last, so nothing has to be rearranged.

@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, MARGIN, MASK
-from mmseg_bisenet_lite.export.job import Job, need
+from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_onnx
 from mmseg_bisenet_lite.export.quiet import quiet
 

@@ -3,9 +3,10 @@
 import io
 from pathlib import Path
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import KEY
 from mmseg_bisenet_lite.export.formats.onnx_format import build
-from mmseg_bisenet_lite.export.job import Job, need
+from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_openvino
 
 

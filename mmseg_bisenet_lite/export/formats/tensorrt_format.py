@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES
 from mmseg_bisenet_lite.errors import InputError, first_line
 from mmseg_bisenet_lite.export.formats.onnx_format import build
-from mmseg_bisenet_lite.export.job import Job, need
+from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_onnx
 
 # Of free axes, (batch, height, width): the smallest, what TensorRT optimises for, and the largest.

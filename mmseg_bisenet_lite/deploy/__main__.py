@@ -1,0 +1,75 @@
+"""Run an exported file on images, a video or a camera: ``python -m mmseg_bisenet_lite.deploy FILE SOURCE --out DIR``."""
+
+import argparse
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_bisenet_lite.cli import one_line_errors, positive
+from mmseg_bisenet_lite.deploy import Segmenter, paint
+from mmseg_bisenet_lite.deploy.library import need
+from mmseg_bisenet_lite.errors import InputError
+
+IMAGES = ('.bmp', '.jpeg', '.jpg', '.png')
+
+
+def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and frames, (height, width, 3), uint8 BGR, of an image, a folder of images, a video, or the camera of a number.
+
+    Raises:
+        InputError: There is no such thing, or it cannot be read.
+    """
+    cv2 = need('cv2', 'opencv-python-headless')
+    path = Path(source)
+    if path.is_dir() or path.suffix.lower() in IMAGES:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES) if path.is_dir() else [path]
+        if not files:
+            raise InputError(f'{source}: there are no images in this folder')
+        for file in files:
+            frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if frame is None:
+                raise InputError(f'{file}: not a readable image')
+            yield file.stem, frame
+        return
+    if not source.isdecimal() and not path.is_file():
+        raise InputError(f'{source}: neither an image, a folder, a video nor the number of a camera')
+    video = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    if not video.isOpened():
+        raise InputError(f'{source}: OpenCV can open neither a video nor a camera of that name')
+    try:
+        number = 0
+        while (read := video.read())[0]:
+            yield f'{number:06d}', read[1]
+            number += 1
+    finally:
+        video.release()
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('file', metavar='FILE', help='of tools/export.py')
+    parser.add_argument('source', metavar='SOURCE', help='an image, a folder of images, a video, or the number of a camera')
+    parser.add_argument('--out', type=Path, metavar='DIR', help='write the painted frames there')
+    parser.add_argument('--device', help="in the runtime's words")
+    parser.add_argument('--threads', type=positive, metavar='N', help='of the CPU')
+    parser.add_argument('--precision', help='to compute in, where the runtime can choose: fp32, fp16 or bf16')
+    parser.add_argument('--limit', type=positive, metavar='N', help='stop after N frames')
+    args = parser.parse_args()
+    with one_line_errors():
+        segmenter = Segmenter(args.file, args.device, args.threads, args.precision, resize=True)
+        print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
+        if args.out:
+            args.out.mkdir(parents=True, exist_ok=True)
+        for name, frame in islice(frames_of(args.source), args.limit):
+            mask = segmenter(frame)
+            if args.out:
+                painted = paint(frame, mask, segmenter.metadata.palette)
+                need('cv2', 'opencv-python-headless').imwrite(str(args.out / f'{name}.png'), painted)
+        print(segmenter.latency)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,72 @@
+"""A ROS 2 node from camera images to masks: ``python -m mmseg_bisenet_lite.deploy.ros2_node --ros-args -p file:=FILE``.
+
+It subscribes to ``image`` (``sensor_msgs/Image``, ``bgr8`` or ``rgb8``) and publishes ``mask`` (``mono8``, the indices of the
+file's classes, with the image's header). Of images that come faster than masks only the newest is looked at.
+
+Parameters: ``file``, from ``tools/export.py``; ``device`` and ``threads``, as for the
+:class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its own choice). Frames of another size are resized for the file.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mmseg_bisenet_lite.cli import one_line_errors
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.errors import InputError
+
+
+def frame_of(message: Any) -> np.ndarray:
+    """The frame, (height, width, 3), uint8 BGR, of a ``sensor_msgs/Image``.
+
+    Raises:
+        InputError: Its encoding is neither ``bgr8`` nor ``rgb8``.
+    """
+    if message.encoding not in ('bgr8', 'rgb8'):
+        raise InputError(f'an image in {message.encoding}: bgr8 and rgb8 are understood')
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)  # a row may be longer than its pixels
+    frame = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
+    return frame if message.encoding == 'bgr8' else frame[..., ::-1]
+
+
+def run() -> None:
+    """Start the node and serve until it is stopped.
+
+    Raises:
+        InputError: There is no ROS 2, or the file cannot be loaded.
+    """
+    try:
+        import rclpy
+        from rclpy.qos import QoSProfile
+        from sensor_msgs.msg import Image
+    except ImportError as error:
+        raise InputError(f'ROS 2 cannot be imported ({error}): source its setup file first') from error
+
+    rclpy.init()
+    node = rclpy.create_node('segmenter')
+    try:
+        for name, default in (('file', ''), ('device', ''), ('threads', 0)):
+            node.declare_parameter(name, default)
+        file, device, threads = (node.get_parameter(name).value for name in ('file', 'device', 'threads'))
+        segmenter = Segmenter(file, device or None, threads or None, resize=True)
+        newest = QoSProfile(depth=1)
+        publisher = node.create_publisher(Image, 'mask', newest)
+
+        def answer(message: Any) -> None:
+            mask = segmenter(frame_of(message))
+            height, width = mask.shape
+            publisher.publish(
+                Image(header=message.header, height=height, width=width, encoding='mono8', step=width, data=mask.tobytes())
+            )
+
+        node.create_subscription(Image, 'image', answer, newest)
+        node.get_logger().info(f'{file}: {segmenter.runtime}, {segmenter.precision}')
+        rclpy.spin(node)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        run()

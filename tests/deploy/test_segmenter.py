@@ -1,0 +1,159 @@
+"""The Segmenter around a runtime that is a formula: a pixel is foreground if its blue is above 127."""
+
+import threading
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmseg_bisenet_lite.deploy import Segmenter, segmenter
+from mmseg_bisenet_lite.errors import InputError
+
+RNG = np.random.default_rng(0)
+
+
+class Formula:
+    name, precision = 'formula', 'fp32'
+
+    def __init__(self, metadata):
+        self.metadata = metadata
+        self.runs = []
+
+    def __call__(self, frames):
+        assert frames.flags.c_contiguous
+        assert self.metadata.batch in (None, len(frames))
+        self.runs.append(len(frames))
+        margin = frames[..., 0].astype(np.float32) - 127.5
+        return [(margin > 0).astype(np.uint8), margin][: 1 + self.metadata.margin]
+
+
+@pytest.fixture
+def make(monkeypatch, metadata):
+    def make(resize=False, **changes):
+        runtime = Formula(replace(metadata, **{'size': None, 'batch': 1, **changes}))
+        monkeypatch.setattr(segmenter, 'load_runtime', lambda *_: runtime)
+        return Segmenter('a.onnx', resize=resize)
+
+    return make
+
+
+def frames(*shape):
+    return RNG.integers(0, 256, (*shape, 3), np.uint8)
+
+
+def test_a_frame_gives_a_mask_and_a_batch_gives_masks(make):
+    segment, batch = make(), frames(3, 4, 5)
+    assert np.array_equal(segment(batch[0]), batch[0, ..., 0] > 127)
+    assert segment(batch[0]).dtype == np.uint8
+    assert np.array_equal(segment(batch), batch[..., 0] > 127)
+    assert segment.latency.calls == 3
+    assert (segment.runtime, segment.precision) == ('formula', 'fp32')
+
+
+@settings(deadline=None, max_examples=30)
+@given(count=st.integers(1, 9), size=st.sampled_from([None, 1, 2, 4]))
+def test_any_number_of_frames_fits_any_batch(metadata, count, size):
+    runtime = Formula(replace(metadata, size=None, batch=size, margin=True))
+    segment = object.__new__(Segmenter)
+    segment._runtime, segment.resize, segment.latency = runtime, False, segmenter.Latency()
+    batch = frames(count, 2, 3)
+    mask, margin = segment.with_margin(batch)
+    assert np.array_equal(mask, batch[..., 0] > 127)
+    assert np.array_equal(margin, batch[..., 0] - 127.5)
+    assert sum(runtime.runs) - count < (size or 1)  # filled up, but no more
+
+
+def test_views_and_other_strides_are_taken(make):
+    batch = frames(4, 5)
+    assert np.array_equal(make()(batch[::-1, ::2]), batch[::-1, ::2, 0] > 127)
+
+
+def test_other_sizes_are_an_error_unless_they_are_resized(make):
+    frame = np.zeros((20, 40, 3), np.uint8)
+    frame[4:16, 10:30] = 255
+    with pytest.raises(InputError, match=r'a frame of 40x20, but the file was exported for 20x10: take resize=True'):
+        make(size=(20, 10))(frame)
+    segment = make(size=(20, 10), margin=True, resize=True)
+    mask, margin = segment.with_margin(frame)
+    assert np.array_equal(mask, frame[..., 0] > 127)
+    assert margin.shape == (20, 40)
+    small = cv2.resize(frame, (20, 10), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(segment(small[None])[0], small[..., 0] > 127)
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (np.zeros((4, 5, 3)), r'not \(4, 5, 3\) float64'),
+        (np.zeros((4, 5), np.uint8), r'not \(4, 5\) uint8'),
+        (np.zeros((3, 4, 5), np.uint8), r'not \(3, 4, 5\) uint8'),
+        (np.zeros((4, 5, 4), np.uint8), r'not \(4, 5, 4\) uint8'),
+        ([[1, 2, 3]], 'not list'),
+        (np.zeros((0, 5, 3), np.uint8), r'frames of shape \(0, 5, 3\) have no pixels'),
+        (np.zeros((0, 4, 5, 3), np.uint8), r'frames of shape \(0, 4, 5, 3\) have no pixels'),
+    ],
+)
+def test_what_is_no_frame_is_refused(make, wrong, message):
+    with pytest.raises(InputError, match=message):
+        make()(wrong)
+
+
+def test_a_margin_that_is_not_in_the_file_is_refused(make):
+    with pytest.raises(InputError, match='export it with --margin'):
+        make().with_margin(frames(4, 5))
+
+
+@pytest.mark.parametrize('ahead', [1, 2, 5])
+@pytest.mark.parametrize('count', [0, 1, 7])
+def test_a_stream_keeps_its_order(make, ahead, count):
+    given_frames = [frames(4, 5) for _ in range(count)]
+    masks = list(make().stream(iter(given_frames), ahead))
+    assert len(masks) == count
+    assert all(np.array_equal(mask, frame[..., 0] > 127) for mask, frame in zip(masks, given_frames, strict=True))
+
+
+def test_a_stream_fetches_frames_while_others_run(make):
+    segment = make()
+    fetched = threading.Event()
+    run = segment._runtime.__class__.__call__
+
+    def waiting(self, batch):
+        assert fetched.wait(10), 'the next frame was not fetched while this one ran'
+        return run(self, batch)
+
+    segment._runtime = type('Waiting', (Formula,), {'__call__': waiting})(segment.metadata)
+
+    def source():
+        yield frames(4, 5)
+        yield frames(4, 5)
+        fetched.set()
+
+    assert len(list(segment.stream(source()))) == 2
+
+
+def test_a_source_may_use_its_buffer_again(make):
+    buffer = np.zeros((4, 5, 3), np.uint8)
+
+    def source():
+        for value in (255, 0, 255, 0):
+            buffer[:] = value
+            yield buffer
+
+    assert [int(mask.mean()) for mask in make().stream(source())] == [1, 0, 1, 0]
+
+
+def test_an_error_in_a_stream_comes_out_and_a_stream_may_be_left(make):
+    with pytest.raises(InputError, match='a frame is a uint8 array'):
+        list(make().stream([[1]]))
+    with pytest.raises(InputError, match='ahead=0'):
+        list(make().stream([], ahead=0))
+    stream = make().stream(frames(4, 5) for _ in range(1000))
+    next(stream)
+    start = time.monotonic()
+    stream.close()
+    assert time.monotonic() - start < 5
+    assert not any(thread.name.startswith('segmenter') for thread in threading.enumerate())

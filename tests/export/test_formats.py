@@ -1,0 +1,208 @@
+"""Every format and precision is written, run again in its runtime, and compared with MMSegmentation."""
+
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.export.formats import FORMATS, format_module
+from mmseg_bisenet_lite.export.job import Job
+from mmseg_bisenet_lite.export.parity import mmseg_predictor
+from mmseg_bisenet_lite.export.samples import RenderedSamples, samples_to_calibrate, samples_to_compare
+from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+
+SIZE = (128, 64)
+
+
+@pytest.fixture(scope='module')
+def config(small_config):
+    return read_config(str(small_config))
+
+
+@pytest.fixture(scope='module')
+def segmentor(small_config, small_checkpoint, config):
+    return load_segmentor('small', config, str(small_checkpoint))
+
+
+@pytest.fixture(scope='module')
+def write(segmentor, metadata, config, tmp_path_factory):
+    """Writes a file with a margin and says which layers it spares."""
+
+    def write(name, precision, size=SIZE, batch=1, source='val'):
+        calibration = samples_to_calibrate(source, config, SIZE)[:8]
+        job = Job(
+            segmentor,
+            replace(metadata, size=size, batch=batch, precision=precision, margin=True),
+            calibration[:6],
+            calibration[6:],
+        )
+        file = tmp_path_factory.mktemp(name) / f'{precision}{FORMATS[name][1]}'
+        return file, format_module(name).write(job, file)
+
+    return write
+
+
+@pytest.fixture(scope='module')
+def fp32(write):
+    """A file of each format that runs here."""
+    return {name: write(name, 'fp32')[0] for name in ('onnx', 'openvino', 'torch')}
+
+
+@pytest.fixture(scope='module')
+def samples(config):
+    return samples_to_compare('val', config, SIZE)
+
+
+def margins(segmenter, samples):
+    return np.stack([segmenter.with_margin(sample.frame)[1] for sample in samples])
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
+def test_single_precision_gives_mmsegmentations_masks(fp32, segmentor, samples, name):
+    segmenter, expected = Segmenter(fp32[name], threads=1), mmseg_predictor(segmentor)
+    for sample in [*samples, *RenderedSamples(SIZE, 3)]:
+        mask, margin = segmenter.with_margin(sample.frame)
+        assert mask.dtype == np.uint8
+        assert margin.dtype == np.float32
+        reference = expected(sample.frame)
+        assert 0.02 < reference.mean() < 0.98
+        assert (mask != reference).mean() <= 0.001
+        assert np.array_equal(mask, margin > 0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'precision', 'error'),
+    [
+        ('onnx', 'fp16', 0.02),
+        ('openvino', 'fp16', 0.02),
+        ('openvino', 'bf16', 0.1),
+        ('torch', 'fp16', 0.02),
+        ('torch', 'bf16', 0.1),
+        ('onnx', 'int8', 0.5),
+        ('openvino', 'int8', 0.5),
+    ],
+)
+def test_lower_precisions_come_near(fp32, write, samples, name, precision, error):
+    """Near in the root of the mean square: where this random network's margins are small, masks say little."""
+    file, spared = write(name, precision)
+    reference = margins(Segmenter(fp32['onnx']), samples)
+    try:
+        segmenter = Segmenter(file)
+    except InputError as refused:
+        pytest.skip(f'this CPU computes in no {precision}: {refused}')
+    found = margins(segmenter, samples)
+    assert 0 < np.sqrt(((found - reference) ** 2).mean()) < error * reference.std()
+    assert segmenter.metadata.precision == precision
+    names = {name.removesuffix('.weight') for name, _ in segmenter_layers(fp32['onnx'])}
+    assert set(spared) <= names
+    smaller = file if name != 'openvino' else file.with_suffix('.bin')
+    original = fp32[name] if name != 'openvino' else fp32[name].with_suffix('.bin')
+    most = {'fp16': 0.6, 'bf16': 0.6, 'int8': 0.4}[precision]
+    assert spared or smaller.stat().st_size < most * original.stat().st_size
+
+
+def segmenter_layers(file):
+    import onnx
+
+    model = onnx.load(file)
+    return [(node.name, node.op_type) for node in model.graph.node if node.op_type == 'Conv']
+
+
+def test_layers_that_hurt_stay_in_higher_precision(fp32, write, samples, monkeypatch):
+    """Of renders, which have no ground truth, every pixel that differs is a loss; so layers are spared where next to none may."""
+    from mmseg_bisenet_lite.export import quantise
+
+    reference = margins(Segmenter(fp32['onnx']), samples)
+    for name in ('onnx', 'openvino'):
+        errors, counts = [], []
+        for most_lost in (100.0, 0.2):
+            monkeypatch.setattr(quantise, 'MOST_LOST', most_lost)
+            file, spared = write(name, 'int8', source='renders')
+            errors.append(np.sqrt(((margins(Segmenter(file), samples) - reference) ** 2).mean()))
+            counts.append(len(spared))
+        assert 0 == counts[0] < counts[1] <= len(segmenter_layers(fp32['onnx']))
+        assert errors[1] < errors[0]
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
+def test_any_size_and_any_number_of_frames(write, segmentor, name):
+    segmenter = Segmenter(write(name, 'fp32', size=None, batch=None)[0])
+    expected = mmseg_predictor(segmentor)
+    for size, count in (((128, 64), 1), ((101, 67), 3), ((64, 160), 2)):
+        frames = np.stack([sample.frame for sample in RenderedSamples(size, count)])
+        masks = segmenter(frames)
+        assert masks.shape == (count, *size[::-1])
+        assert (masks != np.stack([expected(frame) for frame in frames])).mean() <= 0.001
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
+def test_a_fixed_batch(write, fp32, samples, name):
+    frames = np.stack([samples[0].frame, samples[1].frame, samples[0].frame[::-1]])
+    one, two = Segmenter(fp32[name]), Segmenter(write(name, 'fp32', batch=2)[0])
+    assert (one(frames) != two(frames)).mean() <= 0.001
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
+def test_the_file_says_what_it_is_and_nothing_of_this_machine(fp32, metadata, root, name):
+    file = fp32[name]
+    assert Segmenter(file).metadata == replace(metadata, size=SIZE, precision='fp32', margin=True)
+    if name == 'torch':
+        with zipfile.ZipFile(file) as archive:
+            content = b''.join(archive.read(entry) for entry in archive.namelist())
+    else:
+        content = file.read_bytes()
+    for folder in (str(root), 'site-packages', str(file.parent)):
+        assert folder.encode() not in content
+
+
+def test_the_interface_of_the_onnx_file(fp32):
+    """What a user of another language relies on, as the README has it."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(fp32['onnx']))
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [('frames', 'tensor(uint8)', [1, 64, 128, 3])]
+    assert [(o.name, o.type, o.shape) for o in session.get_outputs()] == [
+        ('mask', 'tensor(uint8)', [1, 64, 128]),
+        ('margin', 'tensor(float)', [1, 64, 128]),
+    ]
+
+
+def test_free_axes_have_names(write):
+    import onnx
+
+    model = onnx.load(write('onnx', 'fp32', size=None, batch=None)[0])
+    shapes = [
+        [dim.dim_param for dim in value.type.tensor_type.shape.dim] for value in (*model.graph.input, *model.graph.output)
+    ]
+    assert shapes == [['batch', 'height', 'width', ''], ['batch', 'height', 'width'], ['batch', 'height', 'width']]
+
+
+def test_torch_has_no_int8(write):
+    with pytest.raises(InputError, match='int8 is for the formats onnx, openvino and tensorrt'):
+        write('torch', 'int8')
+
+
+def test_onnx_runtime_has_no_bf16_on_cpus(write):
+    file, _ = write('onnx', 'bf16')
+    with pytest.raises(InputError, match=r'bf16\.onnx: ONNX Runtime cannot load it: .*bfloat16'):
+        Segmenter(file)
+
+
+def test_a_size_that_the_network_cannot_take_is_named(segmentor, metadata, tmp_path, monkeypatch):
+    def misfit(*_):
+        raise RuntimeError('Sizes of tensors must match\nand so on')
+
+    monkeypatch.setattr(type(segmentor.decode_head), 'forward', misfit)
+    job = Job(segmentor, replace(metadata, size=(50, 40), precision='fp32'))
+    with pytest.raises(InputError, match=r'cannot be exported for frames of 50x40: Sizes of tensors must match$'):
+        format_module('torch').write(job, tmp_path / 'a.pt2')
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'tensorrt'])
+def test_int8_needs_frames(segmentor, metadata, tmp_path, name):
+    pytest.importorskip('tensorrt', reason='TensorRT is not installed') if name == 'tensorrt' else None
+    with pytest.raises(InputError, match='int8 needs frames to calibrate on'):
+        format_module(name).write(Job(segmentor, replace(metadata, size=SIZE)), tmp_path / f'a{FORMATS[name][1]}')

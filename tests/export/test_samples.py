@@ -1,0 +1,88 @@
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.export.samples import (
+    DatasetSamples,
+    FolderSamples,
+    RenderedSamples,
+    Sample,
+    samples_to_calibrate,
+    samples_to_compare,
+)
+
+
+def test_resizing_cuts_and_never_distorts():
+    ys, xs = np.mgrid[:60, :100]
+    disc = ((xs - 50) ** 2 + (ys - 30) ** 2 < 20**2).astype(np.uint8)
+    sample = Sample('disc', np.repeat(disc[..., None] * 255, 3, axis=2), disc)
+    for size in ((60, 60), (100, 30), (200, 120), (37, 41)):
+        resized = sample.resized(size)
+        assert resized.frame.shape == (*size[::-1], 3)
+        assert resized.label.shape == size[::-1]
+        scale = max(size[0] / 100, size[1] / 60)
+        rows, columns = (np.flatnonzero(resized.label.any(axis)) for axis in (1, 0))
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert width == pytest.approx(min(39 * scale, size[0]), abs=2)
+        assert height == pytest.approx(min(39 * scale, size[1]), abs=2)
+        assert ((resized.frame[..., 0] > 127) == resized.label).mean() > 0.97
+    assert sample.resized(None) is sample.resized((100, 60)) is sample
+
+
+def test_the_val_set_is_as_it_lies_on_disk(toy, small_config):
+    samples = samples_to_compare('val', Config.fromfile(small_config), None)
+    assert len(samples) == 2
+    assert samples.source == 'val set, CityscapesVehicleDataset'
+    path = next((toy / 'leftImg8bit' / 'val').rglob(samples[1].name))
+    assert np.array_equal(samples[1].frame, cv2.imread(str(path)))
+    assert set(np.unique(samples[1].label)) <= {0, 1, 255}
+    assert samples[0].label.shape == (64, 128)
+    assert [sample.name for sample in samples[:1]] == [samples[0].name]
+
+
+def test_calibration_is_on_the_train_set_without_augmentation(toy, small_config):
+    samples = samples_to_calibrate('val', Config.fromfile(small_config), (64, 64))
+    names = [sample.name for sample in samples]
+    assert sorted(names) == sorted(path.name for path in (toy / 'leftImg8bit' / 'train').rglob('*.png'))
+    assert names != sorted(names)
+    assert names == [sample.name for sample in samples_to_calibrate('val', Config.fromfile(small_config), (64, 64))]
+    assert samples[0].frame.shape == (64, 64, 3)
+
+
+def test_wrapped_data_sets_are_unwrapped(small_config):
+    config = Config.fromfile(small_config)
+    config.train_dataloader.dataset = dict(type='RepeatDataset', times=5, dataset=config.train_dataloader.dataset)
+    assert len(DatasetSamples(config, 'train', None)) == 8
+
+
+def test_renders_are_always_the_same_and_never_those_of_the_comparison(small_config):
+    config = Config.fromfile(small_config)
+    compared, calibration = samples_to_compare('renders', config, (64, 48)), samples_to_calibrate('renders', config, (64, 48))
+    assert np.array_equal(compared[3].frame, RenderedSamples((64, 48))[3].frame)
+    assert compared[3].label is None
+    assert not {sample.name for sample in compared} & {sample.name for sample in calibration}
+    assert RenderedSamples(None)[0].frame.shape == (360, 640, 3)
+
+
+def test_a_folder_of_images(toy, small_config):
+    samples = samples_to_compare(str(toy / 'leftImg8bit'), Config.fromfile(small_config), (32, 32))
+    assert len(samples) == 10
+    assert samples[9].frame.shape == (32, 32, 3)
+    assert samples[9].label is None
+
+
+def test_what_is_missing_is_named(tmp_path, small_config):
+    config = Config.fromfile(small_config)
+    (tmp_path / 'broken.png').write_bytes(b'no image')
+    with pytest.raises(InputError, match=r'broken\.png: not a readable image'):
+        FolderSamples(tmp_path, None)[0]
+    with pytest.raises(InputError, match=r'--frames .*absent: there is no folder of that name with'):
+        samples_to_compare(str(tmp_path / 'absent'), config, None)
+    config.val_dataloader.dataset.data_root = str(tmp_path / 'absent')
+    with pytest.raises(
+        InputError, match='the val set of the config cannot be read; compare on other frames by --frames'
+    ) as said:
+        samples_to_compare('val', config, None)
+    assert 'absent' in str(said.value)
