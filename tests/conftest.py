@@ -62,7 +62,7 @@ def metadata() -> Metadata:
 def small_config(toy, tmp_path_factory) -> Path:
     """The toy config on that data set."""
     path = tmp_path_factory.mktemp('config') / 'small.py'
-    splits = '\n'.join(f'{split}_dataloader = dict(num_workers=0, dataset=dict(data_root={str(toy)!r}))' for split in SPLITS)
+    splits = '\n'.join(f'{split}_dataloader = dict(num_workers=1, dataset=dict(data_root={str(toy)!r}))' for split in SPLITS)
     path.write_text(f'_base_ = {str(ROOT / "configs" / "toy" / "lite_hinge_vehicle.py")!r}\n{splits}\n')
     return path
 

@@ -1,6 +1,7 @@
 """INT8: the libraries' own quantisers, and which layers are spared, found out by measuring."""
 
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,8 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
 def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, list[str]]:
     """Quantise an ``onnx.ModelProto`` by ONNX Runtime.
 
-    If more than ``MOST_LOST`` is lost, each convolution is spared once; then those that gained most are spared together, one
-    more at a time, until it is enough.
+    If more than ``MOST_LOST`` is lost, each convolution is spared once; then those that gained most are spared together, as few
+    of them as are enough.
 
     Args:
         model: The model in float32.
@@ -130,8 +131,8 @@ def spare(layers: list[str], score: Callable[[list[str]], float], enough: float)
         return []
     gains = {layer: score([layer]) for layer in layers}
     order = sorted(layers, key=lambda layer: -gains[layer])
-    spared = [order[:count] for count in range(1, len(order))]
-    return next((some for some in spared if score(some) >= enough), order)
+    fewest = 1 + bisect_left(range(1, len(order)), True, key=lambda count: score(order[:count]) >= enough)
+    return order[:fewest]
 
 
 def _frames(job: Job) -> tuple[Samples, list[Sample]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite.checkout import commit
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, named
 from mmseg_bisenet_lite.export.formats import FORMATS, format_module
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, Predictor, compare, mmseg_predictor
@@ -107,9 +107,11 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
-    order.out.mkdir(parents=True, exist_ok=True)
+    with named(f'{order.out}: not a folder that files can be written into', OSError):
+        order.out.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix='.export-', dir=order.out)
     outcomes = []
-    with tempfile.TemporaryDirectory(prefix='.export-', dir=order.out) as folder:
+    with temporary as folder:
         for number, (name, precision) in enumerate((n, p) for n in order.formats for p in order.precisions):
             progress(f'writing {name}, {precision}', number / (len(order.formats) * len(order.precisions)))
             metadata = _metadata(order, segmentor.dataset_meta, precision)

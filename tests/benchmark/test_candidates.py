@@ -80,7 +80,9 @@ def test_wrong_files_are_named(root, tmp_path, checkpoint):
 
 
 def test_each_scope_and_precision_is_made_ready(lite):
-    settings = Settings(CPU, scopes=('forward', 'predict', 'frame'), precisions=('fp32', 'bf16'), batch=2, channels_last=True)
+    settings = Settings(
+        CPU, scopes=('forward', 'predict', 'frame'), precisions=('fp32', 'bf16'), batch=2, engines=('channels-last',)
+    )
     with torch.no_grad():
         found = {(c.scope, c.precision): c for c in candidates(lite, (72, 40), settings)}
     assert len(found) == 6
@@ -102,7 +104,7 @@ def test_each_scope_and_precision_is_made_ready(lite):
 def test_the_segmentor_itself_is_left_alone(lite):
     before = {key: value.clone() for key, value in lite[0].segmentor.state_dict().items()}
     with torch.no_grad():
-        list(candidates(lite, (40, 40), Settings(CPU, precisions=('bf16',), channels_last=True)))
+        list(candidates(lite, (40, 40), Settings(CPU, precisions=('bf16',), engines=('channels-last',))))
     after = lite[0].segmentor.state_dict()
     assert all(torch.equal(value, after[key]) and value.dtype == after[key].dtype for key, value in before.items())
 
@@ -135,12 +137,34 @@ def test_scores_that_overflow_are_refused(lite, monkeypatch):
 
 
 def test_compiled_code_decides_as_the_model_does(lite):
-    settings = Settings(CPU, scopes=('frame',), compile=True)
+    settings = Settings(CPU, scopes=('frame',), engines=('compile',))
     with torch.no_grad():
         (candidate,) = candidates(lite, (64, 64), settings)
     assert candidate.changed < 0.001
     assert candidate.peak_bytes is None
     assert all(operation.flops for operation in candidate.operations)
+
+
+def test_engines_follow_each_other_and_mmsegmentations_function_goes_from_frame_to_mask(lite):
+    settings = Settings(
+        CPU,
+        scopes=('forward', 'frame'),
+        precisions=('fp32', 'bf16'),
+        engines=('inference-model', 'eager', 'channels-last'),
+        batch=2,
+    )
+    with torch.no_grad():
+        found = list(candidates(lite, (72, 40), settings))
+    assert [(c.scope, c.engine, c.precision) for c in found] == [
+        *(('forward', engine, precision) for engine in ('eager', 'channels-last') for precision in ('fp32', 'bf16')),
+        ('frame', 'inference-model', 'fp32'),
+        *(('frame', engine, precision) for engine in ('eager', 'channels-last') for precision in ('fp32', 'bf16')),
+    ]
+    theirs = found[4]
+    assert theirs.changed == 0
+    assert theirs.call().shape == (2, 40, 72)
+    assert np.array_equal(theirs.call(), found[5].call())
+    assert sum(o.flops for o in theirs.operations) == sum(o.flops for o in found[5].operations)
 
 
 def test_frames_are_always_the_same():

@@ -11,13 +11,14 @@ from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row, check_a
 from mmseg_bisenet_lite.benchmark.roofline import Operation
 from mmseg_bisenet_lite.errors import InputError
 
-SETTINGS = dict(scopes=['forward', 'frame'], batch=1, channels_last=True, compile=False, cuda_graph=False, keep_memory=True)
+SETTINGS = dict(scopes=['forward', 'frame'], batch=1, engines=['eager'], cuda_graph=False, keep_memory=True)
 ENVIRONMENT = dict(device='A device', device_type='cpu', threads=2, cpu_capability='AVX512', torch='2', commit='abc', host=None)
 
 
 def row(model, paper, seconds, size=(640, 360), scope='forward', precision='fp32', **kwargs):
     rounds = [[seconds * factor] for factor in (1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.0, 1.0)]
     defaults = dict(
+        engine='eager',
         config=f'{model}.py',
         checkpoint=None,
         batch=1,
@@ -84,6 +85,28 @@ def test_the_papers_table(results):
     assert not any(table.title.startswith("the paper's") for table in report({'run': others})[0])
 
 
+def test_rows_of_other_engines(results):
+    """Of an exported file no operators are known, and of int8 no limit."""
+    exported = row('lite', 'lite', 0.02, scope='frame', precision='int8', engine='openvino', peak_bytes=None)
+    results.rows.append(exported)
+    assert exported.way == 'int8, openvino'
+    assert results.rows[0].way == 'fp32'
+    assert results.share_of_roofline(exported) is None
+    tables = report({'run': results})[0]
+    last = cells(next(table for table in tables if table.title == 'speed, frame'))[-1]
+    assert (last['engine'], last['precision'], last['speedup [95 %]'][:4]) == ('openvino', 'int8', '10.0')
+    work = next(row for row in cells(next(t for t in tables if t.title == 'work')) if row['engine'] == 'openvino')
+    assert (work['of peak'], work['of roof'], work['MiB'], work['GMAC']) == ('-', '-', '-', '0.50')
+
+
+def test_the_papers_table_is_of_one_engine(results):
+    results.rows += [row('resnet', 'r18', 0.1, engine='compile'), row('lite', 'lite', 0.05, engine='compile')]
+    titles = [table.title for table in report({'run': results})[0] if table.title.startswith("the paper's")]
+    assert [title.split(':')[0] for title in titles] == [
+        f"the paper's table, {way}" for way in ('fp32', 'bf16', 'fp32, compile')
+    ]
+
+
 def test_energy_and_accuracy_have_columns_where_there_are_any(results):
     def work():
         return next(table for table in report({'run': results})[0] if table.title == 'work')
@@ -121,9 +144,9 @@ def test_what_is_saved_is_read_again(results, tmp_path):
         (None, 'cannot be read: No such file'),
         ('{', 'not a JSON file'),
         ('[]', 'not a result of'),
-        ('{"format": 2}', 'not a result of .* of format 1'),
-        ('{"format": 1, "rows": []}', 'not a whole result'),
-        ('{"format": 1, "rows": [{"size": 3}], "ceilings": {}}', 'not a whole result'),
+        ('{"format": 1}', 'not a result of .* of format 2'),
+        ('{"format": 2, "rows": []}', 'not a whole result'),
+        ('{"format": 2, "rows": [{"size": 3}], "ceilings": {}}', 'not a whole result'),
     ],
 )
 def test_other_files_are_refused(content, message, tmp_path):
@@ -150,7 +173,7 @@ def test_runs_side_by_side(results):
     both = next(table for table in tables if table.title == 'FPS of the runs')
     assert both.columns[-2:] == ['here', 'there']
     assert cells(both)[1] | {} == dict(
-        size='640x360', model='lite', precision='fp32', scope='forward', here='10.0', there='50.0'
+        size='640x360', model='lite', engine='eager', precision='fp32', scope='forward', here='10.0', there='50.0'
     )
     assert cells(both)[2]['there'] == '-'
     papers = cells(next(table for table in tables if table.title.startswith("the paper's table, fp32")))

@@ -34,8 +34,8 @@ class TensorrtRuntime:
             raise InputError(f'threads={threads}: only the CPU has threads, not TensorRT')
         self._device = int(found[1] or 0)
         self._cuda.call('cudaSetDevice', self._device)
-        self._logger = library.Logger(library.Logger.ERROR)
-        self._engine = library.Runtime(self._logger).deserialize_cuda_engine(file.read_bytes())
+        self._runtime = library.Runtime(library.Logger(library.Logger.ERROR))  # an engine needs its runtime as long as it lives
+        self._engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
         if self._engine is None:
             raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it here')
         self.metadata = Metadata.from_json(self._engine.name, file)
@@ -89,6 +89,7 @@ class _Context:
     def __del__(self) -> None:
         for address, _ in self._memory.values():
             self._cuda.call('cudaFree', address)
+        self._cuda.call('cudaStreamDestroy', self._stream)
 
 
 class Cuda:

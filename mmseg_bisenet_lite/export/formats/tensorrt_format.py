@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES
-from mmseg_bisenet_lite.errors import InputError, first_line
+from mmseg_bisenet_lite.errors import InputError, first_line, named
 from mmseg_bisenet_lite.export.formats.onnx_format import build
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_onnx
@@ -22,9 +22,8 @@ def write(job: Job, file: Path) -> list[str]:
     """
     tensorrt = need('tensorrt', 'tensorrt')
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
-    builder = tensorrt.Builder(logger)
-    if builder is None:
-        raise InputError('TensorRT finds no NVIDIA GPU here; export engines on the machine that will run them')
+    with named('TensorRT finds no NVIDIA GPU; export engines on the machine that will run them', RuntimeError, TypeError):
+        builder = tensorrt.Builder(logger)
     model = build(job)
     kept: list[str] = []
     if job.metadata.precision == 'int8':

@@ -1,0 +1,71 @@
+"""Exported files as candidates."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import torch
+
+from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates
+from mmseg_bisenet_lite.benchmark.engines import find_exported
+from mmseg_bisenet_lite.benchmark.models import load_models
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.export.formats import format_module
+from mmseg_bisenet_lite.export.job import Job
+
+CPU = torch.device('cpu')
+
+
+@pytest.fixture(scope='module')
+def models(small_config, small_checkpoint, root):
+    other = str(root / 'configs' / 'r18_ce_vehicle.py')
+    return load_models([other, str(small_config)], ['none', str(small_checkpoint)], [])
+
+
+@pytest.fixture(scope='module')
+def files(models, small_checkpoint, metadata, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('files')
+    digest = sha256(small_checkpoint.read_bytes()).hexdigest()
+    written = []
+    for number, (size, weights) in enumerate((((64, 48), digest), (None, digest), ((64, 48), '0' * 64))):
+        written.append(folder / f'{number}.onnx')
+        own = replace(metadata, size=size, precision='fp32', weights_sha256=weights)
+        format_module('onnx').write(Job(models[1].segmentor, own), written[-1])
+    return [str(file) for file in written]
+
+
+def test_each_file_is_its_models_at_the_sizes_that_it_takes(models, files):
+    exported = find_exported(files[:2], models, [(64, 48), (80, 48)], CPU)
+    assert [file.model.name for file in exported] == ['small', 'small']
+    settings = Settings(CPU, scopes=('forward', 'frame'), batch=2)
+    with torch.no_grad():
+        for size, count in (((64, 48), 2), ((80, 48), 1)):
+            found = list(candidates(models, size, settings, exported))
+            rows = [(c.model.name, c.scope, c.engine, c.precision) for c in found]
+            assert rows[:4] == [(m.name, scope, 'eager', 'fp32') for scope in ('forward', 'frame') for m in models]
+            assert rows[4:] == [('small', 'frame', 'onnxruntime', 'fp32')] * count
+            assert all(c.changed <= 0.001 for c in found)
+            assert np.array_equal(found[-1].call().shape, (2, 48, size[0]))
+            assert found[-1].peak_bytes is None
+            assert sum(o.flops for o in found[-1].operations) == sum(o.flops for o in found[3].operations)
+
+
+def test_files_of_other_weights_and_sizes_are_refused(models, files, tmp_path):
+    with pytest.raises(InputError, match=r'2\.onnx: its weights are those of no --checkpoint here; name lite_hinge_v'):
+        find_exported([files[2]], models, [(64, 48)], CPU)
+    with pytest.raises(InputError, match=r'0\.onnx: it takes frames of 64x48, which --sizes leaves out'):
+        find_exported([files[0]], models, [(80, 48)], CPU)
+    with pytest.raises(InputError, match=r'absent\.onnx: there is no such file'):
+        find_exported([str(tmp_path / 'absent.onnx')], models, [(64, 48)], CPU)
+
+
+def test_a_file_that_decides_otherwise_is_refused(models, files, monkeypatch):
+    exported = find_exported(files[:1], models, [(64, 48)], CPU)
+    wrong = type('Wrong', (), {'runtime': 'onnxruntime', '__call__': lambda self, frames: 1 - (frames[..., 0] > 999)})
+    monkeypatch.setattr(type(exported[0]), 'load', lambda *_: wrong())
+    with (
+        torch.no_grad(),
+        pytest.raises(InputError, match=r'small, frame, onnxruntime, fp32, 64x48: \d+\.\d% of the pixels'),
+    ):
+        list(candidates(models, (64, 48), Settings(CPU, scopes=('frame',)), exported))

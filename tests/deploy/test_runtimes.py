@@ -1,0 +1,235 @@
+"""What the runtimes say to wrong input; their masks are compared in tests/export/test_formats.py."""
+
+import json
+import shutil
+import sys
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.deploy.metadata import KEY
+from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.export.formats import FORMATS, format_module
+from mmseg_bisenet_lite.export.job import Job
+from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+
+
+@pytest.fixture(scope='module')
+def files(small_config, small_checkpoint, metadata, tmp_path_factory):
+    segmentor = load_segmentor('small', read_config(str(small_config)), str(small_checkpoint))
+    folder = tmp_path_factory.mktemp('files')
+    job = Job(segmentor, replace(metadata, size=(64, 32), precision='fp32'))
+    found = {name: folder / f'a{FORMATS[name][1]}' for name in ('onnx', 'openvino', 'torch')}
+    for name, file in found.items():
+        format_module(name).write(job, file)
+    return found
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+def test_a_file_that_is_not_there(suffix, tmp_path):
+    with pytest.raises(InputError, match=rf'absent\{suffix}: there is no such file'):
+        Segmenter(tmp_path / f'absent{suffix}')
+
+
+@pytest.mark.parametrize('name', ['weights.pth', 'model', 'model.onnx.txt'])
+def test_a_file_of_another_kind(name, tmp_path):
+    (tmp_path / name).write_bytes(b'')
+    with pytest.raises(InputError, match=r'not an exported file; those end in \.onnx, \.xml, \.engine, \.pt2'):
+        Segmenter(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'module', 'distribution'),
+    [
+        ('.onnx', 'onnxruntime', 'onnxruntime'),
+        ('.xml', 'openvino', 'openvino'),
+        ('.engine', 'tensorrt', 'tensorrt'),
+        ('.pt2', 'torch', 'torch'),
+    ],
+)
+def test_a_library_that_is_missing(suffix, module, distribution, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / f'a{suffix}').write_bytes(b'')
+    with pytest.raises(InputError, match=rf'{module} is needed and cannot be imported .*: pip install {distribution}$'):
+        Segmenter(tmp_path / f'a{suffix}')
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
+@pytest.mark.parametrize('damage', ['cut', 'noise', 'empty'])
+def test_a_file_that_is_damaged(files, name, damage, tmp_path):
+    file = tmp_path / files[name].name
+    content = files[name].read_bytes()
+    file.write_bytes({'cut': content[: len(content) // 2], 'noise': b'\x93' * 1000, 'empty': b''}[damage])
+    if name == 'openvino':
+        shutil.copy(files[name].with_suffix('.bin'), tmp_path)
+    with pytest.raises(InputError, match=rf'{file.name}: ') as said:
+        Segmenter(file)
+    assert '\n' not in str(said.value)
+
+
+def test_openvinos_weights_lie_beside_its_graph(files, tmp_path):
+    shutil.copy(files['openvino'], tmp_path)
+    with pytest.raises(InputError, match=r'a\.xml: its weights, a\.bin, are not beside it'):
+        Segmenter(tmp_path / 'a.xml')
+
+
+def test_a_file_of_somebody_else(tmp_path):
+    import onnx
+    import openvino
+
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node('Identity', ['a'], ['b'])],
+        'other',
+        [onnx.helper.make_tensor_value_info('a', 1, [1])],
+        [onnx.helper.make_tensor_value_info('b', 1, [1])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)], ir_version=10)
+    onnx.save(model, tmp_path / 'a.onnx')
+    openvino.save_model(openvino.Core().read_model(tmp_path / 'a.onnx'), tmp_path / 'a.xml')
+    torch.export.save(torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(1, 1),)), tmp_path / 'a.pt2')
+    for name in ('a.onnx', 'a.xml', 'a.pt2'):
+        with pytest.raises(InputError, match=rf'{name}: not a file of tools/export\.py'):
+            Segmenter(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'message'),
+    [
+        ('onnx', dict(device='tpu'), "device='tpu': ONNX Runtime is used on cpu, cuda:N or tensorrt:N"),
+        ('onnx', dict(precision='bf16'), 'its precision is fp32; for bf16 export it anew'),
+        ('torch', dict(precision='int8'), 'its precision is fp32; for int8 export it anew'),
+        ('torch', dict(device='nowhere'), "device='nowhere': "),
+        ('openvino', dict(device='VPU'), "device='VPU': OpenVINO finds only .*CPU"),
+        ('openvino', dict(precision='fp8'), "precision='fp8': OpenVINO computes in fp32, fp16, bf16"),
+        ('onnx', dict(threads=0), 'threads=0: this machine has'),
+        ('openvino', dict(threads=10**6), 'threads=1000000: this machine has'),
+    ],
+)
+def test_what_a_runtime_cannot_do(files, name, arguments, message):
+    with pytest.raises(InputError, match=message):
+        Segmenter(files[name], **arguments)
+
+
+@pytest.mark.parametrize(('device', 'provider'), [('cuda:0', 'CUDA'), ('tensorrt:0', 'Tensorrt')])
+def test_onnx_runtime_never_falls_back_in_silence(files, device, provider, monkeypatch):
+    import onnxruntime
+
+    if f'{provider}ExecutionProvider' in onnxruntime.get_available_providers():
+        pytest.skip(f'this ONNX Runtime has {provider}')
+    with pytest.raises(InputError, match=rf'has no {provider}ExecutionProvider, only .*: pip install onnxruntime-gpu'):
+        Segmenter(files['onnx'], device=device)
+    # A build that has the provider, on a machine without the GPU, runs on the CPU and only logs it.
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: [f'{provider}ExecutionProvider'])
+    session = onnxruntime.InferenceSession
+
+    def on_the_cpu(*args, providers, **kwargs):
+        return session(*args, providers=['CPUExecutionProvider'], **kwargs)
+
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', on_the_cpu)
+    with pytest.raises(InputError, match=f'{provider}ExecutionProvider did not start'):
+        Segmenter(files['onnx'], device=device)
+
+
+def test_openvino_never_computes_in_less_than_it_was_told(files, monkeypatch):
+    """Left to itself OpenVINO takes bf16 for a float32 file where the CPU is faster in it."""
+    segmenter = Segmenter(files['openvino'])
+    assert segmenter.precision == 'fp32'
+    assert str(segmenter._runtime._compiled.get_property('INFERENCE_PRECISION_HINT')) in ("<Type: 'float32'>", 'f32')
+    import openvino
+
+    real = openvino.Core.get_property
+
+    def without_bf16(self, device, name, *rest):
+        found = real(self, device, name, *rest)
+        return [each for each in found if each != 'BF16'] if name == 'OPTIMIZATION_CAPABILITIES' else found
+
+    monkeypatch.setattr(openvino.Core, 'get_property', without_bf16)
+    with pytest.raises(InputError, match=r'a\.xml: bf16 needs arithmetic that .* \(CPU\) lacks; precision= can be fp32'):
+        Segmenter(files['openvino'], precision='bf16')
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
+def test_threads_may_run_it_at_once(files, name):
+    segmenter = Segmenter(files[name], threads=1)
+    frames = np.random.default_rng(0).integers(0, 256, (12, 32, 64, 3), np.uint8)
+    assert np.array_equal(np.stack(list(segmenter.stream(frames, ahead=4))), segmenter(frames))
+
+
+def changed(file, target, change):
+    """A copy of an archive, its entries as ``change(name, content)`` makes them."""
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(target, 'w') as archive:
+        for name in source.namelist():
+            archive.writestr(name, change(name.partition('/')[2], source.read(name)))
+    return target
+
+
+def edit(text):
+    """A change of the graph's JSON."""
+
+    def change(name, content):
+        return json.dumps(text(json.loads(content))).encode() if name == 'models/model.json' else content
+
+    return change
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ('run',)
+
+
+def evil_pickle():
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(Evil(), buffer)
+    return buffer.getvalue()
+
+
+def first_call(graph):
+    return next(node for node in graph['graph_module']['graph']['nodes'])
+
+
+@pytest.mark.parametrize(
+    ('attack', 'message'),
+    [
+        (lambda name, content: evil_pickle() if name.startswith('data/sample_inputs') else content, 'it would run data/sample'),
+        (
+            lambda name, content: content.replace(b'"use_pickle": false', b'"use_pickle": true', 1),
+            'it would run segmentor',
+        ),
+        (lambda name, content: content.replace(b'"weight_0"', b'"custom_obj_0"', 1), 'it would run segmentor'),
+        (edit(lambda graph: first_call(graph).update(target='torch.hub.load') or graph), 'it would call torch.hub.load'),
+        (edit(lambda graph: first_call(graph).update(target='_operator.call') or graph), 'it would call _operator.call'),
+        (edit(lambda graph: {**graph, 'guards_code': ['print()']}), r'it would evaluate print\(\)'),
+        (
+            edit(lambda graph: {**graph, 'range': {'expr_str': "S('print()')"}}),
+            r"it would evaluate S\('print\(\)'\)",
+        ),
+        (edit(lambda graph: {**graph, 'range': {'expr_str': 'x.__class__'}}), 'it would evaluate x.__class__'),
+    ],
+)
+def test_a_program_that_would_run_code_is_refused(files, tmp_path, capsys, attack, message):
+    with pytest.raises(InputError, match=rf'b\.pt2: refused: {message}'):
+        Segmenter(changed(files['torch'], tmp_path / 'b.pt2', attack))
+    assert 'run' not in capsys.readouterr().out
+
+
+def test_compiled_code_in_an_archive_is_refused(files, tmp_path):
+    shutil.copy(files['torch'], tmp_path / 'b.pt2')
+    with zipfile.ZipFile(tmp_path / 'b.pt2', 'a') as archive:
+        archive.writestr(f'{archive.namelist()[0].partition("/")[0]}/data/aotinductor/model/a.so', b'')
+    with pytest.raises(InputError, match=r'refused: it holds data/aotinductor/model/a\.so'):
+        Segmenter(tmp_path / 'b.pt2')
+
+
+def test_an_unchanged_copy_is_taken(files, tmp_path):
+    """So the refusals above are for what was changed."""
+    copy = changed(files['torch'], tmp_path / 'b.pt2', lambda name, content: content)
+    assert Segmenter(copy).metadata.size == (64, 32)
+    with zipfile.ZipFile(copy) as archive:
+        assert any(name.endswith(f'extra/{KEY}.json') for name in archive.namelist())

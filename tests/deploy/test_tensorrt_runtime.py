@@ -1,0 +1,119 @@
+"""TensorRT's runtime against a stand-in, for machines without it: memory is the host's, and the engine is a formula."""
+
+import ctypes
+import sys
+from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.errors import InputError
+
+
+class Gpu:
+    """CUDA's runtime and TensorRT, with a record of what is still allocated."""
+
+    def __init__(self, metadata, devices=1):
+        self.memory, self.devices, self.metadata = {}, devices, metadata
+
+    def cuda(self):
+        module = ModuleType('cuda.bindings.runtime')
+        module.cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+        module.cudaSetDevice = lambda index: (0 if index < self.devices else 101,)
+        module.cudaGetErrorString = lambda error: (0, b'invalid device ordinal')
+        module.cudaStreamCreate = lambda: (0, 7)
+        module.cudaStreamDestroy = module.cudaStreamSynchronize = lambda stream: (0,)
+        module.cudaMalloc, module.cudaFree = self.allocate, lambda address: (0, self.memory.pop(address))[:1]
+        module.cudaMemcpyAsync = lambda to, source, size, kind, stream: (0, ctypes.memmove(to, source, size))[:1]
+        return module
+
+    def allocate(self, size):
+        buffer = ctypes.create_string_buffer(size)
+        self.memory[ctypes.addressof(buffer)] = buffer
+        return 0, ctypes.addressof(buffer)
+
+    def tensorrt(self):
+        def deserialize(content):
+            if content != b'engine':
+                return None
+            return SimpleNamespace(name=self.metadata.to_json(), create_execution_context=lambda: Context(self))
+
+        module = ModuleType('tensorrt')
+        module.__version__ = '11'
+        module.Logger = type('Logger', (), {'ERROR': 1, '__init__': lambda self, level: None})
+        module.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=deserialize)
+        return module
+
+
+class Context:
+    def __init__(self, gpu):
+        self.gpu, self.addresses, self.shape = gpu, {}, None
+
+    def set_input_shape(self, name, shape):
+        assert name == 'frames'
+        self.shape = shape
+
+    def set_tensor_address(self, name, address):
+        self.addresses[name] = address
+
+    def execute_async_v3(self, stream):
+        def array(name, dtype, shape):
+            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            return np.frombuffer((ctypes.c_char * size).from_address(self.addresses[name]), dtype).reshape(shape)
+
+        frames = array('frames', np.uint8, self.shape)
+        array('mask', np.uint8, self.shape[:3])[:] = frames[..., 0] > 127
+        if self.gpu.metadata.margin:
+            array('margin', np.float32, self.shape[:3])[:] = frames[..., 0] - 127.5
+        return stream == 7
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch, metadata):
+    gpu = Gpu(replace(metadata, size=None, batch=None, precision='fp16', margin=True))
+    for name, module in {'cuda': ModuleType('cuda'), 'cuda.bindings': ModuleType('cuda.bindings')}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, 'cuda.bindings.runtime', gpu.cuda())
+    monkeypatch.setitem(sys.modules, 'tensorrt', gpu.tensorrt())
+    file = tmp_path / 'a.engine'
+    file.write_bytes(b'engine')
+    return gpu, file
+
+
+def test_frames_go_in_and_masks_come_out(engine):
+    gpu, file = engine
+    segmenter = Segmenter(file, device='cuda:0')
+    assert (segmenter.runtime, segmenter.precision) == ('tensorrt', 'fp16')
+    rng = np.random.default_rng(0)
+    for shape in ((4, 6), (2, 4, 6), (1, 2, 2)):  # memory grows, and is used again for less
+        frames = rng.integers(0, 256, (*shape, 3), np.uint8)
+        mask, margin = segmenter.with_margin(frames)
+        assert np.array_equal(mask, frames[..., 0] > 127)
+        assert np.array_equal(margin, frames[..., 0] - 127.5)
+    assert len(gpu.memory) == 3
+    frames = rng.integers(0, 256, (9, 4, 6, 3), np.uint8)
+    assert np.array_equal(np.stack(list(segmenter.stream(frames))), frames[..., 0] > 127)
+    del segmenter
+    assert not gpu.memory
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(device='cpu'), "device='cpu': TensorRT runs on cuda:N"),
+        (dict(device='cuda:1'), 'TensorRT needs an NVIDIA GPU: cudaSetDevice: invalid device ordinal'),
+        (dict(threads=1), 'threads=1: only the CPU has threads, not TensorRT'),
+        (dict(precision='int8'), 'its precision is fp16; for int8 export it anew'),
+    ],
+)
+def test_what_it_cannot_do(engine, arguments, message):
+    with pytest.raises(InputError, match=message):
+        Segmenter(engine[1], **arguments)
+
+
+def test_an_engine_of_another_gpu(engine):
+    engine[1].write_bytes(b'other')
+    with pytest.raises(InputError, match=r'a\.engine: TensorRT 11 cannot load it on this GPU; export it here'):
+        Segmenter(engine[1])
