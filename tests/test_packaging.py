@@ -97,3 +97,42 @@ def test_the_doctor_runs_without_a_host(root, tmp_path):
     done = subprocess.run([sys.executable, '-I', '-c', code, str(tmp_path), str(root)], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert 'problem: the module torch is missing' in done.stdout
+
+
+def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config, small_checkpoint, tmp_path):
+    """In a virtual environment without PyTorch and MMSegmentation, as on a robot."""
+    import numpy as np
+
+    from mmseg_bisenet_lite.deploy import Segmenter
+    from mmseg_bisenet_lite.export import Order, export
+    from mmseg_bisenet_lite.export.samples import RenderedSamples
+
+    (outcome,) = export(
+        Order(str(small_config), str(small_checkpoint), ['onnx'], ['fp32'], tmp_path, (128, 64)), lambda *_: None
+    )
+    assert outcome.failure is None
+    frames = np.stack([sample.frame for sample in RenderedSamples((128, 64), 3)])
+    np.save(tmp_path / 'frames.npy', frames)
+    subprocess.run([sys.executable, '-m', 'venv', tmp_path / 'robot'], check=True)
+    python = tmp_path / 'robot' / 'bin' / 'python'
+    install = [python, '-m', 'pip', 'install', '-q', '-c', root / '.ci' / 'constraints.txt', f'{wheel}[runtime]']
+    installed = subprocess.run(install, capture_output=True, text=True)
+    assert installed.returncode == 0, installed.stderr
+    code = (
+        'import sys, importlib.util, numpy as np\n'
+        'from mmseg_bisenet_lite.deploy import Segmenter\n'
+        f'segmenter = Segmenter({str(outcome.file)!r})\n'
+        'frames = np.load("frames.npy")\n'
+        'masks = segmenter(frames)\n'
+        'assert np.array_equal(masks, np.stack(list(segmenter.stream(frames))))\n'
+        'np.save("masks.npy", masks)\n'
+        'there = [name for name in ("torch", "mmseg", "mmengine", "mmcv") if importlib.util.find_spec(name)]\n'
+        'print(there, segmenter.metadata.classes, segmenter.latency.calls)\n'
+    )
+    done = subprocess.run([python, '-c', code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == "[] ('background', 'vehicle') 4", done.stderr
+    assert (np.load(tmp_path / 'masks.npy') != Segmenter(outcome.file)(frames)).mean() < 0.001
+    demo = [python, '-m', 'mmseg_bisenet_lite.deploy', outcome.file, 'absent.png']
+    missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
+    assert missing.returncode == 1
+    assert missing.stderr.strip().endswith('absent.png: not a readable image')
