@@ -15,6 +15,9 @@ from rich.table import Table
 
 from mmseg_bisenet_lite import __version__, compat
 
+# Libraries that run exported files.
+RUNTIMES = ('onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
+
 
 def problems() -> Iterator[str]:
     """What is wrong, one line each, with what to do about it."""
@@ -56,7 +59,7 @@ def main() -> int:
     versions = Table('what', 'version', title=f'mmseg-bisenet-lite {__version__} on {compat.host_name() or "no host"}')
     versions.add_row('Python', platform.python_version())
     distributions = [name for mmseg, mmengine, mmcvs in compat.HOSTS.values() for name in (mmseg, mmengine, *mmcvs)]
-    for name in ('torch', 'numpy', *distributions, 'opencv-python', 'opencv-python-headless', 'setuptools'):
+    for name in ('torch', 'numpy', *distributions, 'opencv-python', 'opencv-python-headless', 'setuptools', *RUNTIMES):
         if version := compat.version(name):
             versions.add_row(name, version)
     if importlib.util.find_spec('torch'):

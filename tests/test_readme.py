@@ -1,7 +1,11 @@
 """The README says what is there."""
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -28,3 +32,31 @@ def test_checkpoints_are_the_configs(root, readme):
 
 def test_nothing_is_left_to_fill_in(readme):
     assert not re.findall(r'\b(?:[A-Z]+_(?:RESULT|ROW)|TODO|TBD|XXX)\b', readme)
+
+
+def test_the_cpp_program_gives_the_segmenters_masks(readme, small_config, small_checkpoint, tmp_path):
+    import openvino
+
+    from mmseg_bisenet_lite.deploy import Segmenter
+    from mmseg_bisenet_lite.export import Order, export
+    from mmseg_bisenet_lite.export.samples import RenderedSamples
+
+    compiler = shutil.which('g++')
+    if compiler is None:
+        pytest.skip('there is no g++ here')
+    order = Order(str(small_config), str(small_checkpoint), ['openvino'], ['fp32'], tmp_path, (128, 64))
+    (outcome,) = export(order, lambda *_: None)
+    (program,) = re.findall(r'```cpp\n(.*?)```', readme, re.DOTALL)
+    (tmp_path / 'segment.cpp').write_text(program)
+    (command,) = re.findall(r'^g\+\+ (.*)$', readme, re.MULTILINE)
+    folder = Path(openvino.__path__[0])
+    library = next(folder.glob('libs/libopenvino.so.*'))
+    arguments = command.replace('$OV/libs/libopenvino.so.*', str(library)).replace('$OV', str(folder)).split()
+    done = subprocess.run([compiler, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    frame = RenderedSamples((128, 64))[0].frame
+    frame.tofile(tmp_path / 'frame')
+    output = subprocess.run([tmp_path / 'segment', outcome.file, tmp_path / 'frame'], capture_output=True, check=True).stdout
+    mask = np.frombuffer(output, np.uint8).reshape(64, 128)
+    assert 0 < mask.mean() < 1
+    assert np.array_equal(mask, Segmenter(outcome.file)(frame))
