@@ -53,6 +53,12 @@ def fp32(write):
 
 
 @pytest.fixture(scope='module')
+def free(write):
+    """The same for frames of any size, any number of them."""
+    return {name: write(name, 'fp32', size=None, batch=None)[0] for name in ('onnx', 'openvino', 'torch')}
+
+
+@pytest.fixture(scope='module')
 def samples(config):
     return samples_to_compare('val', config, SIZE)
 
@@ -116,7 +122,7 @@ def test_layers_that_hurt_stay_in_higher_precision(fp32, write, samples, monkeyp
 
     from mmseg_bisenet_lite.export import quantise
 
-    once = nncf.AdvancedAccuracyRestorerParameters(max_num_iterations=4)  # for the test's sake: it could go on
+    once = nncf.AdvancedAccuracyRestorerParameters(max_num_iterations=1)  # for the test's sake: it could go on
     whole = nncf.quantize_with_accuracy_control
     monkeypatch.setattr(nncf, 'quantize_with_accuracy_control', partial(whole, advanced_accuracy_restorer_parameters=once))
     counts = []
@@ -155,8 +161,8 @@ def test_onnx_runtime_spares_the_layers_that_were_chosen(fp32, write, monkeypatc
 
 
 @pytest.mark.parametrize('name', ['onnx', 'openvino', 'torch'])
-def test_any_size_and_any_number_of_frames(write, segmentor, name):
-    segmenter = Segmenter(write(name, 'fp32', size=None, batch=None)[0])
+def test_any_size_and_any_number_of_frames(free, segmentor, name):
+    segmenter = Segmenter(free[name])
     expected = mmseg_predictor(segmentor)
     for size, count in (((128, 64), 1), ((101, 67), 3), ((64, 160), 2)):
         frames = np.stack([sample.frame for sample in RenderedSamples(size, count)])
@@ -197,10 +203,10 @@ def test_the_interface_of_the_onnx_file(fp32):
     ]
 
 
-def test_free_axes_have_names(write):
+def test_free_axes_have_names(free):
     import onnx
 
-    model = onnx.load(write('onnx', 'fp32', size=None, batch=None)[0])
+    model = onnx.load(free['onnx'])
     shapes = [
         [dim.dim_param for dim in value.type.tensor_type.shape.dim] for value in (*model.graph.input, *model.graph.output)
     ]
