@@ -7,6 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.registry import DATASETS
+
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite.checkout import commit
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
@@ -104,6 +108,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     if 'int8' in order.precisions:
         quantised = samples_to_calibrate(order.frames, config, order.size)[:MOST_CALIBRATION]
     split = round(len(quantised) * SELECTION_SHARE)
+    meta = _dataset_meta(order.checkpoint, config)
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
@@ -114,7 +119,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     with temporary as folder:
         for number, (name, precision) in enumerate((n, p) for n in order.formats for p in order.precisions):
             progress(f'writing {name}, {precision}', number / (len(order.formats) * len(order.precisions)))
-            metadata = _metadata(order, segmentor.dataset_meta, precision)
+            metadata = _metadata(order, meta, precision)
             outcome = Outcome(order.out / file_name(order, name, precision), metadata, samples.source)
             _write(outcome, name, Job(segmentor, metadata, quantised[split:], quantised[:split]), Path(folder), order.device)
             outcomes.append(outcome)
@@ -132,6 +137,18 @@ def file_name(order: Order, name: str, precision: str) -> str:
     size = '{}x{}'.format(*order.size) if order.size else 'dynamic'
     batch = '' if order.batch == 1 else f'-batch{order.batch or ""}'
     return f'{Path(order.config).stem}-{size}{batch}-{precision}{FORMATS[name][1]}'
+
+
+def _dataset_meta(checkpoint: str, config: Config) -> dict:
+    """Classes and palette, as the checkpoint has them from its training, or else as the config's data set does.
+
+    MMSegmentation's ``init_model`` would take those of some data set with as many classes.
+    """
+    found = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {}).get('dataset_meta')
+    if found:
+        return found
+    dataset = config.val_dataloader.dataset
+    return {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
 
 
 def _metadata(order: Order, dataset_meta: dict, precision: str) -> Metadata:

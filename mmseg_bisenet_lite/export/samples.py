@@ -99,7 +99,8 @@ class DatasetSamples(Samples):
         while 'pipeline' not in dataset and 'dataset' in dataset:  # repeated, or wrapped otherwise
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
-        advice = f'the {split} set of the config cannot be read; compare on other frames by --frames, DIR or renders'
+        other = {'val': 'compare on other frames, --frames DIR or renders', 'train': 'int8 is calibrated on it, or on renders'}
+        advice = f'the {split} set of the config cannot be read; {other[split]}'
         with named(advice, FileNotFoundError, InputError):
             self.dataset = DATASETS.build(dataset)
         super().__init__(f'{split} set, {dataset["type"]}', len(self.dataset))

@@ -82,7 +82,7 @@ def test_what_is_missing_is_named(tmp_path, small_config):
         samples_to_compare(str(tmp_path / 'absent'), config, None)
     config.val_dataloader.dataset.data_root = str(tmp_path / 'absent')
     with pytest.raises(
-        InputError, match='the val set of the config cannot be read; compare on other frames by --frames'
+        InputError, match='the val set of the config cannot be read; compare on other frames, --frames DIR'
     ) as said:
         samples_to_compare('val', config, None)
     assert 'absent' in str(said.value)
