@@ -17,8 +17,10 @@ class InputError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, or its type if it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """What an error says first, but for where in a C++ library it was raised, or its type if it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(('Exception from ', 'Check '))]
+    return next(iter(telling or lines), type(error).__name__)
 
 
 @contextmanager

@@ -22,7 +22,9 @@ def with_exported_model(arguments: Sequence[str]) -> list[str]:
     Raises:
         InputError: The file is missing, or test-time augmentation is asked for.
     """
-    file = next((text for text in arguments if Path(text).suffix in SUFFIXES and '=' not in text), None)
+    # An option's KEY=VALUE may end like a file too.
+    files = [text for text in arguments if Path(text).suffix in SUFFIXES and not re.match(r'[\w.]+=', text)]
+    file = next(iter(files), None)
     if file is None:
         return list(arguments)
     if not Path(file).is_file():

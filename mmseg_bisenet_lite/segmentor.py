@@ -79,7 +79,7 @@ class Normalise(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """See ``Shape``."""
-        image = frames.permute(0, 3, 1, 2)
+        image = frames.float().permute(0, 3, 1, 2)  # numbers first: TensorRT does nothing else with uint8
         if self.swap:
             image = image.flip(1)
-        return (image.float() - self.mean) / self.std
+        return (image - self.mean) / self.std

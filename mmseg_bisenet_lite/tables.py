@@ -32,9 +32,7 @@ class Table:
         """For a terminal: text to the left, numbers to the right."""
         table = RichTable(title=self.title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for heading in self.columns:
-            table.add_column(
-                heading, justify='left' if heading in ('size', 'model', 'engine', 'file') else 'right', no_wrap=True
-            )
+            table.add_column(heading, justify='left' if heading in TEXT else 'right', no_wrap=True)
         for number, row in enumerate(self.rows):
             if number in self.sections:
                 table.add_section()

@@ -10,7 +10,7 @@ import numpy as np
 from mmseg_bisenet_lite.cli import one_line_errors, positive
 from mmseg_bisenet_lite.deploy import Segmenter, paint
 from mmseg_bisenet_lite.deploy.library import need
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, named
 
 IMAGES = ('.bmp', '.jpeg', '.jpg', '.png')
 
@@ -28,10 +28,10 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
         if not files:
             raise InputError(f'{source}: there are no images in this folder')
         for file in files:
-            frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            frame = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
             if frame is None:
                 raise InputError(f'{file}: not a readable image')
-            yield file.stem, frame
+            yield file.name, frame
         return
     if not source.isdecimal() and not path.is_file():
         raise InputError(f'{source}: neither an image, a folder, a video nor the number of a camera')
@@ -41,7 +41,7 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
     try:
         number = 0
         while (read := video.read())[0]:
-            yield f'{number:06d}', read[1]
+            yield f'{number:06d}.png', read[1]
             number += 1
     finally:
         video.release()
@@ -62,12 +62,16 @@ def main() -> None:
         segmenter = Segmenter(args.file, args.device, args.threads, args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         if args.out:
-            args.out.mkdir(parents=True, exist_ok=True)
+            with named(f'--out {args.out}: not a folder that frames can be written into', OSError):
+                args.out.mkdir(parents=True, exist_ok=True)
+            if args.out.resolve() in (Path(args.source).resolve(), Path(args.source).resolve().parent):
+                raise InputError(f'--out {args.out}: the frames themselves are there; name another folder')
         for name, frame in islice(frames_of(args.source), args.limit):
             mask = segmenter(frame)
             if args.out:
                 painted = paint(frame, mask, segmenter.metadata.palette)
-                need('cv2', 'opencv-python-headless').imwrite(str(args.out / f'{name}.png'), painted)
+                if not need('cv2', 'opencv-python-headless').imwrite(str(args.out / name), painted):
+                    raise InputError(f'--out {args.out}: {name} cannot be written there')
         print(segmenter.latency)
 
 

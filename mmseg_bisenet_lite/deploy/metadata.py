@@ -24,6 +24,7 @@ class Metadata:
         size: (width, height) of the frames; ``None`` is any.
         batch: Frames in one run of the graph; ``None`` is any number.
         precision: ``'fp32'``, ``'fp16'``, ``'bf16'`` or ``'int8'``.
+        rest: What the rest of an int8 file ran in when it was compared with MMSegmentation, where the runtime can choose.
         margin: Whether the graph gives the margin too.
         config: File name of the config.
         commit: Of the checkout that exported it, if it was one.
@@ -41,6 +42,7 @@ class Metadata:
     commit: str | None
     weights_sha256: str
     version: str
+    rest: str | None = None
 
     def to_json(self) -> str:
         """The text for the file."""

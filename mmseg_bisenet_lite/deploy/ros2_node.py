@@ -7,6 +7,7 @@ Parameters: ``file``, from ``tools/export.py``; ``device`` and ``threads``, as f
 :class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its own choice). Frames of another size are resized for the file.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ def frame_of(message: Any) -> np.ndarray:
     """The frame, (height, width, 3), uint8 BGR, of a ``sensor_msgs/Image``.
 
     Raises:
-        InputError: Its encoding is neither ``bgr8`` nor ``rgb8``.
+        InputError: Its encoding is neither ``bgr8`` nor ``rgb8``, or it is not whole.
     """
     if message.encoding not in ('bgr8', 'rgb8'):
         raise InputError(f'an image in {message.encoding}: bgr8 and rgb8 are understood')
+    if len(message.data) != message.height * message.step or message.step < 3 * message.width:
+        raise InputError(f'an image of {message.width}x{message.height} in {len(message.data)} bytes: it is not whole')
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)  # a row may be longer than its pixels
     frame = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
     return frame if message.encoding == 'bgr8' else frame[..., ::-1]
@@ -37,7 +40,8 @@ def run() -> None:
     """
     try:
         import rclpy
-        from rclpy.qos import QoSProfile
+        from rclpy.executors import ExternalShutdownException
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
         from sensor_msgs.msg import Image
     except ImportError as error:
         raise InputError(f'ROS 2 cannot be imported ({error}): source its setup file first') from error
@@ -48,23 +52,31 @@ def run() -> None:
         for name, default in (('file', ''), ('device', ''), ('threads', 0)):
             node.declare_parameter(name, default)
         file, device, threads = (node.get_parameter(name).value for name in ('file', 'device', 'threads'))
+        if not file:
+            raise InputError('the parameter file is not set: --ros-args -p file:=FILE')
         segmenter = Segmenter(file, device or None, threads or None, resize=True)
-        newest = QoSProfile(depth=1)
-        publisher = node.create_publisher(Image, 'mask', newest)
+        publisher = node.create_publisher(Image, 'mask', QoSProfile(depth=1))
 
         def answer(message: Any) -> None:
-            mask = segmenter(frame_of(message))
+            try:
+                mask = segmenter(frame_of(message))
+            except InputError as error:  # one bad message does not end the node
+                node.get_logger().error(error.line)
+                return
             height, width = mask.shape
             publisher.publish(
                 Image(header=message.header, height=height, width=width, encoding='mono8', step=width, data=mask.tobytes())
             )
 
+        # Best effort is what cameras offer, and reliable ones go with it too; the other way round nothing would arrive.
+        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         node.create_subscription(Image, 'image', answer, newest)
         node.get_logger().info(f'{file}: {segmenter.runtime}, {segmenter.precision}')
-        rclpy.spin(node)
+        with suppress(KeyboardInterrupt, ExternalShutdownException):
+            rclpy.spin(node)
     finally:
         node.destroy_node()
-        rclpy.shutdown()
+        rclpy.try_shutdown()  # the signal may have done it already
 
 
 if __name__ == '__main__':

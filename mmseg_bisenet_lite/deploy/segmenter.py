@@ -12,7 +12,7 @@ from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_runtime
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, named
 
 
 class Segmenter:
@@ -24,10 +24,10 @@ class Segmenter:
             default the CPU, for TensorRT the first GPU.
         threads: Of the CPU; the runtime's own choice by default.
         precision: To compute in, where the runtime can choose (OpenVINO): ``'fp32'``, ``'fp16'`` or ``'bf16'``. By default
-            the file's; what an ``int8`` file keeps in higher precision runs in ``bf16`` where the device has
-            it, else in ``fp32``.
-        resize: Frames of another size than the file's are resized for it (bilinear), and their masks back (nearest, the
-            margins bilinear); else they are an error.
+            the file's; what an ``int8`` file keeps in higher precision runs as when it was exported, or in
+            ``fp32`` where the device has not that.
+        resize: Frames of another size than the file's are resized for it (bilinear), and their masks back (nearest; the
+            margins bilinear, so at edges their signs may differ from the mask); else they are an error.
 
     Attributes:
         metadata: What the file says about itself.
@@ -50,6 +50,8 @@ class Segmenter:
         resize: bool = False,
     ) -> None:
         self.resize = resize
+        if resize:
+            need('cv2', 'opencv-python-headless')
         self._runtime: Runtime = load_runtime(Path(file), device, threads, precision)
         self.latency = Latency()
 
@@ -94,12 +96,12 @@ class Segmenter:
         return mask, margin
 
     def stream(self, frames: Iterable[np.ndarray], ahead: int = 2) -> Iterator[np.ndarray]:
-        """The masks of a stream, in its order: the next frames are fetched and run while the caller works on a mask.
+        """The masks of a stream, in its order: the next frames run while the caller works on a mask or waits for a frame.
 
         Args:
             frames: Each as a call takes it. They are copied, so their source may use its buffers again.
             ahead: Frames under way at the same time. A mask comes out when so many frames have been taken after its own, or
-                the stream has ended.
+                the stream has ended, also by an error, which comes after the masks of the frames before it.
 
         Raises:
             InputError: As a call does, or ``ahead`` is less than 1.
@@ -107,14 +109,20 @@ class Segmenter:
         if ahead < 1:
             raise InputError(f'ahead={ahead}: at least 1 frame must be under way')
         pending: deque[Future[np.ndarray]] = deque()
+        ended: Exception | None = None
+        source = iter(frames)
         pool = ThreadPoolExecutor(ahead, 'segmenter')
         try:
-            for frame in frames:
-                pending.append(pool.submit(self, np.array(frame)))
-                if len(pending) > ahead:
+            while pending or ended is None:
+                while len(pending) <= ahead and ended is None:
+                    try:
+                        pending.append(pool.submit(self, np.array(next(source))))
+                    except Exception as error:  # the end, or whatever the source raises
+                        ended = error
+                if pending:
                     yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            if not isinstance(ended, StopIteration) and ended is not None:
+                raise ended
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -150,7 +158,10 @@ class Segmenter:
         """The outputs, run by run where the file takes another number of frames; the last run is filled up."""
         size = self.metadata.batch
         if size is None or size == len(frames):
-            return tuple(self._runtime(frames))
+            count, height, width, _ = frames.shape
+            # The smallest maps of a network vanish on frames of a few pixels; each library says so in its own way.
+            with named(f'the file cannot run on {count} frame(s) of {width}x{height}', RuntimeError, AssertionError):
+                return tuple(self._runtime(frames))
         parts = []
         for start in range(0, len(frames), size):
             part = frames[start : start + size]

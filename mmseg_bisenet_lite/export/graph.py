@@ -5,11 +5,12 @@ import math
 from collections.abc import Sequence
 
 import torch
-from mmcv.cnn import fuse_conv_bn
+from mmcv.cnn import ConvModule
 from mmseg.models import BaseSegmentor
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.segmentor import Normalise
@@ -75,7 +76,9 @@ class FrameToMask(nn.Module):
     ) -> None:
         super().__init__()
         _check(segmentor)
-        self.segmentor = fuse_conv_bn(copy.deepcopy(segmentor)).requires_grad_(False).to(dtype).eval()
+        self.segmentor = copy.deepcopy(segmentor)
+        fold_batch_norms(self.segmentor)
+        self.segmentor.requires_grad_(False).to(dtype).eval()
         self.normalise = Normalise(segmentor.cfg)
         self.dtype = dtype
         self.margin = margin
@@ -107,6 +110,25 @@ class FrameToMask(nn.Module):
         return (mask, margin) if self.margin else mask
 
 
+def fold_batch_norms(module: nn.Module) -> None:
+    """Fold each batch norm that follows a convolution into it, in place.
+
+    MMCV's ``fuse_conv_bn`` also folds those of networks that normalise before they convolve, DDRNet for one.
+    """
+    convolution: tuple[str, nn.Conv2d] | None = None
+    before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
+    for name, child in module.named_children():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            if convolution is not None and not before:
+                setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
+                setattr(module, name, nn.Identity())
+            convolution = None
+        elif isinstance(child, nn.Conv2d):
+            convolution = name, child
+        else:
+            fold_batch_norms(child)
+
+
 def _check(segmentor: BaseSegmentor) -> None:
     head = segmentor.decode_head
     if not isinstance(head, BaseDecodeHead) or type(head).predict_by_feat is not BaseDecodeHead.predict_by_feat:
@@ -115,6 +137,8 @@ def _check(segmentor: BaseSegmentor) -> None:
         raise InputError(
             f'num_classes={head.num_classes}, out_channels={head.out_channels}: the exported graph is for two classes'
         )
+    if head.out_channels == 1 and not 0 < head.threshold < 1:
+        raise InputError(f'threshold={head.threshold} is on the sigmoid of the score and must lie between 0 and 1')
     if segmentor.test_cfg.mode != 'whole':
         raise InputError(f'test_cfg.mode={segmentor.test_cfg.mode!r}: the exported graph takes the frame whole')
     if (segmentor.cfg.model.get('data_preprocessor') or {}).get('test_cfg'):

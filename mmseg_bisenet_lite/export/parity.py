@@ -105,7 +105,9 @@ class Parity:
         """Which limit is passed; ``None`` is good."""
         if self.agreement < LEAST_AGREEMENT.get(self.precision, 0.0):
             return f'{self.agreement:.3f} % of the pixels agree, at least {LEAST_AGREEMENT[self.precision]} % must'
-        if not self.lost <= MOST_LOST.get(self.precision, 100.0):  # NaN is no pass
+        if math.isnan(self.lost):
+            return 'no pixel of the frames has a label, so nothing was compared'
+        if self.lost > MOST_LOST.get(self.precision, 100.0):
             return f'{self.lost:.2f} points of mIoU are lost, at most {MOST_LOST[self.precision]} may be'
         return None
 

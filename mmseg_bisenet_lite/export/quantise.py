@@ -97,7 +97,8 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
                 activation_type=quantisation.QuantType.QInt8 if symmetric else quantisation.QuantType.QUInt8,
                 weight_type=quantisation.QuantType.QInt8,
                 nodes_to_exclude=[*spared, *upsampling],
-                extra_options=dict(ActivationSymmetric=symmetric),
+                # TensorRT quantises biases itself, and takes pairs around the weights.
+                extra_options=dict(ActivationSymmetric=symmetric, QuantizeBias=not symmetric, AddQDQPairToWeight=symmetric),
                 calibration_cache_path=cache,
             )
             return onnx.load(written)

@@ -88,6 +88,7 @@ def save(outcome: Outcome) -> list[Path]:
     with replacing(record) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
     if worst is None:
+        picture.unlink(missing_ok=True)  # of an earlier file
         return [markdown, record]
     with replacing(picture) as temporary:
         _worst_frame(*worst, outcome.metadata).savefig(temporary, format='png')

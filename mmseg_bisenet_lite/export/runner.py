@@ -98,17 +98,18 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
         progress: Is kept informed.
 
     Raises:
-        InputError: The config, the checkpoint or the frames are missing or do not fit. What concerns one file only, a library
-            that is missing say, becomes its failure, and the others are made.
+        InputError: The config, the checkpoint or the frames are missing or do not fit each other. What concerns one file only,
+            a library that is missing say, becomes its failure, and the others are made.
     """
     config = read_config(order.config)
     segmentor = load_segmentor(order.config, config, order.checkpoint)
+    meta = _dataset_meta(order.checkpoint, config)
     samples = samples_to_compare(order.frames, config, order.size)[: order.limit]
-    quantised = Samples('none', 0)
+    calibration = selection = None
     if 'int8' in order.precisions:
         quantised = samples_to_calibrate(order.frames, config, order.size)[:MOST_CALIBRATION]
-    split = round(len(quantised) * SELECTION_SHARE)
-    meta = _dataset_meta(order.checkpoint, config)
+        split = max(1, round(len(quantised) * SELECTION_SHARE))
+        selection, calibration = quantised[:split], quantised[split:] or quantised
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
@@ -121,7 +122,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
             progress(f'writing {name}, {precision}', number / (len(order.formats) * len(order.precisions)))
             metadata = _metadata(order, meta, precision)
             outcome = Outcome(order.out / file_name(order, name, precision), metadata, samples.source)
-            _write(outcome, name, Job(segmentor, metadata, quantised[split:], quantised[:split]), Path(folder), order.device)
+            _write(outcome, name, Job(segmentor, metadata, calibration, selection), Path(folder), order.device)
             outcomes.append(outcome)
         runnable = [(o.parity, o.predict) for o in outcomes if o.parity is not None and o.predict is not None]
         if runnable:
@@ -143,12 +144,20 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     """Classes and palette, as the checkpoint has them from its training, or else as the config's data set does.
 
     MMSegmentation's ``init_model`` would take those of some data set with as many classes.
+
+    Raises:
+        InputError: The two do not have the same classes, or these are not two.
     """
-    found = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {}).get('dataset_meta')
-    if found:
-        return found
-    dataset = config.val_dataloader.dataset
-    return {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
+    with named('the config names no val_dataloader with a data set', AttributeError, TypeError):
+        dataset = config.val_dataloader.dataset
+    expected = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
+    found = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {}).get('dataset_meta') or expected
+    if len(found['classes']) != 2 or tuple(found['classes']) != tuple(expected['classes']):
+        here, there = (', '.join(meta['classes']) for meta in (found, expected))
+        raise InputError(
+            f'{checkpoint}: it tells {here} apart, the data set of the config {there}: two classes, the same, are needed'
+        )
+    return found
 
 
 def _metadata(order: Order, dataset_meta: dict, precision: str) -> Metadata:
@@ -186,12 +195,17 @@ def _watched(samples: Samples, progress: Progress) -> Iterator[Sample]:
 
 
 def _publish(folder: Path, outcome: Outcome) -> None:
-    """Give the file its final name if it passes; if not, leave none there, not even an earlier one."""
+    """Give the file its final name if it passes; if the gate fails, leave none there, not even an earlier one.
+
+    What is loaded, the ``.xml`` of OpenVINO's two files, goes first and comes last, so that it never lies beside other weights.
+    """
     names = [outcome.file.name] + ([outcome.file.with_suffix('.bin').name] if outcome.file.suffix == '.xml' else [])
-    for name in reversed(names):  # the .xml last, which is what is loaded
-        final = outcome.file.with_name(name)
-        if outcome.failure is None:
-            (folder / name).replace(final)
-        else:
-            with suppress(FileNotFoundError):  # an earlier file is not lost, but is no longer taken for this one
-                final.replace(final.with_name(f'{name}.previous'))
+    if outcome.error is not None:
+        return
+    for name in names:
+        with suppress(FileNotFoundError):  # what was there is kept, but no longer taken for this one
+            outcome.file.with_name(name).replace(outcome.file.with_name(f'{name}.previous'))
+    if outcome.failure is None:
+        for name in reversed(names):
+            (folder / name).replace(outcome.file.with_name(name))
+            outcome.file.with_name(f'{name}.previous').unlink(missing_ok=True)

@@ -37,10 +37,11 @@ class Sample:
             return self
         height, width = self.frame.shape[:2]
         scale = max(size[0] / width, size[1] / height)
-        inner = round(size[0] / scale), round(size[1] / scale)  # (width, height) of what is kept
+        inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of what is kept
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
         kept = slice(top, top + inner[1]), slice(left, left + inner[0])
-        frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        with named(f'{self.name} cannot be resized to {size[0]}x{size[1]}', cv2.error):
+            frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(self.name, frame, label)
 
@@ -95,7 +96,8 @@ class DatasetSamples(Samples):
     """
 
     def __init__(self, config: Config, split: str, size: Size) -> None:
-        dataset = config[f'{split}_dataloader'].dataset
+        with named(f'the config names no {split}_dataloader with a data set', AttributeError, KeyError, TypeError):
+            dataset = config[f'{split}_dataloader'].dataset
         while 'pipeline' not in dataset and 'dataset' in dataset:  # repeated, or wrapped otherwise
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}

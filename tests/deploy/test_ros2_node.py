@@ -26,6 +26,10 @@ def test_frames_of_messages(padding):
     assert np.array_equal(ros2_node.frame_of(image(FRAME[..., ::-1], 'rgb8', padding)), FRAME)
     with pytest.raises(InputError, match='an image in mono8: bgr8 and rgb8 are understood'):
         ros2_node.frame_of(image(encoding='mono8'))
+    cut = image(padding=padding)
+    cut.data = cut.data[:-1]
+    with pytest.raises(InputError, match='it is not whole'):
+        ros2_node.frame_of(cut)
 
 
 def test_without_ros_it_says_so(monkeypatch):
@@ -41,19 +45,29 @@ def test_an_image_becomes_a_mask_with_its_header(monkeypatch):
     node = SimpleNamespace(
         declare_parameter=lambda name, default: None,
         get_parameter=lambda name: SimpleNamespace(value=parameters[name]),
-        create_publisher=lambda kind, topic, qos: events.append((topic, qos.depth)) or publisher,
-        create_subscription=lambda kind, topic, callback, qos: callbacks.append((topic, callback)),
-        get_logger=lambda: SimpleNamespace(info=events.append),
+        create_publisher=lambda kind, topic, qos: events.append((topic, qos.reliability)) or publisher,
+        create_subscription=lambda kind, topic, callback, qos: callbacks.append((topic, callback, qos.reliability)),
+        get_logger=lambda: SimpleNamespace(info=events.append, error=events.append),
         destroy_node=lambda: events.append('destroyed'),
     )
     rclpy = ModuleType('rclpy')
-    rclpy.init, rclpy.shutdown = lambda: None, lambda: events.append('shut down')
+    rclpy.init, rclpy.try_shutdown = lambda: None, lambda: events.append('shut down')
     rclpy.create_node = lambda name: node
-    rclpy.spin = lambda node: callbacks[0][1](image())
+
+    def spin(node):
+        callbacks[0][1](image(encoding='mono8'))  # is no reason to stop
+        callbacks[0][1](image())
+        raise KeyboardInterrupt
+
+    rclpy.spin = spin
     qos, messages = ModuleType('rclpy.qos'), ModuleType('sensor_msgs.msg')
-    qos.QoSProfile = lambda depth: SimpleNamespace(depth=depth)
+    executors = ModuleType('rclpy.executors')
+    executors.ExternalShutdownException = type('ExternalShutdownException', (Exception,), {})
+    qos.QoSProfile = lambda depth, reliability='reliable': SimpleNamespace(depth=depth, reliability=reliability)
+    qos.ReliabilityPolicy = SimpleNamespace(BEST_EFFORT='best effort')
     messages.Image = SimpleNamespace
-    for name, module in {'rclpy': rclpy, 'rclpy.qos': qos, 'sensor_msgs': ModuleType('sensor_msgs')}.items():
+    modules = {'rclpy': rclpy, 'rclpy.qos': qos, 'rclpy.executors': executors, 'sensor_msgs': ModuleType('sensor_msgs')}
+    for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, 'sensor_msgs.msg', messages)
     made = []
@@ -70,10 +84,11 @@ def test_an_image_becomes_a_mask_with_its_header(monkeypatch):
     monkeypatch.setattr(ros2_node, 'Segmenter', Segmenter)
     ros2_node.run()
     assert made == [(('a.onnx', None, None), dict(resize=True))]
-    assert callbacks[0][0] == 'image'
-    assert events[0] == ('mask', 1)
+    assert (callbacks[0][0], callbacks[0][2]) == ('image', 'best effort')
+    assert events[0] == ('mask', 'reliable')
     assert events[1] == 'a.onnx: formula, fp32'
-    mask = events[2]
+    assert events[2] == 'an image in mono8: bgr8 and rgb8 are understood'
+    mask = events[3]
     assert (mask.header, mask.encoding, mask.height, mask.width, mask.step) == ('header', 'mono8', 4, 6, 6)
     assert np.array_equal(np.frombuffer(mask.data, np.uint8).reshape(4, 6), FRAME[..., 0] > 127)
-    assert events[3:] == ['destroyed', 'shut down']
+    assert events[4:] == ['destroyed', 'shut down']

@@ -108,8 +108,9 @@ def test_a_file_of_somebody_else(tmp_path):
         ('torch', dict(device='nowhere'), "device='nowhere': "),
         ('openvino', dict(device='VPU'), "device='VPU': OpenVINO finds only .*CPU"),
         ('openvino', dict(precision='fp8'), "precision='fp8': OpenVINO computes in fp32, fp16, bf16"),
-        ('onnx', dict(threads=0), 'threads=0: this machine has'),
-        ('openvino', dict(threads=10**6), 'threads=1000000: this machine has'),
+        ('onnx', dict(threads=0), 'threads=0: give a whole number from 1 to '),
+        ('torch', dict(threads='2'), "threads='2': give a whole number"),
+        ('openvino', dict(threads=10**6), 'threads=1000000: give a whole number'),
     ],
 )
 def test_what_a_runtime_cannot_do(files, name, arguments, message):

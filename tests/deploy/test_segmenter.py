@@ -146,6 +146,17 @@ def test_a_source_may_use_its_buffer_again(make):
     assert [int(mask.mean()) for mask in make().stream(source())] == [1, 0, 1, 0]
 
 
+def test_an_error_of_the_source_comes_after_the_masks_before_it(make):
+    def source():
+        yield from (frames(4, 5) for _ in range(4))
+        raise OSError('the camera is gone')
+
+    masks = []
+    with pytest.raises(OSError, match='the camera is gone'):
+        masks.extend(make().stream(source()))
+    assert len(masks) == 4
+
+
 def test_an_error_in_a_stream_comes_out_and_a_stream_may_be_left(make):
     with pytest.raises(InputError, match='a frame is a uint8 array'):
         list(make().stream([[1]]))

@@ -54,6 +54,7 @@ class Context:
     def set_input_shape(self, name, shape):
         assert name == 'frames'
         self.shape = shape
+        return shape[0] < 16
 
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
@@ -97,6 +98,11 @@ def test_frames_go_in_and_masks_come_out(engine):
     assert np.array_equal(np.stack(list(segmenter.stream(frames))), frames[..., 0] > 127)
     del segmenter
     assert not gpu.memory
+
+
+def test_frames_that_the_engine_was_not_built_for(engine):
+    with pytest.raises(InputError, match=r'frames of shape \(16, 4, 6, 3\): the engine was not built for so many'):
+        Segmenter(engine[1])(np.zeros((16, 4, 6, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

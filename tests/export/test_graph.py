@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from mmseg_bisenet_lite.benchmark.candidates import frames_of
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.graph import FrameToMask, Upsample
+from mmseg_bisenet_lite.export.parity import mmseg_predictor
+from mmseg_bisenet_lite.peers import peer_config
 from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
 
 
@@ -105,6 +107,21 @@ def test_batch_norms_and_auxiliary_heads_are_gone_and_the_segmentor_is_left_alon
     after = segmentor.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
+
+
+@pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'stdc1', 'bisenetv2', 'fastscnn', 'bisenetv1-r18'])
+def test_mmsegmentations_own_networks(peer):
+    """DDRNet and PIDNet normalise before they convolve in places, where a batch norm cannot be folded."""
+    torch.manual_seed(0)
+    network = load_segmentor(peer, peer_config(peer), None)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    frame = frames_of((128, 64), 1)
+    expected = mmseg_predictor(network)(frame[0])  # inference_model would resize the frame, as these configs have it
+    mask = FrameToMask(network, size=(128, 64))(torch.from_numpy(frame))
+    assert (mask[0].numpy() != expected).mean() < 1e-3
 
 
 def test_what_cannot_be_exported_is_said(root, segmentor):

@@ -70,12 +70,13 @@ def test_a_gain_is_no_loss():
     assert found.failure is None
 
 
-def test_no_number_is_no_pass():
-    found = Parity('int8')
+@pytest.mark.parametrize('precision', ['fp32', 'int8'])
+def test_no_number_is_no_pass(precision):
+    found = Parity(precision)
     void = np.full((10, 100), 255, np.uint8)
     found.add(Sample('void', FRAME, void), np.zeros_like(void), np.zeros_like(void))
     assert math.isnan(found.lost)
-    assert found.failure is not None
+    assert 'nothing was compared' in found.failure
 
 
 def test_without_ground_truth_every_differing_pixel_is_a_loss():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.runner import Order, _dataset_meta, file_name
 from mmseg_bisenet_lite.segmentor import read_config
 
@@ -27,9 +28,18 @@ def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, sma
     named = dict(classes=('road', 'tram'), palette=[[1, 2, 3], [4, 5, 6]])
     torch.save(dict(state_dict={}, meta=dict(dataset_meta=named)), tmp_path / 'named.pth')
     torch.save(dict(state_dict={}), tmp_path / 'bare.pth')
-    assert _dataset_meta(str(tmp_path / 'named.pth'), config) == named
+    with pytest.raises(InputError, match=r'named\.pth: it tells road, tram apart, the config background, vehicle: '):
+        _dataset_meta(str(tmp_path / 'named.pth'), config)
     assert _dataset_meta(str(tmp_path / 'bare.pth'), config)['classes'] == ('background', 'vehicle')
     config.val_dataloader.dataset.metainfo = dict(classes=('rest', 'vehicle'))
     found = _dataset_meta(str(tmp_path / 'bare.pth'), config)
     assert found['classes'] == ('rest', 'vehicle')
     assert len(found['palette']) == 2
+    config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram'))
+    assert _dataset_meta(str(tmp_path / 'named.pth'), config) == named
+    config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram', 'car'))
+    with pytest.raises(InputError, match='two classes, the same, are needed'):
+        _dataset_meta(str(tmp_path / 'bare.pth'), config)
+    config.val_dataloader = None
+    with pytest.raises(InputError, match='the config names no val_dataloader with a data set'):
+        _dataset_meta(str(tmp_path / 'bare.pth'), config)

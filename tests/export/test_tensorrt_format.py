@@ -73,7 +73,8 @@ def test_the_graphs_own_types_say_what_is_computed_in_what(told, segmentor, meta
     weights = {weight.name: weight.data_type for weight in told.model.graph.initializer}
     kinds = {weights[node.input[1]] for node in told.model.graph.node if node.op_type == 'Conv'}
     assert kinds == {getattr(onnx.TensorProto, kind)}
-    # TensorRT gives uint8 only from a floating-point number.
+    # TensorRT turns uint8 into floating-point numbers before anything else, and gives it from nothing else.
+    assert [node.op_type for node in told.model.graph.node if 'frames' in node.input] == ['Cast']
     producers = {output: node for node in told.model.graph.node for output in node.output}
     assert producers['mask'].op_type == 'Cast'
     assert producers[producers['mask'].input[0]].op_type == 'Cast'
@@ -86,6 +87,9 @@ def test_int8_is_symmetric(told, segmentor, metadata, tmp_path, monkeypatch):
     zeros = [weights[node.input[2]] for node in told.model.graph.node if node.op_type == 'QuantizeLinear']
     assert zeros
     assert all(zero.dtype == 'int8' and not zero.any() for zero in zeros)
+    # Its parser takes no int32, which biases would be.
+    kinds = {weights[node.input[2]].dtype.name for node in told.model.graph.node if node.op_type == 'DequantizeLinear'}
+    assert kinds == {'int8'}
 
 
 @pytest.fixture

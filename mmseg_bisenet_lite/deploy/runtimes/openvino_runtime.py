@@ -34,7 +34,8 @@ class OpenvinoRuntime:
         capabilities = core.get_property(device, 'OPTIMIZATION_CAPABILITIES')
         # Always said: by itself OpenVINO computes in less than the file's precision where that is faster.
         own = self.metadata.precision
-        rest = 'bf16' if 'BF16' in capabilities else 'fp32'  # of what is not int8 in such a file
+        # What is not int8 in such a file: as it was compared with MMSegmentation, or more exact.
+        rest = self.metadata.rest if self.metadata.rest and PRECISIONS[self.metadata.rest][1] in capabilities else 'fp32'
         wanted = precision or (rest if own == 'int8' else own)
         if wanted not in PRECISIONS:
             raise InputError(

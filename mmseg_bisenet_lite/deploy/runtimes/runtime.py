@@ -55,8 +55,9 @@ def load_runtime(file: Path, device: str | None, threads: int | None, precision:
         raise InputError(f'{file}: not an exported file; those end in {", ".join(SUFFIXES)}')
     if not file.is_file():
         raise InputError(f'{file}: there is no such file')
-    if threads is not None and not 1 <= threads <= (os.cpu_count() or 1):
-        raise InputError(f'threads={threads}: this machine has {os.cpu_count()} cores')
+    cores = os.cpu_count() or 1
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
+        raise InputError(f'threads={threads!r}: give a whole number from 1 to {cores}, the cores of this machine')
     module = import_module(f'mmseg_bisenet_lite.deploy.runtimes.{SUFFIXES[file.suffix]}')
     runtime: Runtime = module.load(file, device, threads, precision)
     return runtime

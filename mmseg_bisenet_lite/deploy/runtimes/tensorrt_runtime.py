@@ -58,15 +58,18 @@ class _Context:
     def __init__(self, engine: Any, cuda: 'Cuda', device: int) -> None:
         self._cuda = cuda
         cuda.call('cudaSetDevice', device)  # a setting of the thread
-        self._context = engine.create_execution_context()
-        self._stream = cuda.call('cudaStreamCreate')
         self._memory: dict[str, tuple[int, int]] = {}  # of each tensor: address, bytes
+        self._stream = cuda.call('cudaStreamCreate')
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise InputError('TensorRT could not make a context: too little memory on the GPU? See its messages above')
 
     def run(self, frames: np.ndarray, outputs: dict[str, np.ndarray]) -> None:
         """Copy in, run, copy out, wait."""
         cuda, stream = self._cuda, self._stream
         to_device, to_host = cuda.enum('cudaMemcpyKind', 'HostToDevice'), cuda.enum('cudaMemcpyKind', 'DeviceToHost')
-        self._context.set_input_shape(FRAMES, frames.shape)
+        if not self._context.set_input_shape(FRAMES, frames.shape):
+            raise InputError(f'frames of shape {frames.shape}: the engine was not built for so many, or for such a size')
         for name, array in {FRAMES: frames, **outputs}.items():
             self._context.set_tensor_address(name, self._address(name, array.nbytes))
         cuda.call('cudaMemcpyAsync', self._memory[FRAMES][0], frames.ctypes.data, frames.nbytes, to_device, stream)

@@ -7,11 +7,13 @@ import torch
 
 from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, MARGIN, MASK
+from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_onnx
 from mmseg_bisenet_lite.export.quiet import quiet
 
-OPSET = 18  # the first in which resizing and padding mean what they mean today
+# The first in which resizing and padding mean what they mean today; and the first with convolutions in bfloat16.
+OPSET, OPSET_BF16 = 18, 22
 INSTALL = 'onnx onnxscript onnxruntime'
 
 
@@ -28,6 +30,8 @@ def write(job: Job, file: Path) -> list[str]:
     Raises:
         InputError: A library is missing, or the format has no such precision.
     """
+    if job.metadata.precision == 'bf16':
+        raise InputError('ONNX Runtime has no bf16 for networks like this; openvino, tensorrt and torch have it')
     model = build(job)
     kept: list[str] = []
     if job.metadata.precision == 'int8':
@@ -47,7 +51,7 @@ def build(job: Job) -> Any:
             dynamo=True,
             input_names=[FRAMES],
             output_names=outputs,
-            opset_version=OPSET,
+            opset_version=OPSET_BF16 if job.metadata.precision == 'bf16' else OPSET,
             optimize=True,
             verbose=False,
         )

@@ -1,6 +1,7 @@
 """``.xml`` and ``.bin``: OpenVINO."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from mmseg_bisenet_lite.deploy.library import need
@@ -17,10 +18,14 @@ def write(job: Job, file: Path) -> list[str]:
     a word in the metadata, which the Segmenter passes on.
     """
     openvino = need('openvino', 'openvino')
-    model = openvino.Core().read_model(io.BytesIO(build(job).SerializeToString()))
+    core = openvino.Core()
+    model = core.read_model(io.BytesIO(build(job).SerializeToString()))
     kept: list[str] = []
-    if job.metadata.precision == 'int8':
+    metadata = job.metadata
+    if metadata.precision == 'int8':
         model, kept = quantise_openvino(model, job)
-    model.set_rt_info(job.metadata.to_json(), KEY)
-    openvino.save_model(model, file, compress_to_fp16=job.metadata.precision == 'fp16')
+        has_bf16 = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+        metadata = replace(metadata, rest='bf16' if has_bf16 else 'fp32')
+    model.set_rt_info(metadata.to_json(), KEY)
+    openvino.save_model(model, file, compress_to_fp16=metadata.precision == 'fp16')
     return kept
