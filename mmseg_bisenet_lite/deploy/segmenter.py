@@ -109,21 +109,24 @@ class Segmenter:
         if ahead < 1:
             raise InputError(f'ahead={ahead}: at least 1 frame must be under way')
         pending: deque[Future[np.ndarray]] = deque()
-        ended: Exception | None = None
+        ended, failure = False, None
         source = iter(frames)
         pool = ThreadPoolExecutor(ahead, 'segmenter')
         try:
-            while pending or ended is None:
-                while len(pending) <= ahead and ended is None:
+            while pending or not ended:
+                while len(pending) <= ahead and not ended:
                     try:
                         pending.append(pool.submit(self, np.array(next(source))))
-                    except Exception as error:  # the end, or whatever the source raises
-                        ended = error
+                    except StopIteration:
+                        ended = True
+                    except Exception as error:  # whatever the source raises
+                        ended, failure = True, error
                 if pending:
                     yield pending.popleft().result()
-            if not isinstance(ended, StopIteration) and ended is not None:
-                raise ended
+            if failure is not None:
+                raise failure
         finally:
+            failure = None  # its trace refers to this frame, and this frame to the file
             pool.shutdown(cancel_futures=True)
 
     def _run(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:

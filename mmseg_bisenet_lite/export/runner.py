@@ -155,7 +155,7 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     if len(found['classes']) != 2 or tuple(found['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (found, expected))
         raise InputError(
-            f'{checkpoint}: it tells {here} apart, the data set of the config {there}: two classes, the same, are needed'
+            f'{checkpoint}: it tells {here} apart, the config {there}: two classes, the same on both sides, are needed'
         )
     return found
 

@@ -38,7 +38,7 @@ def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, sma
     config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram'))
     assert _dataset_meta(str(tmp_path / 'named.pth'), config) == named
     config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram', 'car'))
-    with pytest.raises(InputError, match='two classes, the same, are needed'):
+    with pytest.raises(InputError, match='two classes, the same on both sides, are needed'):
         _dataset_meta(str(tmp_path / 'bare.pth'), config)
     config.val_dataloader = None
     with pytest.raises(InputError, match='the config names no val_dataloader with a data set'):
