@@ -1,8 +1,10 @@
 """OpenVINO."""
 
+import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,16 +16,28 @@ from mmseg_bisenet_lite.errors import InputError, named
 PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16', 'BF16')}
 
 
+@functools.cache
+def the_core() -> Any:
+    """OpenVINO's ``Core``, one for as long as the process lives.
+
+    On CPUs with AMX each one gives the process a signal stack and takes it away when it goes. Of several that do not go in the
+    reverse order of their coming, the process keeps one that is no longer there, and the next signal, that a child has
+    ended for example, kills it (seen with OpenVINO 2026.4).
+
+    Source: https://github.com/openvinotoolkit/openvino/pull/11894
+    """
+    return need('openvino', 'openvino').Core()
+
+
 class OpenvinoRuntime:
     """An ``.xml`` file and its ``.bin`` in OpenVINO; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`."""
 
     name = 'openvino'
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        library = need('openvino', 'openvino')
+        core = the_core()
         if not file.with_suffix('.bin').is_file():
             raise InputError(f'{file}: its weights, {file.with_suffix(".bin").name}, are not beside it')
-        core = library.Core()
         device = device.upper() if device else 'CPU'
         if device not in core.available_devices and f'{device}.0' not in core.available_devices:
             raise InputError(f'device={device!r}: OpenVINO finds only {", ".join(core.available_devices)} here')

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import KEY
+from mmseg_bisenet_lite.deploy.runtimes.openvino_runtime import the_core
 from mmseg_bisenet_lite.export.formats.onnx_format import build
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_openvino
@@ -18,7 +19,7 @@ def write(job: Job, file: Path) -> list[str]:
     a word in the metadata, which the Segmenter passes on.
     """
     openvino = need('openvino', 'openvino')
-    core = openvino.Core()
+    core = the_core()
     model = core.read_model(io.BytesIO(build(job).SerializeToString()))
     kept: list[str] = []
     metadata = job.metadata
