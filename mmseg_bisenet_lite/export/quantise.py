@@ -15,6 +15,7 @@ from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Overlap, Predictor, mmseg_predictor
 from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Sample, Samples
+from mmseg_bisenet_lite.signal_stack import kept_signal_stack
 
 # Points of mIoU that the frames of the selection may lose. The gate, on other frames, allows a little more.
 MOST_LOST = 0.3
@@ -40,7 +41,7 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
         # NNCF asks for one frame at a time when it ranks the layers, and for all to see whether it is enough.
         return _score(lambda frame: compiled(_batch(frame, job))[0][0], samples), None
 
-    with quiet():
+    with quiet(), kept_signal_stack():
         quantised = nncf.quantize_with_accuracy_control(
             model,
             calibration_dataset=nncf.Dataset([_batch(sample.frame, job) for sample in calibration]),

@@ -18,14 +18,7 @@ PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16',
 
 @functools.cache
 def the_core() -> Any:
-    """OpenVINO's ``Core``, one for as long as the process lives.
-
-    On CPUs with AMX each one gives the process a signal stack and takes it away when it goes. Of several that do not go in the
-    reverse order of their coming, the process keeps one that is no longer there, and the next signal, that a child has
-    ended for example, kills it (seen with OpenVINO 2026.4).
-
-    Source: https://github.com/openvinotoolkit/openvino/pull/11894
-    """
+    """OpenVINO's ``Core``, one for as long as the process lives: see :mod:`mmseg_bisenet_lite.signal_stack` for several."""
     return need('openvino', 'openvino').Core()
 
 
