@@ -125,13 +125,10 @@ def test_layers_that_hurt_stay_in_higher_precision(fp32, write, samples, monkeyp
     once = nncf.AdvancedAccuracyRestorerParameters(max_num_iterations=1)  # for the test's sake: it could go on
     whole = nncf.quantize_with_accuracy_control
     monkeypatch.setattr(nncf, 'quantize_with_accuracy_control', partial(whole, advanced_accuracy_restorer_parameters=once))
-    counts = []
-    for most_lost in (100.0, 1.0):
-        monkeypatch.setattr(quantise, 'MOST_LOST', most_lost)
-        file, spared = write('openvino', 'int8', source='renders')
-        assert np.isfinite(margins(Segmenter(file), samples)).all()
-        counts.append(len(spared))
-    assert 0 == counts[0] < counts[1] <= len(convolutions(fp32['onnx']))
+    monkeypatch.setattr(quantise, 'MOST_LOST', 1.0)
+    file, spared = write('openvino', 'int8', source='renders')
+    assert np.isfinite(margins(Segmenter(file), samples)).all()
+    assert 0 < len(spared) <= len(convolutions(fp32['onnx']))
 
 
 def test_onnx_runtime_spares_the_layers_that_were_chosen(fp32, write, monkeypatch):

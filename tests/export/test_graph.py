@@ -109,7 +109,7 @@ def test_batch_norms_and_auxiliary_heads_are_gone_and_the_segmentor_is_left_alon
     assert all(torch.equal(value, after[key]) for key, value in before.items())
 
 
-@pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'stdc1', 'bisenetv2', 'fastscnn', 'bisenetv1-r18'])
+@pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'bisenetv1-r18'])
 def test_mmsegmentations_own_networks(peer):
     """DDRNet and PIDNet normalise before they convolve in places, where a batch norm cannot be folded."""
     torch.manual_seed(0)
