@@ -40,4 +40,4 @@ def test_a_process_survives_several_cores_and_a_child():
         'subprocess.run(["true"], check=True); print("alive")\n'
     )
     done = subprocess.run([sys.executable, '-X', 'faulthandler', '-c', code], capture_output=True, text=True)
-    assert done.stdout.strip() == 'alive', done.returncode
+    assert done.stdout.split()[-1:] == ['alive'], done.returncode  # onedl prints a line before it
