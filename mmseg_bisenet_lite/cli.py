@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.errors import InputError
 
@@ -44,6 +47,15 @@ def need_host() -> None:
     problem = compat.host_problem()
     if problem:
         raise InputError(problem)
+
+
+@contextmanager
+def progress_bar(first: str) -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error while something lasts: yields what is told its label and the share that is done, 0 to 1."""
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(first, total=1.0)
+        yield lambda what, done: progress.update(task, description=what, completed=done)
 
 
 def size(text: str) -> tuple[int, int]:

@@ -8,11 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from mmseg_bisenet_lite import malloc
-from mmseg_bisenet_lite.cli import count, need_host, number, number_of_name, one_line_errors, output_file, size, some_of
+from mmseg_bisenet_lite.cli import (
+    count,
+    need_host,
+    number,
+    number_of_name,
+    one_line_errors,
+    output_file,
+    progress_bar,
+    size,
+    some_of,
+)
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.files import replacing
 
@@ -117,13 +124,7 @@ def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
         raise InputError('--exported: files go from frame to mask; add --scope frame')
     exported = benchmark.find_exported(args.exported, models, args.sizes, settings.device)
     plan = benchmark.Plan(seconds=args.seconds, half_width=args.half_width)
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task('starting', total=1.0)
-
-        def show(what: str, done: float) -> None:
-            progress.update(task, description=what, completed=done)
-
+    with progress_bar('starting') as show:
         for results in benchmark.run(models, args.sizes, settings, plan, show, exported):
             benchmark.with_accuracy(results.rows, dict(args.accuracy))
             if args.json:

@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, size, some_of
+from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, progress_bar, size, some_of
 
 if TYPE_CHECKING:
     from mmseg_bisenet_lite.export import Outcome
@@ -24,9 +21,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', metavar='CONFIG')
     parser.add_argument('checkpoint', metavar='CHECKPOINT')
     add = parser.add_argument_group('the files').add_argument
-    some = {'metavar': 'NAME,...', 'default': None}
-    add('--format', type=some_of(FORMATS), **{**some, 'default': ['onnx']}, help=f'{", ".join(FORMATS)} (default: onnx)')
-    add('--precision', type=some_of(DTYPES), **{**some, 'default': ['fp32']}, help=f'{", ".join(DTYPES)} (default: fp32)')
+    for option, names, default in (('--format', FORMATS, 'onnx'), ('--precision', DTYPES, 'fp32')):
+        what = f'{", ".join(names)} (default: {default})'
+        add(option, type=some_of(names), default=[default], metavar='NAME,...', help=what)
     add(
         '--size',
         type=lambda text: None if text == 'dynamic' else size(text),
@@ -73,10 +70,8 @@ def run(args: argparse.Namespace) -> list[Outcome]:
         limit=args.limit,
         device=args.device,
     )
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task('loading', total=1.0)
-        return export(order, lambda what, done: progress.update(task, description=what, completed=done))
+    with progress_bar('loading') as show:
+        return export(order, show)
 
 
 def main() -> None:

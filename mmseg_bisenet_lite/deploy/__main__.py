@@ -9,10 +9,9 @@ import numpy as np
 
 from mmseg_bisenet_lite.cli import one_line_errors, positive
 from mmseg_bisenet_lite.deploy import Segmenter, paint
+from mmseg_bisenet_lite.deploy.images import is_image, read_image
 from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.errors import InputError, named
-
-IMAGES = ('.bmp', '.jpeg', '.jpg', '.png')
 
 
 def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -21,21 +20,16 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
     Raises:
         InputError: There is no such thing, or it cannot be read.
     """
-    cv2 = need('cv2', 'opencv-python-headless')
     path = Path(source)
-    if path.is_dir() or path.suffix.lower() in IMAGES:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    if path.is_dir() or is_image(path):
+        files = sorted(filter(is_image, path.iterdir())) if path.is_dir() else [path]
         if not files:
             raise InputError(f'{source}: there are no images in this folder')
-        for file in files:
-            frame = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
-            if frame is None:
-                raise InputError(f'{file}: not a readable image')
-            yield file.name, frame
+        yield from ((file.name, read_image(file)) for file in files)
         return
     if not source.isdecimal() and not path.is_file():
         raise InputError(f'{source}: neither an image, a folder, a video nor the number of a camera')
-    video = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    video = need('cv2', 'opencv-python-headless').VideoCapture(int(source) if source.isdecimal() else source)
     if not video.isOpened():
         raise InputError(f'{source}: OpenCV can open neither a video nor a camera of that name')
     try:

@@ -161,16 +161,19 @@ class Segmenter:
         """The outputs, run by run where the file takes another number of frames; the last run is filled up."""
         size = self.metadata.batch
         if size is None or size == len(frames):
-            count, height, width, _ = frames.shape
-            # The smallest maps of a network vanish on frames of a few pixels; each library says so in its own way.
-            with named(f'the file cannot run on {count} frame(s) of {width}x{height}', RuntimeError, AssertionError):
-                return tuple(self._runtime(frames))
+            return self._in_one(frames)
         parts = []
         for start in range(0, len(frames), size):
             part = frames[start : start + size]
             filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            parts.append([output[: len(part)] for output in self._runtime(filled)])
+            parts.append([output[: len(part)] for output in self._in_one(filled)])
         return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+
+    def _in_one(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
+        count, height, width, _ = frames.shape
+        # The smallest maps of a network vanish on frames of a few pixels; each library says so in its own way.
+        with named(f'the file cannot run on {count} frame(s) of {width}x{height}', RuntimeError, AssertionError):
+            return tuple(self._runtime(frames))
 
 
 def _resized(arrays: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:

@@ -27,5 +27,5 @@ def capture(graph: nn.Module, size: tuple[int, int] | None, batch: int | None) -
     for node in program.graph.nodes:
         for origin in _ORIGINS:
             node.meta.pop(origin, None)
-    program._guards_code.clear()  # Python to be evaluated by whoever loads it; the sizes are the Segmenter's to check
+    program._guards_code.clear()  # Python, to be evaluated by whoever loads it, about sizes that the network refuses itself
     return program

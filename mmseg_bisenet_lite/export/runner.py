@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -103,7 +103,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     """
     config = read_config(order.config)
     segmentor = load_segmentor(order.config, config, order.checkpoint)
-    meta = _dataset_meta(order.checkpoint, config)
+    metadata = _metadata(order, _dataset_meta(order.checkpoint, config))
     samples = samples_to_compare(order.frames, config, order.size)[: order.limit]
     calibration = selection = None
     if 'int8' in order.precisions:
@@ -120,9 +120,9 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     with temporary as folder:
         for number, (name, precision) in enumerate((n, p) for n in order.formats for p in order.precisions):
             progress(f'writing {name}, {precision}', number / (len(order.formats) * len(order.precisions)))
-            metadata = _metadata(order, meta, precision)
-            outcome = Outcome(order.out / file_name(order, name, precision), metadata, samples.source)
-            _write(outcome, name, Job(segmentor, metadata, calibration, selection), Path(folder), order.device)
+            own = replace(metadata, precision=precision)
+            outcome = Outcome(order.out / file_name(order, name, precision), own, samples.source)
+            _write(outcome, name, Job(segmentor, own, calibration, selection), Path(folder), order.device)
             outcomes.append(outcome)
         runnable = [(o.parity, o.predict) for o in outcomes if o.parity is not None and o.predict is not None]
         if runnable:
@@ -160,13 +160,13 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     return found
 
 
-def _metadata(order: Order, dataset_meta: dict, precision: str) -> Metadata:
+def _metadata(order: Order, dataset_meta: dict) -> Metadata:
     return Metadata(
         classes=tuple(dataset_meta['classes']),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in dataset_meta['palette']),
         size=order.size,
         batch=order.batch,
-        precision=precision,
+        precision='fp32',
         margin=order.margin,
         config=Path(order.config).name,
         commit=commit(),
@@ -184,6 +184,7 @@ def _write(outcome: Outcome, name: str, job: Job, folder: Path, device: str | No
     except InputError as error:
         outcome.error = error.line.replace(str(temporary), temporary.name)
         return
+    outcome.metadata = segmenter.metadata  # as the file has it, with what the rest of an int8 file runs in
     outcome.runtime, outcome.predict = f'{segmenter.runtime}, {segmenter.precision}', segmenter
     outcome.parity = Parity(job.metadata.precision)
 

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.toy import render_scene
+from mmseg_bisenet_lite.deploy.images import is_image, read_image
 from mmseg_bisenet_lite.errors import InputError, named
 
 Size = tuple[int, int] | None  # (width, height); None leaves every frame as it is
@@ -127,7 +128,7 @@ class FolderSamples(Samples):
     """
 
     def __init__(self, folder: Path, size: Size) -> None:
-        self.files = sorted(file for file in folder.rglob('*') if file.suffix.lower() in ('.bmp', '.jpeg', '.jpg', '.png'))
+        self.files = sorted(filter(is_image, folder.rglob('*')))
         if not self.files:
             raise InputError(f'--frames {folder}: there is no folder of that name with .png, .jpg or .bmp images')
         super().__init__(f'{folder.name}/', len(self.files))
@@ -136,10 +137,7 @@ class FolderSamples(Samples):
     def read(self, index: int) -> Sample:
         """See :class:`Samples`."""
         file = self.files[index]
-        frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if frame is None:
-            raise InputError(f'{file}: not a readable image, or a truncated one')
-        return Sample(file.name, frame, None).resized(self.size)
+        return Sample(file.name, read_image(file), None).resized(self.size)
 
 
 class RenderedSamples(Samples):

@@ -104,10 +104,7 @@ def _code(graph: Any) -> Iterator[str]:
                 yield f'it would evaluate {value}'
             elif key in ('in_spec', 'out_spec') and not _plain_signature(json.loads(value)[1]):
                 yield f'it would import what {key} names'
-            elif (
-                key in ('guards_code', 'metadata', 'treespec_namedtuple_fields', 'as_operator', 'as_custom_obj', 'as_graph')
-                and value
-            ):
+            elif key in _NEVER and value:
                 yield f'it holds {key}, which no export of ours does'
             yield from _code(value)
 

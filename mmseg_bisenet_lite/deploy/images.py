@@ -1,0 +1,28 @@
+"""Frames from image files."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.library import need
+from mmseg_bisenet_lite.errors import InputError
+
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png')
+
+
+def is_image(file: Path) -> bool:
+    """Whether its name is that of an image."""
+    return file.suffix.lower() in SUFFIXES
+
+
+def read_image(file: Path) -> np.ndarray:
+    """(height, width, 3), uint8, BGR.
+
+    Raises:
+        InputError: It is not there, or not a readable image.
+    """
+    cv2 = need('cv2', 'opencv-python-headless')
+    frame = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
+    if frame is None:
+        raise InputError(f'{file}: not a readable image, or a truncated one')
+    return frame
