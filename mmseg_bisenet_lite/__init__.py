@@ -17,6 +17,9 @@ if compat.host_problem() is None:
         CityscapesBinaryDataset,
         CityscapesHumanDataset,
         CityscapesVehicleDataset,
+        FastPhotoMetricDistortion,
+        RandomResizeCropFlip,
+        SeededInfiniteSampler,
     )
     from mmseg_bisenet_lite.hooks import StrictCheckpointHook
     from mmseg_bisenet_lite.models import (
@@ -27,8 +30,10 @@ if compat.host_problem() is None:
         LiteVGG,
         binary_hinge_loss,
     )
+    from mmseg_bisenet_lite.optim_wrapper import AutoAmpOptimWrapper
 
 __all__ = [
+    'AutoAmpOptimWrapper',
     'BiSeNetLite',
     'BinaryHingeHead',
     'BinaryHingeLoss',
@@ -39,7 +44,10 @@ __all__ = [
     'CityscapesHumanDataset',
     'CityscapesVehicleDataset',
     'ExportedSegmentor',
+    'FastPhotoMetricDistortion',
     'LiteVGG',
+    'RandomResizeCropFlip',
+    'SeededInfiniteSampler',
     'StrictCheckpointHook',
     'binary_hinge_loss',
 ]

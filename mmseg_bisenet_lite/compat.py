@@ -9,6 +9,7 @@ import functools
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import pickle
 import re
@@ -347,6 +348,63 @@ def _average_probabilities_once() -> bool:
     return True
 
 
+# --- resumed runs ----------------------------------------------------------------------------------------------------
+
+
+def _resume_without_replay() -> bool:
+    from mmengine.runner import Runner, loops
+
+    resume = Runner.resume
+
+    def resume_with_seed(self: Any, *args: Any, **kwargs: Any) -> None:
+        begun_with = self.seed
+        resume(self, *args, **kwargs)
+        sampler = self.train_loop.dataloader.sampler
+        if getattr(sampler, 'seed', None) == begun_with:  # and not one of its own
+            sampler.seed = self.seed
+            if hasattr(sampler, '_indices_of_rank'):
+                sampler.indices = sampler._indices_of_rank()
+
+    Runner.resume = resume_with_seed
+    if not hasattr(loops._InfiniteDataloaderIterator, 'skip_iter'):  # onedl's goes on where the run ended
+        _skip_seen_batches(loops)
+    return True
+
+
+def _skip_seen_batches(loops: Any) -> None:
+    from mmengine.dataset import InfiniteSampler
+
+    class LateIterator(loops._InfiniteDataloaderIterator):
+        """Starts no worker before the first batch is asked for, and counts off batches that were seen without loading them."""
+
+        def __init__(self, dataloader: Any) -> None:
+            self._dataloader, self._iterator, self._epoch, self.seen = dataloader, None, 0, 0
+
+        def __next__(self) -> Any:
+            if self.seen:
+                self.seen -= 1
+                return None
+            if self._iterator is None:
+                self._iterator = iter(self._dataloader)
+            return super().__next__()
+
+    run = loops.IterBasedTrainLoop.run
+
+    def run_from_there(self: Any) -> Any:
+        sampler, batch_size = self.dataloader.sampler, self.dataloader.batch_size
+        if self._iter and batch_size and (hasattr(sampler, 'skip') or isinstance(sampler, InfiniteSampler)):
+            seen = self._iter * batch_size
+            if hasattr(sampler, 'skip'):
+                sampler.skip(seen)
+            else:
+                next(itertools.islice(sampler.indices, seen, seen), None)
+            self.dataloader_iterator.seen = self._iter
+        return run(self)
+
+    loops._InfiniteDataloaderIterator = LateIterator
+    loops.IterBasedTrainLoop.run = run_from_there
+
+
 FIXES = (
     Fix(
         'compiled-ops',
@@ -379,6 +437,13 @@ FIXES = (
         'mmengine writes checkpoints under their final names, so a killed run leaves half a file there',
         'mmengine writes to a temporary name and renames',
         _write_atomically,
+    ),
+    Fix(
+        'resume-without-replay',
+        'a resumed run of mmengine 0.10.7 loads every batch that it has seen, to throw it away; on both hosts the order of the '
+        'data is that of a new seed',
+        'mmengine advances the sampler, with the seed of the checkpoint',
+        _resume_without_replay,
     ),
     Fix(
         'amp-on-cpu',

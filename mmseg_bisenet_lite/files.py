@@ -6,9 +6,14 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` to write to; what was written takes ``path``'s name, unless writing failed."""
-    temporary = Path(f'{path}.tmp')
+def replacing(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
+    """A temporary name beside ``path`` to write to; what was written takes ``path``'s name, unless writing failed.
+
+    Args:
+        path: The final name.
+        suffix: What the temporary name has in addition; several processes that may write the same file each need their own.
+    """
+    temporary = Path(f'{path}{suffix}')
     try:
         yield temporary
         temporary.replace(path)

@@ -1,7 +1,7 @@
 """The speed benchmark: models timed side by side, with intervals, the device's limits and the paper's figures beside them."""
 
 from mmseg_bisenet_lite.benchmark.candidates import Settings
-from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, find_device
+from mmseg_bisenet_lite.benchmark.devices import find_device
 from mmseg_bisenet_lite.benchmark.engines import ENGINES, INFERENCE_MODEL, find_exported
 from mmseg_bisenet_lite.benchmark.measure import Plan
 from mmseg_bisenet_lite.benchmark.models import load_models, numbered
@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report
 from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.runner import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
+from mmseg_bisenet_lite.precision import PRECISIONS
 
 __all__ = [
     'ENGINES',

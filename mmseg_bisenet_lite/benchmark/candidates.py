@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, set_tf32
+from mmseg_bisenet_lite.benchmark.devices import set_tf32
 from mmseg_bisenet_lite.benchmark.engines import ENGINES, INFERENCE_MODEL, Exported, inference_model_call
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.benchmark.memory import peak_bytes
@@ -18,6 +18,7 @@ from mmseg_bisenet_lite.benchmark.roofline import Operation, operations
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES, Frame, Predict, decide
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.precision import PRECISIONS
 
 # In single precision no setting may change the decision of more than this share of the pixels.
 MOST_CHANGED = 0.01

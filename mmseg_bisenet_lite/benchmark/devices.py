@@ -1,40 +1,17 @@
 """What a device can do, how calls are timed on it, and what it is called."""
 
 import contextlib
-import functools
 import os
 import platform
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from mmseg_bisenet_lite.benchmark.measure import Call, Clock, HostClock
 from mmseg_bisenet_lite.errors import InputError
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How numbers are held and multiplied.
-
-    Attributes:
-        dtype: Of the weights and of every map between the layers.
-        tf32: Whether NVIDIA's tensor cores may round the factors of float32 products to 10 bits, PyTorch's default for
-            convolutions. ``fp32`` does not, as the paper's devices could not.
-    """
-
-    dtype: torch.dtype
-    tf32: bool = False
-
-
-PRECISIONS = {
-    'fp32': Precision(torch.float32),
-    'tf32': Precision(torch.float32, tf32=True),
-    'bf16': Precision(torch.bfloat16),
-    'fp16': Precision(torch.float16),
-}
+from mmseg_bisenet_lite.precision import has_arithmetic
 
 
 class EventClock:
@@ -115,30 +92,8 @@ def usable_cores() -> int:
 
 def check_precision(device: torch.device, name: str) -> None:
     """Raise an :class:`InputError` if the device has no arithmetic of this precision: emulation would only mislead."""
-    if not _supports(device, name):
+    if not has_arithmetic(device, name):
         raise InputError(f'--precision {name}: {device_name(device)} ({device.type}) has no such arithmetic')
-
-
-@functools.cache
-def _supports(device: torch.device, name: str) -> bool:
-    if name == 'fp32':
-        return True
-    if name == 'tf32':
-        return device.type == 'cuda' and torch.version.cuda is not None and torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == 'cuda':
-        return name == 'fp16' or torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == 'cpu':
-        # oneDNN's own word, which for bfloat16 on x86 is also yes where it only imitates it.
-        native = torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, f'_is_mkldnn_{name}_supported')()
-        if name == 'bf16' and platform.machine().lower() in ('x86_64', 'amd64'):
-            return native and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-        return native
-    try:
-        ones = torch.ones(1, 1, 3, 3, dtype=PRECISIONS[name].dtype, device=device)
-        torch.nn.functional.conv2d(ones, ones)
-    except (RuntimeError, TypeError):
-        return False
-    return True
 
 
 def set_tf32(allowed: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mmseg_bisenet_lite.benchmark.candidates import Candidate, Settings, candidates, check_sizes
-from mmseg_bisenet_lite.benchmark.devices import PRECISIONS, check_precision, clock_of, set_tf32, usable_cores
+from mmseg_bisenet_lite.benchmark.devices import check_precision, clock_of, set_tf32, usable_cores
 from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
 from mmseg_bisenet_lite.benchmark.engines import INFERENCE_MODEL, Exported
 from mmseg_bisenet_lite.benchmark.environment import environment
@@ -19,6 +19,7 @@ from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row
 from mmseg_bisenet_lite.benchmark.roofline import Probe, matrix_product, memory_copy
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.malloc import keep_memory
+from mmseg_bisenet_lite.precision import PRECISIONS
 
 # Is told what is being done and which share of all of it is done.
 Progress = Callable[[str, float], None]

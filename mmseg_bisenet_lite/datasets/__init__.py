@@ -7,7 +7,13 @@ from mmseg_bisenet_lite.datasets.cityscapes import (
     CityscapesHumanDataset,
     CityscapesVehicleDataset,
 )
-from mmseg_bisenet_lite.datasets.loading import LoadBinaryAnnotations, LoadCheckedImage
+from mmseg_bisenet_lite.datasets.sampler import SeededInfiniteSampler
+from mmseg_bisenet_lite.datasets.transforms import (
+    FastPhotoMetricDistortion,
+    LoadBinaryAnnotations,
+    LoadCheckedImage,
+    RandomResizeCropFlip,
+)
 
 __all__ = [
     'BinarySegDataset',
@@ -17,6 +23,9 @@ __all__ = [
     'CityscapesBinaryDataset',
     'CityscapesHumanDataset',
     'CityscapesVehicleDataset',
+    'FastPhotoMetricDistortion',
     'LoadBinaryAnnotations',
     'LoadCheckedImage',
+    'RandomResizeCropFlip',
+    'SeededInfiniteSampler',
 ]

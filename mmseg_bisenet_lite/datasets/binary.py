@@ -1,5 +1,6 @@
 """The base of our data sets: two classes, the foreground given as the names of a richer data set's classes."""
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -8,8 +9,9 @@ from mmengine import fileio
 from mmengine.fileio import list_from_file
 from mmseg.datasets import BaseSegDataset
 
-from mmseg_bisenet_lite.datasets.loading import UNKNOWN, with_checked_loaders
+from mmseg_bisenet_lite.datasets.sampler import SeededIndex
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
+from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
 from mmseg_bisenet_lite.errors import InputError
 
 VOID = None  # in a vocabulary: the value is labelled, but as nothing that counts; it is ignored
@@ -30,6 +32,9 @@ class BinarySegDataset(BaseSegDataset):
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
         pipeline: As in MMSegmentation; its loaders are replaced by checked ones that map the labels.
         ignore_index: The label of void pixels, 255 or from 2 to 253.
+        cache_dir: Folder in which decoded photographs and label maps are kept, so that each is decoded once and of a photograph
+            only the region is read that is used; ``None`` decodes them whenever they are drawn.
+        cache_gib: How large that folder may become, in GiB.
         **kwargs: ``BaseSegDataset``'s arguments; an unknown one is an error there.
 
     Raises:
@@ -49,6 +54,8 @@ class BinarySegDataset(BaseSegDataset):
         tiles: Sequence[int] = (1, 1),
         pipeline: Sequence[dict] = (),
         ignore_index: int = 255,
+        cache_dir: str | None = None,
+        cache_gib: float = CACHE_GIB,
         **kwargs: Any,
     ) -> None:
         foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
@@ -64,13 +71,14 @@ class BinarySegDataset(BaseSegDataset):
             raise InputError(f'ignore_index={ignore_index}: label maps have 8 bits; take 255, or one from 2 to 253')
         if kwargs.get('reduce_zero_label'):
             raise InputError('reduce_zero_label=True: the two classes are 0 and 1, and neither is void')
+        cache = {} if cache_dir is None else dict(cache_dir=cache_dir, cache_gib=cache_gib)
         self.foreground = foreground
         self.tiles = tuple(tiles)
         self.label_table: np.ndarray | None = None
         super().__init__(
             img_suffix=self.IMG_SUFFIXES if img_suffix is None else img_suffix,
             seg_map_suffix=seg_map_suffix,
-            pipeline=with_checked_loaders(pipeline),
+            pipeline=with_checked_loaders(pipeline, cache),
             ignore_index=ignore_index,
             **kwargs,
         )
@@ -82,6 +90,13 @@ class BinarySegDataset(BaseSegDataset):
     def get_data_info(self, idx: int) -> dict:
         """The sample's paths, and the table that maps its label values."""
         return {**super().get_data_info(idx), 'label_table': self.label_table}
+
+    def prepare_data(self, idx: int) -> Any:
+        """The sample that the pipeline makes; what it draws at random is determined by the seed of a :class:`SeededIndex`."""
+        if isinstance(idx, SeededIndex):
+            random.seed(idx.seed)
+            np.random.seed(idx.seed)
+        return super().prepare_data(idx)
 
     def load_data_list(self) -> list[dict]:
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps there are."""

@@ -1,20 +1,68 @@
 """Tiles of photographs as virtual files: ``tile://PATH.r0c1of2x2.png`` is the upper right quarter of ``PATH.png``.
 
-Whoever reads the path through MMEngine's file I/O (the loaders, the visualisation hook) gets the tile, and its file name is
-the tile's own, so nothing else has to know about tiles and no second copy lies on the disk.
+Whoever reads the path through MMEngine's file I/O (the visualisation hook, say) gets the tile, and its file name is the tile's
+own, so nothing else has to know about tiles and no second copy lies on the disk. Our loaders know: they cut the decoded image.
 """
 
 import io
 import re
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 from PIL import Image, UnidentifiedImageError
 
 from mmseg_bisenet_lite.errors import InputError
 
 _TILE = re.compile(r'^tile://(?P<stem>.*)\.r(?P<row>\d+)c(?P<column>\d+)of(?P<rows>\d+)x(?P<columns>\d+)(?P<suffix>\.\w+)$')
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One part of a photograph.
+
+    Attributes:
+        path: The photograph's file.
+        row: From above, from 0 on.
+        column: From the left, from 0 on.
+        rows: Into how many the photograph is cut.
+        columns: The same.
+    """
+
+    path: str
+    row: int
+    column: int
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, path: str) -> 'Tile':
+        """The tile of a virtual path; any other path is one tile, the whole.
+
+        Raises:
+            InputError: It begins as a tile's path and does not end as one.
+        """
+        match = _TILE.match(path)
+        if match is None:
+            if path.startswith('tile://'):
+                raise InputError(f'{path}: not a tile path, which ends in .r0c1of2x2.png or the like')
+            return cls(path, 0, 0, 1, 1)
+        return cls(match['stem'] + match['suffix'], *(int(match[key]) for key in ('row', 'column', 'rows', 'columns')))
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Its (left, top, right, bottom) in a photograph of this size; the tiles cover it, each pixel once."""
+        (left, right), (top, bottom) = (
+            (length * part // parts, length * (part + 1) // parts)
+            for length, part, parts in ((width, self.column, self.columns), (height, self.row, self.rows))
+        )
+        return left, top, right, bottom
+
+    def cut(self, pixels: np.ndarray) -> np.ndarray:
+        """The tile's pixels, a view of the photograph's, (height, width, ...)."""
+        left, top, right, bottom = self.box(pixels.shape[1], pixels.shape[0])
+        return pixels[top:bottom, left:right]
 
 
 def tile_paths(path: str, rows: int, columns: int) -> list[str]:
@@ -30,23 +78,17 @@ class TileBackend(BaseStorageBackend):
 
     def get(self, filepath: str | Path) -> bytes:
         """The tile's pixels as a BMP file, which costs a copy to write and to read."""
-        match = _TILE.match(str(filepath))
-        if match is None:
-            raise InputError(f'{filepath}: not a tile path, which ends in .r0c1of2x2.png or the like')
-        path = Path(match['stem'] + match['suffix'])
-        row, column, rows, columns = (int(match[key]) for key in ('row', 'column', 'rows', 'columns'))
+        tile = Tile.of(str(filepath))
+        path = Path(tile.path)
         bitmap = io.BytesIO()
         try:
             with Image.open(path) as image:
-                width, height = image.size
-                left, right = width * column // columns, width * (column + 1) // columns
-                top, bottom = height * row // rows, height * (row + 1) // rows
                 if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
                     raise InputError(f'{path}: its pixels, of mode {image.mode}, are not 8 bits of grey, palette or RGB')
-                tile = image.crop((left, top, right, bottom))
-                if tile.mode == 'P':  # a label map with a palette: keep the values, which a BMP's palette may not
-                    tile = Image.frombytes('L', tile.size, tile.tobytes())
-                tile.save(bitmap, 'BMP')
+                part = image.crop(tile.box(*image.size))
+                if part.mode == 'P':  # a label map with a palette: keep the values, which a BMP's palette may not
+                    part = Image.frombytes('L', part.size, part.tobytes())
+                part.save(bitmap, 'BMP')
         except FileNotFoundError:
             raise
         except (OSError, UnidentifiedImageError, SyntaxError) as error:  # Pillow's errors for files that are cut or broken

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from mmseg_bisenet_lite import precision
 from mmseg_bisenet_lite.benchmark.candidates import Settings
 from mmseg_bisenet_lite.benchmark.devices import (
-    PRECISIONS,
     EventClock,
     SynchronisedClock,
     check_precision,
@@ -15,6 +15,7 @@ from mmseg_bisenet_lite.benchmark.devices import (
 from mmseg_bisenet_lite.benchmark.measure import HostClock
 from mmseg_bisenet_lite.benchmark.runner import prepare
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.precision import PRECISIONS
 
 CPU = torch.device('cpu')
 NO_CUDA = 'no CUDA device here'
@@ -47,13 +48,11 @@ def test_tf32_is_no_precision_of_a_cpu():
 
 @pytest.mark.parametrize('name', ['bf16', 'fp16'])
 def test_precisions_of_a_cpu_are_those_of_its_instructions(name, monkeypatch):
-    from mmseg_bisenet_lite.benchmark import devices
-
-    devices._supports.cache_clear()
+    precision.has_arithmetic.cache_clear()
     monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
     with pytest.raises(InputError, match=f'--precision {name}'):
         check_precision(CPU, name)
-    devices._supports.cache_clear()
+    precision.has_arithmetic.cache_clear()
 
 
 def test_options_that_the_device_cannot_do_are_refused():

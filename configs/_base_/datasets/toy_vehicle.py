@@ -6,8 +6,7 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     # No random scale: five of them take longer to learn than a quick start lasts.
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomResizeCropFlip', scale_factors=(1.0,), crop_size=crop_size),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(num_workers=2, dataset=dict(data_root=data_root, pipeline=train_pipeline))

@@ -1,0 +1,74 @@
+"""Decoded images on the disk: a region of one is read without decoding the whole."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.files import replacing
+
+
+class DecodedCache:
+    """A folder of decoded images, shared by all workers and all later runs.
+
+    An image that is not there is decoded and written; once the folder has reached its limit, nothing more is written and
+    nothing thrown out, which for images that are drawn at random is as good as any other policy. An entry is that of a file as
+    long as its path, time of change and size stay the same.
+
+    Args:
+        folder: Where it is; it is made if need be.
+        gib: How large it may become, in GiB. Cityscapes' photographs and label maps for training take 23.
+
+    Raises:
+        InputError: The folder cannot be made, or the limit is not above 0.
+    """
+
+    def __init__(self, folder: str | Path, gib: float) -> None:
+        if not gib > 0:
+            raise InputError(f'cache_gib={gib}: a cache needs room; give a number above 0')
+        self.folder = Path(folder)
+        self.limit = int(gib * 2**30)
+        self.full = False
+        with named(f'cache_dir={str(folder)!r}: not a folder that files can be written into', OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, path: str, kind: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        """The pixels of a file, read only as far as they are used.
+
+        Args:
+            path: The file.
+            kind: How it is decoded; another kind is another entry.
+            decode: Gives its pixels.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            InputError: Its entry is damaged.
+        """
+        stat = Path(path).stat()
+        key = f'{kind}|{Path(path).resolve()}|{stat.st_mtime_ns}|{stat.st_size}'
+        entry = self.folder / f'{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy'
+        try:
+            with named(f'{entry}: damaged, delete it', ValueError, EOFError):
+                return np.asarray(np.load(entry, mmap_mode='c'))  # whoever writes into it writes into a copy
+        except FileNotFoundError:
+            pixels = decode()
+            if not self.full:
+                self._write(entry, pixels)
+            return pixels
+
+    def _write(self, entry: Path, pixels: np.ndarray) -> None:
+        used = sum(file.stat().st_size for file in os.scandir(self.folder) if file.name.endswith('.npy'))
+        if used + pixels.nbytes > self.limit:
+            self.full = True
+            return
+        try:
+            # Another worker may be writing the same image.
+            with replacing(entry, f'.{os.getpid()}.tmp') as temporary, temporary.open('wb') as file:
+                np.save(file, pixels)
+        except OSError as error:
+            self.full = True
+            warnings.warn(f'{self.folder}: nothing more is cached, training goes on: {error}', stacklevel=2)

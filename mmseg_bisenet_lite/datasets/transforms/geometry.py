@@ -1,0 +1,192 @@
+"""Random scale, crop and flip, decided first and then done to the pixels that are left."""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from mmseg_bisenet_lite.errors import InputError
+
+# How far before the crop a region may begin for the sake of a common grid, in pixels of the scaled image: see _axis.
+_REACH = 64
+
+
+@TRANSFORMS.register_module()
+class RandomResizeCropFlip(BaseTransform):
+    """MMSegmentation's ``RandomResize`` (or ``RandomChoice`` of ``Resize``), ``RandomCrop`` and ``RandomFlip`` in one, faster.
+
+    It draws what they draw, in their order, so the same seed gives the same labels and the same image. Of the image only the
+    region is resized that the crop shows; see :func:`resized_window` for how exactly. The test of ``cat_max_ratio`` counts one
+    class instead of sorting all labels.
+
+    Args:
+        crop_size: (height, width) of the crop; a smaller image is cropped to what it has.
+        scale_factors: One of these is drawn, as BiSeNet does.
+        scale: (width, height) that a factor from ``ratio_range`` scales; the image is fitted into it as by ``keep_ratio=True``.
+        ratio_range: (low, high) of that factor.
+        cat_max_ratio: A crop in which one class has at least this share is drawn again, up to ten times.
+        ignore_index: The label that does not count for that.
+        flip_prob: Of the horizontal flip.
+
+    Shape:
+        - ``img``: (H, W, 3), uint8.
+        - ``gt_seg_map``: (H, W), uint8.
+
+    Raises:
+        InputError: An argument is out of its range, or there are both kinds of scales or none.
+    """
+
+    def __init__(
+        self,
+        crop_size: Sequence[int],
+        scale_factors: Sequence[float] | None = None,
+        scale: Sequence[int] | None = None,
+        ratio_range: Sequence[float] | None = None,
+        cat_max_ratio: float = 1.0,
+        ignore_index: int = 255,
+        flip_prob: float = 0.5,
+    ) -> None:
+        self.crop_size = _pair('crop_size', crop_size)
+        self.scale_factors = None if scale_factors is None else tuple(map(float, scale_factors))
+        self.scale = None if scale is None else _pair('scale', scale)
+        self.ratio_range = None if ratio_range is None else _pair('ratio_range', ratio_range)
+        self.cat_max_ratio = cat_max_ratio
+        self.ignore_index = ignore_index
+        self.flip_prob = flip_prob
+        if (self.scale is None) != (self.ratio_range is None) or (self.scale is None) == (self.scale_factors is None):
+            raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
+        if self.scale_factors is not None and (not self.scale_factors or min(self.scale_factors) <= 0):
+            raise InputError(f'scale_factors={scale_factors!r}: give some factors, each above 0')
+        for name, value in (('cat_max_ratio', cat_max_ratio), ('flip_prob', flip_prob)):
+            if not 0 <= value <= 1:
+                raise InputError(f'{name}={value!r}: give a number from 0 to 1')
+        self._common = 0  # the class that ruled out the last crop, counted first the next time
+
+    def transform(self, results: dict) -> dict:
+        """Replace ``img`` and the label maps in ``seg_fields`` by the crop."""
+        image = results['img']
+        height, width = image.shape[:2]
+        size = self._draw_size(width, height)
+        labels = {key: _resized_labels(results[key], size) for key in results.get('seg_fields', ())}
+        window = self._draw_window(size, labels.get('gt_seg_map'))
+        flip = bool(np.random.random_sample() < self.flip_prob)
+        crop = resized_window(image, size, window)
+        left, top, right, bottom = window
+        for key, label in labels.items():
+            part = label[top:bottom, left:right]
+            results[key] = cv2.flip(part, 1) if flip else part
+        results['img'] = cv2.flip(crop, 1) if flip else np.ascontiguousarray(crop)
+        results['img_shape'] = crop.shape[:2]
+        results['scale'] = size
+        results['scale_factor'] = (size[0] / width, size[1] / height)
+        results['keep_ratio'] = True
+        results['flip'] = flip
+        results['flip_direction'] = 'horizontal' if flip else None
+        return results
+
+    def _draw_size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of the scaled image."""
+        if self.scale_factors is not None:
+            factor = self.scale_factors[np.random.randint(len(self.scale_factors))]
+            return mmcv.rescale_size((width, height), mmcv.rescale_size((width, height), factor))
+        low, high = self.ratio_range or (1.0, 1.0)
+        ratio = np.random.random_sample() * (high - low) + low
+        return mmcv.rescale_size((width, height), tuple(int(side * ratio) for side in self.scale or (width, height)))
+
+    def _draw_window(self, size: tuple[int, int], label: np.ndarray | None) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the crop in the scaled image."""
+        window = self._draw_place(size)
+        if self.cat_max_ratio < 1 and label is not None:
+            for _ in range(10):
+                left, top, right, bottom = window
+                if self._is_balanced(label[top:bottom, left:right]):
+                    break
+                window = self._draw_place(size)
+        return window
+
+    def _draw_place(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        (width, height), (crop_height, crop_width) = size, self.crop_size
+        top = np.random.randint(max(height - crop_height, 0) + 1)
+        left = np.random.randint(max(width - crop_width, 0) + 1)
+        return left, top, min(left + crop_width, width), min(top + crop_height, height)
+
+    def _is_balanced(self, label: np.ndarray) -> bool:
+        """Whether every class has less than ``cat_max_ratio`` of the pixels that are not ignored."""
+        valid = label.size - _count(label, self.ignore_index)
+        if not valid:
+            return False
+        share = _count(label, self._common) / valid
+        if share >= self.cat_max_ratio:
+            return False
+        if share > 1 - self.cat_max_ratio:  # so no other class has as much
+            return True
+        counts = cv2.calcHist([label], [0], None, [256], [0, 256])[:, 0]
+        counts[self.ignore_index] = 0
+        self._common = int(counts.argmax())
+        return bool(counts[self._common] / valid < self.cat_max_ratio)
+
+
+def _count(label: np.ndarray, value: int) -> int:
+    return int(np.count_nonzero(label == value))
+
+
+def _resized_labels(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """All of the labels, as the host resizes them: that takes less time than to find the part that is needed."""
+    if label.shape[1::-1] == size:
+        return label
+    return cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
+
+
+def resized_window(image: np.ndarray, size: tuple[int, int], window: tuple[int, int, int, int]) -> np.ndarray:
+    """What ``cv2.resize(image, size)`` (bilinear) shows in a window, without resizing the rest.
+
+    Args:
+        image: (height, width, channels), uint8.
+        size: (width, height) of the whole resized image.
+        window: (left, top, right, bottom) in it.
+
+    Returns:
+        (bottom - top, right - left, channels), a view. It is the same, but for the rounding of a few pixels, if a source and a
+        target pixel begin together within ``_REACH`` pixels before the window, as with factors such as 0.75; else it lies up
+        to 1/``_REACH`` of a source pixel beside it.
+    """
+    left, top, right, bottom = window
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image[top:bottom, left:right]
+    source_x, skip_x = _axis(left, right, width, size[0])
+    source_y, skip_y = _axis(top, bottom, height, size[1])
+    # The size is left to OpenCV, so that it takes these factors and not the ratio of two rounded sizes.
+    part = cv2.resize(image[source_y, source_x], None, fx=size[0] / width, fy=size[1] / height)
+    return part[skip_y : skip_y + bottom - top, skip_x : skip_x + right - left]
+
+
+def _axis(start: int, stop: int, source: int, target: int) -> tuple[slice, int]:
+    """Along one axis, which source pixels to resize, and how many pixels of the result lie before ``start``.
+
+    The pixel ``t`` of the whole result lies at ``(t + 0.5) * step - 0.5`` in the source. Resized from the source pixel ``s``
+    on, it is the same if ``s == b * step`` for some result pixel ``b``: of those in reach, the nearest to that is taken.
+    """
+    step = source / target
+    needed = math.ceil(0.5 / step - 0.5)  # result pixels that would look at the source before the region
+    last = start - max(needed, 0)
+    begin = 0
+    if last > 0:
+        candidates = np.arange(last, max(last - _REACH, -1), -1)
+        places = candidates * source / target
+        begin = int(candidates[np.abs(places - np.round(places)).argmin()])
+    first = round(begin * source / target)
+    end = min(math.floor((stop - 0.5) * step - 0.5) + 2, source)
+    while end < source and round((end - first) / step) < stop - begin:
+        end += 1
+    return slice(first, end), start - begin
+
+
+def _pair(name: str, value: Sequence) -> tuple:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2 or not all(side > 0 for side in value):
+        raise InputError(f'{name}={value!r}: give two numbers above 0')
+    return tuple(value)
