@@ -439,7 +439,7 @@ FIXES = (
         _write_atomically,
     ),
     Fix(
-        'resume-without-replay',
+        'resume-data',
         'a resumed run of mmengine 0.10.7 loads every batch that it has seen, to throw it away; on both hosts the order of the '
         'data is that of a new seed',
         'mmengine advances the sampler, with the seed of the checkpoint',

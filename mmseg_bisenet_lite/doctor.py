@@ -62,6 +62,7 @@ def main() -> int:
     for name in ('torch', 'numpy', *distributions, 'opencv-python', 'opencv-python-headless', 'setuptools', *RUNTIMES):
         if version := compat.version(name):
             versions.add_row(name, version)
+    versions.add_row('kornia-rs', compat.version('kornia-rs') or 'not installed: photographs are decoded half as fast')
     if importlib.util.find_spec('torch'):
         for device in devices():
             versions.add_row('device', device)

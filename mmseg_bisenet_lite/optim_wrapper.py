@@ -3,9 +3,11 @@
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -134,6 +136,21 @@ def amp_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == 'float16' and device.type == 'cpu':
         raise InputError("dtype='float16': PyTorch trains in it on GPUs; on a CPU take 'bfloat16'")
     return PRECISIONS[DTYPES[name]].dtype
+
+
+def without_amp(arguments: list[str]) -> list[str]:
+    """The arguments of MMSegmentation's ``tools/train.py`` without ``--amp``, if the config names :class:`AutoAmpOptimWrapper`.
+
+    That tool knows two wrappers by name and refuses the flag with any other.
+    """
+    config = next((argument for argument in arguments if argument.endswith('.py') and Path(argument).is_file()), None)
+    changed = any(argument.startswith('optim_wrapper.type=') for argument in arguments)
+    if '--amp' not in arguments or config is None or changed:
+        return arguments
+    if Config.fromfile(config).get('optim_wrapper', {}).get('type') != AutoAmpOptimWrapper.__name__:
+        return arguments
+    print(f'--amp: {AutoAmpOptimWrapper.__name__} mixes precisions by itself where the device gains (optim_wrapper.dtype)')
+    return [argument for argument in arguments if argument != '--amp']
 
 
 @functools.cache

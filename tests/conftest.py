@@ -1,5 +1,6 @@
 """Fixtures: the checkout, a small toy data set, the photographs where they are at hand."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ import torch
 
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
 from mmseg_bisenet_lite.deploy import Metadata
+
+if workers := os.environ.get('PYTEST_XDIST_WORKER_COUNT'):
+    torch.set_num_threads(max(1, torch.get_num_threads() // int(workers)))  # each on its own cores
 
 ROOT = Path(__file__).resolve().parents[1]
 SPLITS = ('train', 'val', 'test')

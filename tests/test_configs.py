@@ -56,15 +56,12 @@ def test_augmentation_is_bisenets(leaf):
     name, cfg = leaf
     pipeline = cfg.train_dataloader.dataset.pipeline
     steps = {step.type: step for step in pipeline}
-    scales = steps.pop('RandomChoice', None)
-    assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomCrop', 'RandomFlip', 'PackSegInputs']
-    assert steps['RandomCrop'].crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
-    assert steps['RandomFlip'].prob == 0.5
-    if name.startswith('toy'):
-        assert scales is None  # a quick start is too short for them
-    else:
-        assert pipeline[2] == scales
-        assert [step[0].scale_factor for step in scales.transforms] == [0.75, 1.0, 1.5, 1.75, 2.0]
+    assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomResizeCropFlip', 'PackSegInputs']
+    augmentation = TRANSFORMS.build(steps['RandomResizeCropFlip'])
+    assert augmentation.crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
+    assert augmentation.flip_prob == 0.5
+    # A quick start is too short for other scales.
+    assert augmentation.scale_factors == ((1.0,) if name.startswith('toy') else (0.75, 1.0, 1.5, 1.75, 2.0))
     for step in [*pipeline, *cfg.tta_pipeline]:
         TRANSFORMS.build(step)
 

@@ -135,4 +135,4 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     demo = [python, '-m', 'mmseg_bisenet_lite.deploy', outcome.file, 'absent.png']
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
-    assert missing.stderr.strip().endswith('absent.png: not a readable image')
+    assert missing.stderr.strip().endswith('absent.png: there is no such image')

@@ -22,7 +22,9 @@ def read_image(file: Path) -> np.ndarray:
         InputError: It is not there, or not a readable image.
     """
     cv2 = need('cv2', 'opencv-python-headless')
-    frame = cv2.imread(str(file), cv2.IMREAD_COLOR) if file.is_file() else None
+    if not file.is_file():
+        raise InputError(f'{file}: there is no such image')
+    frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if frame is None:
         raise InputError(f'{file}: not a readable image, or a truncated one')
     return frame

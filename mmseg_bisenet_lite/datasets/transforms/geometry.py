@@ -11,8 +11,8 @@ from mmseg.registry import TRANSFORMS
 
 from mmseg_bisenet_lite.errors import InputError
 
-# How far before the crop a region may begin for the sake of a common grid, in pixels of the scaled image: see _axis.
-_REACH = 64
+# By how much of a source pixel a resized region may lie beside its place in the resized whole; see _axis.
+TOLERANCE = 1 / 64
 
 
 @TRANSFORMS.register_module()
@@ -61,6 +61,8 @@ class RandomResizeCropFlip(BaseTransform):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
         if self.scale_factors is not None and (not self.scale_factors or min(self.scale_factors) <= 0):
             raise InputError(f'scale_factors={scale_factors!r}: give some factors, each above 0')
+        if self.ratio_range is not None and self.ratio_range[0] > self.ratio_range[1]:
+            raise InputError(f'ratio_range={ratio_range!r}: give the lower factor first')
         for name, value in (('cat_max_ratio', cat_max_ratio), ('flip_prob', flip_prob)):
             if not 0 <= value <= 1:
                 raise InputError(f'{name}={value!r}: give a number from 0 to 1')
@@ -124,7 +126,7 @@ class RandomResizeCropFlip(BaseTransform):
             return False
         if share > 1 - self.cat_max_ratio:  # so no other class has as much
             return True
-        counts = cv2.calcHist([label], [0], None, [256], [0, 256])[:, 0]
+        counts = cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()  # of one axis or two, as the version is
         counts[self.ignore_index] = 0
         self._common = int(counts.argmax())
         return bool(counts[self._common] / valid < self.cat_max_ratio)
@@ -150,9 +152,8 @@ def resized_window(image: np.ndarray, size: tuple[int, int], window: tuple[int, 
         window: (left, top, right, bottom) in it.
 
     Returns:
-        (bottom - top, right - left, channels), a view. It is the same, but for the rounding of a few pixels, if a source and a
-        target pixel begin together within ``_REACH`` pixels before the window, as with factors such as 0.75; else it lies up
-        to 1/``_REACH`` of a source pixel beside it.
+        (bottom - top, right - left, channels), a view. With factors such as 0.75 it is the same, but for the rounding of a few
+        pixels; in general it lies up to ``TOLERANCE`` of a source pixel beside it.
     """
     left, top, right, bottom = window
     height, width = image.shape[:2]
@@ -161,7 +162,10 @@ def resized_window(image: np.ndarray, size: tuple[int, int], window: tuple[int, 
     source_x, skip_x = _axis(left, right, width, size[0])
     source_y, skip_y = _axis(top, bottom, height, size[1])
     # The size is left to OpenCV, so that it takes these factors and not the ratio of two rounded sizes.
-    part = cv2.resize(image[source_y, source_x], None, fx=size[0] / width, fy=size[1] / height)
+    region = image[source_y, source_x]
+    part = cv2.resize(region, None, fx=size[0] / width, fy=size[1] / height)
+    if part.shape == region.shape:  # so OpenCV only copied it; that happens to windows of a few pixels
+        part, skip_x, skip_y = cv2.resize(image, size), left, top
     return part[skip_y : skip_y + bottom - top, skip_x : skip_x + right - left]
 
 
@@ -169,17 +173,14 @@ def _axis(start: int, stop: int, source: int, target: int) -> tuple[slice, int]:
     """Along one axis, which source pixels to resize, and how many pixels of the result lie before ``start``.
 
     The pixel ``t`` of the whole result lies at ``(t + 0.5) * step - 0.5`` in the source. Resized from the source pixel ``s``
-    on, it is the same if ``s == b * step`` for some result pixel ``b``: of those in reach, the nearest to that is taken.
+    on, it is the same if ``s == b * step`` for some result pixel ``b``: the last that comes near enough is taken, at worst 0.
+    On average the region becomes less than 40 pixels longer for that (from 2048 pixels to 1024 ... 4096).
     """
     step = source / target
-    needed = math.ceil(0.5 / step - 0.5)  # result pixels that would look at the source before the region
-    last = start - max(needed, 0)
-    begin = 0
-    if last > 0:
-        candidates = np.arange(last, max(last - _REACH, -1), -1)
-        places = candidates * source / target
-        begin = int(candidates[np.abs(places - np.round(places)).argmin()])
-    first = round(begin * source / target)
+    inside = max(math.ceil(0.5 / step - 0.5), 0)  # so many result pixels would look at the source before the region
+    places = np.arange(max(start - inside, 0), -1, -1) * step
+    begin = len(places) - 1 - int((np.abs(places - np.round(places)) <= TOLERANCE).argmax())
+    first = round(begin * step)
     end = min(math.floor((stop - 0.5) * step - 0.5) + 2, source)
     while end < source and round((end - first) / step) < stop - begin:
         end += 1

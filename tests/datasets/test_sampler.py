@@ -1,0 +1,85 @@
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mmseg.registry import DATA_SAMPLERS
+from torch.utils.data import DataLoader
+
+from mmseg_bisenet_lite import CityscapesVehicleDataset, SeededInfiniteSampler
+from mmseg_bisenet_lite.datasets import sampler as module
+from mmseg_bisenet_lite.datasets.sampler import SeededIndex
+
+
+def first(sampler, count):
+    return [(int(index), index.seed) for index in itertools.islice(iter(sampler), count)]
+
+
+@given(size=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
+def test_every_pass_holds_every_sample_once(size, seed):
+    drawn = first(SeededInfiniteSampler(range(size), seed=seed), 3 * size)
+    for number in range(3):
+        assert sorted(index for index, _ in drawn[number * size : (number + 1) * size]) == list(range(size))
+
+
+def test_passes_differ_in_order_and_samples_in_their_seeds():
+    drawn = first(SeededInfiniteSampler(range(50), seed=0), 500)
+    assert len({tuple(index for index, _ in drawn[k : k + 50]) for k in range(0, 500, 50)}) == 10
+    assert len({seed for _, seed in drawn}) == 500
+    assert [index for index, _ in first(SeededInfiniteSampler(range(3), shuffle=False, seed=0), 7)] == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_the_seed_decides():
+    assert first(SeededInfiniteSampler(range(9), seed=1), 30) == first(SeededInfiniteSampler(range(9), seed=1), 30)
+    assert first(SeededInfiniteSampler(range(9), seed=1), 30) != first(SeededInfiniteSampler(range(9), seed=2), 30)
+
+
+@given(size=st.integers(1, 9), seen=st.integers(0, 40), world=st.integers(1, 4))
+def test_skipping_goes_on_where_a_run_ended(size, seen, world):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, 'get_dist_info', lambda: (world - 1, world))
+        whole = first(SeededInfiniteSampler(range(size), seed=3), seen + 10)
+        resumed = SeededInfiniteSampler(range(size), seed=3)
+        resumed.skip(seen)
+        assert first(resumed, 10) == whole[seen:]
+
+
+@given(size=st.integers(1, 9), world=st.integers(1, 4))
+def test_processes_share_the_samples(size, world):
+    parts = []
+    for rank in range(world):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, world))
+            parts.append(first(SeededInfiniteSampler(range(size), seed=3), 10))
+    together = [sample for samples in zip(*parts, strict=True) for sample in samples]
+    assert together == first(SeededInfiniteSampler(range(size), seed=3), 10 * world)
+
+
+def test_the_index_is_a_number_and_travels_to_workers():
+    index = pickle.loads(pickle.dumps(SeededIndex(5, 77)))  # noqa: S301
+    assert index == 5
+    assert index.seed == 77
+
+
+@pytest.mark.parametrize('workers', [1, 3])
+def test_samples_do_not_depend_on_the_number_of_workers(toy, workers):
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='RandomResizeCropFlip', scale_factors=(0.75, 1.0, 1.5), crop_size=(24, 32)),
+        dict(type='PhotoMetricDistortion'),
+        dict(type='PackSegInputs'),
+    ]
+    prefix = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
+    dataset = CityscapesVehicleDataset(data_root=str(toy), data_prefix=prefix, pipeline=pipeline)
+
+    def batches(number_of_workers):
+        sampler = DATA_SAMPLERS.build(dict(type='SeededInfiniteSampler'), default_args=dict(dataset=dataset, seed=5))
+        loader = DataLoader(dataset, 2, sampler=sampler, num_workers=number_of_workers, collate_fn=list)
+        return [torch.stack([sample['inputs'] for sample in batch]) for batch in itertools.islice(iter(loader), 6)]
+
+    np.random.seed(123)  # whatever was drawn before
+    assert all(torch.equal(a, b) for a, b in zip(batches(0), batches(workers), strict=True))
