@@ -1,0 +1,104 @@
+"""What MMSegmentation itself would do in the place of our transforms, data sets and optimiser wrapper."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmseg.datasets import CityscapesDataset
+from mmseg.registry import DATASETS, TRANSFORMS
+from torch.utils.data import Dataset
+
+from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
+from mmseg_bisenet_lite.datasets.cityscapes import CityscapesBinaryDataset
+from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
+
+
+def stock_pipeline(pipeline: Sequence[dict]) -> list[dict]:
+    """The same augmentation, with MMSegmentation's own transforms."""
+    steps: list[dict] = []
+    for step in pipeline:
+        if step['type'] == 'RandomResizeCropFlip':
+            steps += _resize_crop_flip(**{key: value for key, value in step.items() if key != 'type'})
+        elif step['type'] == 'FastPhotoMetricDistortion':
+            steps.append({**step, 'type': 'PhotoMetricDistortion'})
+        else:
+            steps.append(dict(step))
+    return steps
+
+
+def _resize_crop_flip(
+    crop_size: Sequence[int],
+    scale_factors: Sequence[float] | None = None,
+    scale: Sequence[int] | None = None,
+    ratio_range: Sequence[float] | None = None,
+    cat_max_ratio: float = 1.0,
+    ignore_index: int = 255,
+    flip_prob: float = 0.5,
+) -> list[dict]:
+    resize: dict[str, Any]
+    if scale_factors is None:
+        resize = dict(type='RandomResize', scale=scale, ratio_range=ratio_range, keep_ratio=True)
+    else:
+        branches = [[dict(type='Resize', scale_factor=float(factor), keep_ratio=True)] for factor in scale_factors]
+        resize = dict(type='RandomChoice', transforms=branches)
+    crop = dict(type='RandomCrop', crop_size=tuple(crop_size), cat_max_ratio=cat_max_ratio, ignore_index=ignore_index)
+    return [resize, crop, dict(type='RandomFlip', prob=float(flip_prob))]
+
+
+def cityscapes_pipeline(pipeline: Sequence[dict], size: tuple[int, int]) -> list[dict]:
+    """A pipeline of ours, with the augmentation of MMSegmentation's Cityscapes configs instead of its own.
+
+    Args:
+        pipeline: Its loaders, crop size and packing are kept.
+        size: (width, height) of the photographs.
+
+    Source: ``mmseg::_base_/datasets/cityscapes_1024x1024.py``.
+    """
+    crop_size = next((step['crop_size'] for step in pipeline if 'crop_size' in step), size[::-1])
+    augmentation: list[dict] = [
+        dict(type='RandomResizeCropFlip', crop_size=crop_size, scale=size, ratio_range=(0.5, 2.0), cat_max_ratio=0.75),
+        dict(type='FastPhotoMetricDistortion'),
+    ]
+    return [*pipeline[:2], *augmentation, pipeline[-1]]
+
+
+class StockData(Dataset):
+    """The samples of a data set of ours, as MMSegmentation would load them: with its loaders and transforms.
+
+    Args:
+        data: Where the files are and what their labels mean.
+        pipeline: Of MMSegmentation's transforms.
+    """
+
+    def __init__(self, data: BinarySegDataset, pipeline: Sequence[dict]) -> None:
+        self.data = data
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
+        self.metainfo = data.metainfo
+        table = np.full(256, UNKNOWN) if data.label_table is None else data.label_table
+        self.label_map = {value: int(kind) for value, kind in enumerate(table) if kind not in (UNKNOWN, value)}
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.pipeline({**self.data.get_data_info(int(index)), 'label_map': self.label_map})
+
+
+def stock_classes(config: Config, pipeline: Sequence[dict]) -> Dataset | None:
+    """MMSegmentation's own data set of 19 classes on the same files; ``None`` where it has none for them."""
+    dataset = config.train_dataloader.dataset
+    kind = DATASETS.get(dataset.type)
+    if not issubclass(kind, CityscapesBinaryDataset):
+        return None
+    data = DATASETS.build(dataset)
+    if data.tiles != (1, 1) or not str(data.get_data_info(0)['seg_map_path']).endswith('_labelTrainIds.png'):
+        return None
+    return CityscapesDataset(data_root=dataset.data_root, data_prefix=dataset.data_prefix, pipeline=pipeline)
+
+
+def stock_optim_wrapper(config: Config) -> dict:
+    """The config's, with MMSegmentation's plain wrapper."""
+    hosts = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts', 'constructor')
+    return dict(type='OptimWrapper', **{key: value for key, value in config.optim_wrapper.items() if key in hosts})

@@ -1,0 +1,47 @@
+import pytest
+from mmengine.config import Config
+
+from mmseg_bisenet_lite.benchmark.training import Order, run
+from mmseg_bisenet_lite.benchmark.training.report import best_workers
+from mmseg_bisenet_lite.benchmark.training.runner import with_crop
+from mmseg_bisenet_lite.errors import InputError
+
+
+def test_another_crop_is_set_everywhere(small_config):
+    config = Config.fromfile(small_config)
+    changed = with_crop(config, (80, 48))
+    assert changed.train_dataloader.dataset.pipeline[2].crop_size == (48, 80)
+    assert changed.model.data_preprocessor.size == (48, 80)
+    assert config.train_dataloader.dataset.pipeline[2].crop_size == (192, 192)
+    del config.train_dataloader.dataset.pipeline[2]
+    with pytest.raises(InputError, match='crops nothing'):
+        with_crop(config, (80, 48))
+
+
+def test_the_fewest_workers_that_are_as_good():
+    def iterations(seconds):
+        return [(seconds / 4, seconds * 3 / 4)] * 3
+
+    assert best_workers({0: iterations(1.0), 1: iterations(0.51), 2: iterations(0.5), 4: iterations(0.52)}) == 1
+    assert best_workers({0: iterations(1.0), 2: iterations(0.5)}) == 2
+    assert best_workers({0: iterations(0.5), 1: iterations(0.5)}) == 0
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(config='absent.py'), 'absent.py: there is no such config'),
+        (dict(options={'train_dataloader.dataset.data_root': 'nowhere'}), 'nowhere.*: there is no such folder'),
+        (dict(options={'train_dataloader.dataset.pipeline.9.crop_size': (1, 1)}), 'the changes do not fit it'),
+    ],
+)
+def test_wrong_orders_are_named(small_config, changes, message):
+    with pytest.raises(InputError, match=message):
+        run(Order(**{'config': str(small_config), 'parts': ['loader'], **changes}))
+
+
+def test_a_config_that_trains_nothing_is_named(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("_base_ = 'mmseg::_base_/models/fast_scnn.py'")
+    with pytest.raises(InputError, match='without train_dataloader'):
+        run(Order(str(path)))

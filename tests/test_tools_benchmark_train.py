@@ -1,0 +1,53 @@
+"""tools/benchmark_train.py as the user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def run(root, *arguments, cwd):
+    command = [sys.executable, str(root / 'tools' / 'benchmark_train.py'), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['absent.py'], 'absent.py: there is no such config'),
+        (['CONFIG', '--device', 'tpu'], '--device tpu: there is no such device'),
+        (['CONFIG', '--part', 'loader,network'], "'network' is none of loader, step, iteration"),
+        (['CONFIG', '--json', 'nowhere/run.json'], 'there is no folder nowhere'),
+        (['CONFIG', '--part', 'loader', '--cache-dir', 'file'], "cache_dir='file': not a folder"),
+    ],
+)
+def test_wrong_input_is_one_line(root, small_config, tmp_path, arguments, message):
+    (tmp_path / 'file').touch()
+    done = run(root, *[str(small_config) if a == 'CONFIG' else a for a in arguments], cwd=tmp_path)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith('benchmark_train.py: error: ')
+    assert message in last
+    assert 'Traceback' not in done.stderr
+
+
+def test_it_compares_with_the_host(root, small_config, tmp_path):
+    arguments = ('--seconds', '0', '--batch', '2', '--crop', '96x64', '--workers', '1', '0', '--device', 'cpu')
+    files = ('--cache-dir', 'cache', '--json', 'run.json', '--markdown', 'run.md')
+    done = run(root, small_config, *arguments, *files, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / 'run.json').read_text())
+    assert content['settings']['crop'] == '96x64'
+    assert content['settings']['photographs'] == '192x192'
+    assert len(content['loader']) == 2
+    for loaders in content['loader'].values():
+        assert list(loaders) == ['mmseg', 'mmseg, 19 classes', 'ours', 'ours, cached']
+        assert all(len(rounds) >= 6 and min(map(min, rounds)) > 0 for rounds in loaders.values())
+    assert {who: len(rounds) >= 6 for who, rounds in content['step'].items()} == {'mmseg': True, 'ours': True}
+    assert {who: set(found) for who, found in content['iterations'].items()} == {'mmseg': {'1', '0'}, 'ours': {'1', '0'}}
+    assert (tmp_path / 'cache').is_dir()
+    for text in (done.stdout, (tmp_path / 'run.md').read_text()):
+        assert 'step, batch 2 of 96x64' in text
+        assert 'whole iterations' in text
+        assert 'where the time of a step goes' in text
