@@ -45,7 +45,7 @@ def _loader(results: Results) -> Iterator[Table]:
                 [who, f'{per_image * 1e3:.1f}', f'{1 / per_image:.1f}', speedup, f'{summary.spread:.1%}', str(len(times))]
             )
         columns = ['loader', 'ms an image', 'images/s of a core', 'speedup [95 %]', 'spread', 'rounds']
-        yield Table(f'loader, {name}, crops of {results.settings["photographs"]}', columns, rows)
+        yield Table(f'loader, {name}, crops of {results.settings["loader_crop"]}', columns, rows)
 
 
 def _step(results: Results) -> Iterator[Table]:

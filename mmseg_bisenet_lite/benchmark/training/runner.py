@@ -4,7 +4,7 @@ import functools
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def run(order: Order, progress: Progress = lambda what, share: None) -> Results:
     if order.threads:
         torch.set_num_threads(order.threads)
     results = Results(environment(order.device), dict(config=order.config, options=order.options, batch=batch))
-    results.settings['photographs'] = _crop_of(config)
+    results.settings['loader_crop'] = _crop_of(config)
     if 'loader' in order.parts:
         _time_loaders(results, config, order, batch, progress)
     if 'step' in order.parts or 'iteration' in order.parts:
@@ -138,7 +138,8 @@ def _time_loaders(results: Results, config: Config, order: Order, batch: int, pr
                     calls['ours, cached']()
                 calls['ours, cached'].number = 0
             what = f'timing loaders, {name}'
-            timings = measure(list(calls.values()), HostClock(), order.plan, functools.partial(progress, what))
+            one_batch_a_turn = replace(order.plan, turn_seconds=0.0)  # so that all load the same samples in a round
+            timings = measure(list(calls.values()), HostClock(), one_batch_a_turn, functools.partial(progress, what))
         results.loader[name] = {who: timing.rounds for who, timing in zip(calls, timings, strict=True)}
 
 
