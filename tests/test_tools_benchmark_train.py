@@ -39,7 +39,7 @@ def test_it_compares_with_the_host(root, small_config, tmp_path):
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / 'run.json').read_text())
     assert content['settings']['crop'] == '96x64'
-    assert content['settings']['photographs'] == '192x192'
+    assert content['settings']['loader_crop'] == '192x192'
     assert len(content['loader']) == 2
     for loaders in content['loader'].values():
         assert list(loaders) == ['mmseg', 'mmseg, 19 classes', 'ours', 'ours, cached']
