@@ -40,7 +40,7 @@ class DecodedCache:
         """The pixels of a file, read only as far as they are used.
 
         Args:
-            path: The file.
+            path: The file, a local one.
             kind: How it is decoded; another kind is another entry.
             decode: Gives its pixels.
 

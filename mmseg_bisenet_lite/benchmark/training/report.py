@@ -100,8 +100,9 @@ def best_workers(by_workers: dict[int, list[tuple[float, float]]]) -> int:
 
 def _explanations(results: Results) -> Iterator[str]:
     e = results.environment
-    hosts = [f'{name} {e[name]}' for name in ('torch', 'mmsegmentation', 'onedl-mmsegmentation') if e.get(name)]
-    where = [e['device'], f'{e["cores"]} cores, {e["threads"]} threads', e['cpu_capability'], *hosts]
+    libraries = ('torch', 'mmsegmentation', 'onedl-mmsegmentation', 'opencv-python', 'opencv-python-headless')
+    versions = [f'{name} {e[name]}' for name in libraries if e.get(name)] + [f'kornia-rs {e["kornia-rs"] or "not installed"}']
+    where = [e['device'], f'{e["cores"]} cores, {e["threads"]} threads', e['cpu_capability'], *versions]
     yield f'{results.settings["config"]} on {", ".join(where)}, commit {e["commit"] or "none"}.'
     yield (
         "mmseg: the same files, labels and draws with MMSegmentation's own loaders and transforms, and its plain OptimWrapper; "

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmseg.utils import register_all_modules
 
+from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.benchmark.devices import find_device, usable_cores
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.measure import HostClock, Plan, measure
@@ -116,7 +117,9 @@ def run(order: Order, progress: Progress = lambda what, share: None) -> Results:
     find_device(str(order.device))
     if order.threads:
         torch.set_num_threads(order.threads)
-    results = Results(environment(order.device), dict(config=order.config, options=order.options, batch=batch))
+    libraries = {name: compat.version(name) for name in ('kornia-rs', 'opencv-python', 'opencv-python-headless')}
+    where = {**environment(order.device), **libraries}
+    results = Results(where, dict(config=order.config, options=order.options, batch=batch))
     results.settings['loader_crop'] = _crop_of(config)
     if 'loader' in order.parts:
         _time_loaders(results, config, order, batch, progress)
