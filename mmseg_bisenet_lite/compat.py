@@ -360,12 +360,22 @@ def _resume_without_replay() -> bool:
         begun_with = self.seed
         resume(self, *args, **kwargs)
         sampler = self.train_loop.dataloader.sampler
-        if getattr(sampler, 'seed', None) == begun_with:  # and not one of its own
-            sampler.seed = self.seed
+        # The run's seed is not the sampler's with diff_rank_seed, or where the config gives the sampler one of its own.
+        seed = self.message_hub.get_info('sampler_seed', self.seed if getattr(sampler, 'seed', None) == begun_with else None)
+        if seed is not None and hasattr(sampler, 'seed'):
+            sampler.seed = seed
             if hasattr(sampler, '_indices_of_rank'):
                 sampler.indices = sampler._indices_of_rank()
 
-    Runner.resume = resume_with_seed
+    run = loops.IterBasedTrainLoop.run
+
+    def run_with_seed(self: Any) -> Any:
+        seed = getattr(self.dataloader.sampler, 'seed', None)
+        if isinstance(seed, int):
+            self.runner.message_hub.update_info('sampler_seed', seed)  # which checkpoints hold
+        return run(self)
+
+    Runner.resume, loops.IterBasedTrainLoop.run = resume_with_seed, run_with_seed
     if not hasattr(loops._InfiniteDataloaderIterator, 'skip_iter'):  # onedl's goes on where the run ended
         _skip_seen_batches(loops)
     return True
@@ -441,7 +451,7 @@ FIXES = (
     Fix(
         'resume-data',
         'a resumed run of mmengine 0.10.7 loads every batch that it has seen, to throw it away; on both hosts the order of the '
-        'data is that of a new seed',
+        'data may be that of a new seed. Mended for endless samplers',
         'mmengine advances the sampler, with the seed of the checkpoint',
         _resume_without_replay,
     ),

@@ -1,6 +1,7 @@
 """An optimiser wrapper that trains as the device does it fastest: mixed precision and memory formats."""
 
 import functools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from mmseg.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 
 from mmseg_bisenet_lite import malloc
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, named
 from mmseg_bisenet_lite.precision import PRECISIONS, has_arithmetic
 
 # Their names in configs, and in PRECISIONS.
@@ -30,7 +31,9 @@ NARROW = 16
 class AutoAmpOptimWrapper(OptimWrapper):
     """``OptimWrapper`` with what makes a training step fast, where the device has it.
 
-    Weights, gradients and the optimiser stay in float32; the maps of the network are in the lower precision (autocast).
+    Weights, gradients and the optimiser stay in float32; the maps of the network are in the lower precision (autocast). Under
+    ``DistributedDataParallel`` PyTorch warns once that strides do not match, as the layout changes after its buckets were made;
+    it makes them anew after the first iteration.
 
     Args:
         dtype: ``'auto'`` is bfloat16 where the device has arithmetic for it, else float16 on GPUs with tensor cores, else
@@ -49,7 +52,7 @@ class AutoAmpOptimWrapper(OptimWrapper):
 
     def __init__(
         self,
-        dtype: str = 'auto',
+        dtype: str | torch.dtype = 'auto',
         channels_last: bool = True,
         compile: bool | dict[str, Any] = False,
         keep_memory: bool = True,
@@ -62,11 +65,10 @@ class AutoAmpOptimWrapper(OptimWrapper):
         self.channels_last = channels_last
         self.compile = compile
         self.keep_memory = keep_memory
-        if loss_scale != 'dynamic' and not isinstance(loss_scale, int | float | dict):
-            raise InputError(f"loss_scale={loss_scale!r}: give 'dynamic', a number, or the arguments of torch.amp.GradScaler")
-        self.fixed_scale = float(loss_scale) if isinstance(loss_scale, int | float) else None
+        self.fixed_scale = None if loss_scale == 'dynamic' or isinstance(loss_scale, dict) else _positive(loss_scale)
         options = loss_scale if isinstance(loss_scale, dict) else {'init_scale': self.fixed_scale or 2.0**16}
-        self.loss_scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16, **options)
+        with named(f'loss_scale={loss_scale!r}', TypeError, AssertionError):
+            self.loss_scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16, **options)
         self._prepared: nn.Module | None = None
 
     @contextmanager
@@ -123,7 +125,13 @@ def _unwrapped(model: Any) -> Any:
     return _unwrapped(model.module) if is_model_wrapper(model) else model
 
 
-def amp_dtype(name: str, device: torch.device) -> torch.dtype:
+def _positive(loss_scale: Any) -> float:
+    if isinstance(loss_scale, bool) or not isinstance(loss_scale, int | float) or not 0 < loss_scale < math.inf:
+        raise InputError(f"loss_scale={loss_scale!r}: give 'dynamic', a number above 0, or arguments of torch.amp.GradScaler")
+    return float(loss_scale)
+
+
+def amp_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
     """The type of the maps in mixed precision; ``'auto'`` as described in :class:`AutoAmpOptimWrapper`.
 
     Raises:
@@ -131,6 +139,7 @@ def amp_dtype(name: str, device: torch.device) -> torch.dtype:
     """
     if name == 'auto':
         return _fastest(device)
+    name = str(name).removeprefix('torch.')
     if name not in DTYPES:
         raise InputError(f"dtype={name!r}: choose among 'auto', {', '.join(map(repr, DTYPES))}")
     if name == 'float16' and device.type == 'cpu':
@@ -147,7 +156,8 @@ def without_amp(arguments: list[str]) -> list[str]:
     changed = any(argument.startswith('optim_wrapper.type=') for argument in arguments)
     if '--amp' not in arguments or config is None or changed:
         return arguments
-    if Config.fromfile(config).get('optim_wrapper', {}).get('type') != AutoAmpOptimWrapper.__name__:
+    kind = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # a name, with its scope or without, or the class
+    if getattr(kind, '__name__', str(kind)).rpartition('.')[2] != AutoAmpOptimWrapper.__name__:
         return arguments
     print(f'--amp: {AutoAmpOptimWrapper.__name__} mixes precisions by itself where the device gains (optim_wrapper.dtype)')
     return [argument for argument in arguments if argument != '--amp']

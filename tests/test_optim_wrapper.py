@@ -12,6 +12,14 @@ from mmseg_bisenet_lite.optim_wrapper import NARROW, amp_dtype, without_amp
 
 CPU = torch.device('cpu')
 
+LAZY = """
+from mmengine.config import read_base
+with read_base():
+    from .base import *
+from mmseg_bisenet_lite import AutoAmpOptimWrapper
+optim_wrapper = dict(type=AutoAmpOptimWrapper)
+"""
+
 
 @pytest.fixture(autouse=True)
 def _memory(monkeypatch):
@@ -189,7 +197,7 @@ def test_auto_is_what_the_device_has(monkeypatch):
         assert amp_dtype('auto', torch.device('cuda')) is expected
     optim_wrapper._fastest.cache_clear()
     assert amp_dtype('auto', torch.device('mps')) is torch.float32
-    assert amp_dtype('bfloat16', CPU) is torch.bfloat16
+    assert amp_dtype('bfloat16', CPU) is amp_dtype(torch.bfloat16, CPU) is torch.bfloat16
 
 
 @pytest.mark.parametrize(
@@ -198,6 +206,11 @@ def test_auto_is_what_the_device_has(monkeypatch):
         (dict(dtype='fp16'), "dtype='fp16': choose among 'auto', 'float32'"),
         (dict(dtype='float16'), "dtype='float16': .* on a CPU take 'bfloat16'"),
         (dict(loss_scale='static'), "loss_scale='static'"),
+        (dict(loss_scale=0), 'loss_scale=0: give'),
+        (dict(loss_scale=-1.0), 'loss_scale=-1.0: give'),
+        (dict(loss_scale=float('nan')), 'loss_scale=nan: give'),
+        (dict(loss_scale=True), 'loss_scale=True: give'),
+        (dict(loss_scale=dict(scale=2)), "loss_scale={'scale': 2}: "),
     ],
 )
 def test_wrong_options_are_named(options, message):
@@ -247,6 +260,10 @@ def test_the_flag_of_the_hosts_tool_is_understood(root, tmp_path, capsys):
     assert without_amp([ours, '--amp', '--resume']) == [ours, '--resume']
     assert 'AutoAmpOptimWrapper' in capsys.readouterr().out
     assert without_amp([ours, '--resume']) == [ours, '--resume']
+    (tmp_path / 'base.py').write_text('default_scope = "mmseg"')
+    for name, content in (('scoped.py', "optim_wrapper = dict(type='mmseg.AutoAmpOptimWrapper')"), ('lazy.py', LAZY)):
+        (tmp_path / name).write_text(content)
+        assert without_amp([str(tmp_path / name), '--amp']) == [str(tmp_path / name)]
     other = tmp_path / 'other.py'
     other.write_text("optim_wrapper = dict(type='OptimWrapper')")
     for arguments in (

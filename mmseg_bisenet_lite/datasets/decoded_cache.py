@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 
 from mmseg_bisenet_lite.errors import InputError, named
 from mmseg_bisenet_lite.files import replacing
+
+# After so many images of its own a worker looks again how large the folder has become.
+RESCAN = 20
 
 
 class DecodedCache:
@@ -21,7 +25,8 @@ class DecodedCache:
 
     Args:
         folder: Where it is; it is made if need be.
-        gib: How large it may become, in GiB. Cityscapes' photographs and label maps for training take 23.
+        gib: How large it may become, in GiB, give or take a few images for each worker. Cityscapes' photographs and label maps
+            for training take 23.
 
     Raises:
         InputError: The folder cannot be made, or the limit is not above 0.
@@ -33,6 +38,8 @@ class DecodedCache:
         self.folder = Path(folder)
         self.limit = int(gib * 2**30)
         self.full = False
+        self.written = 0  # since the folder was last looked through
+        self.used = 0
         with named(f'cache_dir={str(folder)!r}: not a folder that files can be written into', OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -46,8 +53,10 @@ class DecodedCache:
 
         Raises:
             FileNotFoundError: There is no such file.
-            InputError: Its entry is damaged.
+            InputError: Its entry is damaged, or it is no local file.
         """
+        if '://' in path:
+            raise InputError(f'{path}: cache_dir is for local files; leave it out for those of another backend')
         stat = Path(path).stat()
         key = f'{kind}|{Path(path).resolve()}|{stat.st_mtime_ns}|{stat.st_size}'
         entry = self.folder / f'{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy'
@@ -61,14 +70,17 @@ class DecodedCache:
             return pixels
 
     def _write(self, entry: Path, pixels: np.ndarray) -> None:
-        used = sum(file.stat().st_size for file in os.scandir(self.folder) if file.name.endswith('.npy'))
-        if used + pixels.nbytes > self.limit:
-            self.full = True
-            return
         try:
-            # Another worker may be writing the same image.
-            with replacing(entry, f'.{os.getpid()}.tmp') as temporary, temporary.open('wb') as file:
+            if self.written % RESCAN == 0:  # others write into the folder too
+                self.used = sum(file.stat().st_size for file in os.scandir(self.folder))
+            if self.used + pixels.nbytes > self.limit:
+                self.full = True
+                return
+            # Another worker may be writing the same image, on another machine too.
+            with replacing(entry, f'.{uuid.uuid4().hex}.tmp') as temporary, temporary.open('wb') as file:
                 np.save(file, pixels)
+            self.written += 1
+            self.used += pixels.nbytes
         except OSError as error:
             self.full = True
             warnings.warn(f'{self.folder}: nothing more is cached, training goes on: {error}', stacklevel=2)

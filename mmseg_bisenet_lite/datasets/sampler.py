@@ -8,9 +8,13 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from mmseg_bisenet_lite.errors import InputError
+
 
 class SeededIndex(int):
     """The index of a sample, and the seed of whatever is drawn at random for it.
+
+    MMEngine's ``RepeatDataset`` and ``ConcatDataset`` hand it on; ``ClassBalancedDataset`` hands on a plain index.
 
     Attributes:
         seed: From 0 to 2**32 - 1.
@@ -23,6 +27,14 @@ class SeededIndex(int):
         self = super().__new__(cls, index)
         self.seed = seed
         return self
+
+    def __mod__(self, other: int) -> 'SeededIndex':
+        """Of ``RepeatDataset``, which looks for the sample so."""
+        return SeededIndex(int(self) % other, self.seed)
+
+    def __sub__(self, other: int) -> 'SeededIndex':
+        """Of ``ConcatDataset``, which looks for the sample so."""
+        return SeededIndex(int(self) - other, self.seed)
 
     def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
         return int(self), self.seed
@@ -39,11 +51,16 @@ class SeededInfiniteSampler(Sampler):
         dataset: With a length.
         shuffle: Whether each pass is in an order of its own.
         seed: ``None`` draws one, the same in all processes.
+
+    Raises:
+        InputError: The data set is empty.
     """
 
     def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None) -> None:
         self.rank, self.world_size = get_dist_info()
         self.size = len(dataset)
+        if not self.size:
+            raise InputError('SeededInfiniteSampler: the data set has no samples')
         self.shuffle = shuffle
         self.seed: int = sync_random_seed() if seed is None else seed
         self.skipped = 0

@@ -96,6 +96,19 @@ def test_a_damaged_entry_is_named(photograph, tmp_path):
             cache.get(str(photograph), 'color', Decoder())
 
 
+def test_files_of_other_backends_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r's3://bucket/a\.png: cache_dir is for local files'):
+        DecodedCache(tmp_path / 'cache', 1).get('s3://bucket/a.png', 'color', Decoder())
+
+
+def test_decoders_have_their_own_entries(toy, tmp_path):
+    prefix = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
+    for backend in ('cv2', 'pillow'):
+        steps = [dict(step, imdecode_backend=backend) for step in PIPELINE[:2]]
+        CityscapesVehicleDataset(data_root=str(toy), data_prefix=prefix, pipeline=steps, cache_dir=str(tmp_path / 'cache'))[0]
+    assert len(list((tmp_path / 'cache').iterdir())) == 4
+
+
 def test_wrong_arguments_are_named(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match=r'cache_dir=.*: not a folder'):

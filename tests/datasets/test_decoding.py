@@ -1,4 +1,6 @@
 import io
+import sys
+import zlib
 
 import cv2
 import mmcv
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmseg_bisenet_lite.datasets import decoding
-from mmseg_bisenet_lite.datasets.decoding import decode, has_fast_decoder
+from mmseg_bisenet_lite.datasets.decoding import decode, fast_decoder
 
 
 def encoded(image, kind='PNG', **options):
@@ -76,16 +78,26 @@ def test_broken_files_do_not_decode(cut):
         assert not data
 
 
-def test_a_flipped_bit_is_found():
+@pytest.mark.parametrize('place', [16, 17, 20, 23, 24, 28, 30, 300])  # width, height, kinds, checksum, pixels
+@pytest.mark.parametrize('bit', [1, 128])
+def test_a_flipped_bit_is_found(place, bit):
     data = bytearray(encoded(noise(16, 16, 3)))
-    data[300] ^= 1
+    data[place] ^= bit
     assert decoding._decode_png(bytes(data), 'color') is None
 
 
+def test_a_photograph_of_too_many_pixels_is_left_to_mmcv():
+    header = b'IHDR' + (2**16).to_bytes(4, 'big') * 2 + bytes([8, 2, 0, 0, 0])
+    data = b'\x89PNG\r\n\x1a\n' + (13).to_bytes(4, 'big') + header + zlib.crc32(header).to_bytes(4, 'big') + bytes(99)
+    assert decoding._decode_png(data, 'color') is None
+
+
 def test_it_does_without_the_fast_decoder(monkeypatch):
-    assert has_fast_decoder()
+    assert fast_decoder() is not None
     data = encoded(noise(8, 9, 3))
     fast = decode(data)
-    monkeypatch.setattr(decoding, 'has_fast_decoder', lambda: False)
+    fast_decoder.cache_clear()
+    monkeypatch.setitem(sys.modules, 'kornia_rs.io', None)  # missing, or older
     monkeypatch.setattr(decoding, '_decode_png', None)
     assert np.array_equal(decode(data), fast)
+    fast_decoder.cache_clear()

@@ -6,12 +6,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import DataLoader
 
 from mmseg_bisenet_lite import CityscapesVehicleDataset, SeededInfiniteSampler
 from mmseg_bisenet_lite.datasets import sampler as module
 from mmseg_bisenet_lite.datasets.sampler import SeededIndex
+from mmseg_bisenet_lite.errors import InputError
 
 
 def first(sampler, count):
@@ -64,15 +66,35 @@ def test_the_index_is_a_number_and_travels_to_workers():
     assert index.seed == 77
 
 
+def test_an_empty_data_set_is_named():
+    with pytest.raises(InputError, match='has no samples'):
+        SeededInfiniteSampler([], seed=0)
+
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResizeCropFlip', scale_factors=(0.75, 1.0, 1.5), crop_size=(24, 32)),
+    dict(type='PackSegInputs'),
+]
+
+
+@pytest.mark.parametrize('wrap', [lambda d: RepeatDataset(d, 3), lambda d: ConcatDataset([d, d]), lambda d: d])
+def test_wrapped_data_sets_hand_the_seed_on(toy, wrap):
+    prefix = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
+    dataset = wrap(CityscapesVehicleDataset(data_root=str(toy), data_prefix=prefix, pipeline=PIPELINE))
+    for index in (0, len(dataset) - 1):
+        samples = []
+        for state in (1, 2):
+            np.random.seed(state)
+            samples.append(dataset[SeededIndex(index, 99)]['inputs'])
+        assert torch.equal(*samples)
+    assert not torch.equal(dataset[SeededIndex(0, 1)]['inputs'], dataset[SeededIndex(0, 2)]['inputs'])
+
+
 @pytest.mark.parametrize('workers', [1, 3])
 def test_samples_do_not_depend_on_the_number_of_workers(toy, workers):
-    pipeline = [
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='RandomResizeCropFlip', scale_factors=(0.75, 1.0, 1.5), crop_size=(24, 32)),
-        dict(type='PhotoMetricDistortion'),
-        dict(type='PackSegInputs'),
-    ]
+    pipeline = [*PIPELINE[:3], dict(type='PhotoMetricDistortion'), PIPELINE[3]]
     prefix = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
     dataset = CityscapesVehicleDataset(data_root=str(toy), data_prefix=prefix, pipeline=pipeline)
 

@@ -1,12 +1,15 @@
 """Objects in processes of their own, so that neither side's memory, threads or caches are the other's."""
 
 import multiprocessing
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from mmseg_bisenet_lite.errors import InputError
+import torch
+
+from mmseg_bisenet_lite.errors import InputError, first_line
 
 
 class Remote:
@@ -41,7 +44,7 @@ class Remote:
             raise InputError(
                 f'a process of the benchmark died with status {self._process.exitcode}: too little memory?'
             ) from error
-        if isinstance(answer, InputError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -62,10 +65,19 @@ def _serve(connection: Connection, build: Callable[..., Any], args: tuple) -> No
             method, arguments = connection.recv()
             try:
                 answer = getattr(served, method)(*arguments)
-            except InputError as error:
-                answer = error
+            except Exception as error:  # whatever it is, the other side wants to know
+                answer = _told(error)
             connection.send(answer)
-    except InputError as error:
-        connection.send(error)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the other side has gone
         return
+    except Exception as error:
+        connection.send(_told(error))
+
+
+def _told(error: Exception) -> Exception:
+    """An error that another process can raise: one line for the user's mistakes, or the trace of this process."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, torch.OutOfMemoryError):
+        return InputError(f'too little memory on the device: {first_line(error)}; take a smaller --batch or --crop')
+    return RuntimeError(''.join(traceback.format_exception(error)))

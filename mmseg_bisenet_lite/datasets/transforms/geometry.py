@@ -24,7 +24,7 @@ class RandomResizeCropFlip(BaseTransform):
     class instead of sorting all labels.
 
     Args:
-        crop_size: (height, width) of the crop; a smaller image is cropped to what it has.
+        crop_size: (height, width) of the crop, or one number for both; a smaller image is cropped to what it has.
         scale_factors: One of these is drawn, as BiSeNet does.
         scale: (width, height) that a factor from ``ratio_range`` scales; the image is fitted into it as by ``keep_ratio=True``.
         ratio_range: (low, high) of that factor.
@@ -42,7 +42,7 @@ class RandomResizeCropFlip(BaseTransform):
 
     def __init__(
         self,
-        crop_size: Sequence[int],
+        crop_size: int | Sequence[int],
         scale_factors: Sequence[float] | None = None,
         scale: Sequence[int] | None = None,
         ratio_range: Sequence[float] | None = None,
@@ -50,16 +50,16 @@ class RandomResizeCropFlip(BaseTransform):
         ignore_index: int = 255,
         flip_prob: float = 0.5,
     ) -> None:
-        self.crop_size = _pair('crop_size', crop_size)
-        self.scale_factors = None if scale_factors is None else tuple(map(float, scale_factors))
+        self.crop_size = _pair('crop_size', (crop_size, crop_size) if isinstance(crop_size, int) else crop_size)
+        self.scale_factors = () if scale_factors is None else tuple(map(float, scale_factors))
         self.scale = None if scale is None else _pair('scale', scale)
         self.ratio_range = None if ratio_range is None else _pair('ratio_range', ratio_range)
         self.cat_max_ratio = cat_max_ratio
         self.ignore_index = ignore_index
         self.flip_prob = flip_prob
-        if (self.scale is None) != (self.ratio_range is None) or (self.scale is None) == (self.scale_factors is None):
+        if (scale is None) != (ratio_range is None) or (scale is None) == (scale_factors is None):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
-        if self.scale_factors is not None and (not self.scale_factors or min(self.scale_factors) <= 0):
+        if scale_factors is not None and not (self.scale_factors and min(self.scale_factors) > 0):
             raise InputError(f'scale_factors={scale_factors!r}: give some factors, each above 0')
         if self.ratio_range is not None and self.ratio_range[0] > self.ratio_range[1]:
             raise InputError(f'ratio_range={ratio_range!r}: give the lower factor first')
@@ -92,12 +92,12 @@ class RandomResizeCropFlip(BaseTransform):
 
     def _draw_size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) of the scaled image."""
-        if self.scale_factors is not None:
-            factor = self.scale_factors[np.random.randint(len(self.scale_factors))]
-            return mmcv.rescale_size((width, height), mmcv.rescale_size((width, height), factor))
-        low, high = self.ratio_range or (1.0, 1.0)
-        ratio = np.random.random_sample() * (high - low) + low
-        return mmcv.rescale_size((width, height), tuple(int(side * ratio) for side in self.scale or (width, height)))
+        if self.scale is not None and self.ratio_range is not None:
+            low, high = self.ratio_range
+            ratio = np.random.random_sample() * (high - low) + low
+            return mmcv.rescale_size((width, height), tuple(int(side * ratio) for side in self.scale))
+        factor = self.scale_factors[np.random.randint(len(self.scale_factors))]
+        return mmcv.rescale_size((width, height), mmcv.rescale_size((width, height), factor))
 
     def _draw_window(self, size: tuple[int, int], label: np.ndarray | None) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of the crop in the scaled image."""
@@ -126,10 +126,14 @@ class RandomResizeCropFlip(BaseTransform):
             return False
         if share > 1 - self.cat_max_ratio:  # so no other class has as much
             return True
-        counts = cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()  # of one axis or two, as the version is
-        counts[self.ignore_index] = 0
-        self._common = int(counts.argmax())
-        return bool(counts[self._common] / valid < self.cat_max_ratio)
+        if label.dtype == np.uint8:
+            counts = cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()  # of one axis or two, as the version is
+            values = np.arange(256)
+        else:
+            values, counts = np.unique(label, return_counts=True)
+        counts = np.where(values == self.ignore_index, 0, counts)
+        self._common = int(values[counts.argmax()])
+        return bool(counts.max() / valid < self.cat_max_ratio)
 
 
 def _count(label: np.ndarray, value: int) -> int:

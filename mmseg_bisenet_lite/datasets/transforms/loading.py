@@ -28,6 +28,7 @@ class _PixelReader:
     """
 
     backend_args: dict | None
+    file_client_args: dict | None
     imdecode_backend: str
     cache: DecodedCache | None = None
 
@@ -35,7 +36,10 @@ class _PixelReader:
         tile = Tile.of(path)
 
         def decoded() -> np.ndarray:
-            data = fileio.get(tile.path, backend_args=self.backend_args)
+            if self.file_client_args is None:
+                data = fileio.get(tile.path, backend_args=self.backend_args)
+            else:  # as old configs have it
+                data = fileio.FileClient.infer_client(self.file_client_args, tile.path).get(tile.path)
             try:
                 pixels = decode(data, flag, self.imdecode_backend)
                 if pixels is None:
@@ -44,7 +48,9 @@ class _PixelReader:
                 raise InputError(f'{tile.path}: not a readable {what}, or a truncated one ({error})') from error
             return pixels
 
-        return tile.cut(decoded() if self.cache is None else self.cache.get(tile.path, flag, decoded))
+        return tile.cut(
+            decoded() if self.cache is None else self.cache.get(tile.path, f'{flag}, {self.imdecode_backend}', decoded)
+        )
 
 
 @TRANSFORMS.register_module()

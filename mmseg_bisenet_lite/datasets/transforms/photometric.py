@@ -26,7 +26,9 @@ class FastPhotoMetricDistortion(PhotoMetricDistortion):
     """
 
     def transform(self, results: dict) -> dict:
-        """Distort ``img``."""
+        """Distort ``img``; what is not uint8 has no tables, and is left to the host."""
+        if results['img'].dtype != np.uint8:
+            return super().transform(results)
         table = self.brightness(_SAME)
         contrast_first = np.random.randint(2)
         if contrast_first:

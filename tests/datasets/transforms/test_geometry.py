@@ -143,6 +143,25 @@ def test_crops_are_balanced_as_the_hosts_are(classes):
         assert np.array_equal(mine[0]['gt_seg_map'], theirs[0]['gt_seg_map'])
 
 
+@pytest.mark.parametrize('kind', [np.uint8, np.int16])
+@pytest.mark.parametrize('ignore_index', [255, -100, 156])
+def test_any_labels_are_balanced(kind, ignore_index):
+    ours = RandomResizeCropFlip((40, 40), (1.0,), cat_max_ratio=0.6, ignore_index=ignore_index)
+    hosts = TRANSFORMS.build(dict(type='RandomCrop', crop_size=(40, 40), cat_max_ratio=0.6, ignore_index=ignore_index))
+    for seed in range(20):
+        image, label = scene(120, 90, seed, (156, 7, 9))
+        places = []
+        for draw in (lambda results: ours._draw_window((120, 90), results['gt_seg_map']), hosts.crop_bbox):
+            np.random.seed(seed)
+            places.append(draw(dict(img=image, gt_seg_map=label.astype(kind))))
+        (left, top, right, bottom), hosts_place = places
+        assert (top, bottom, left, right) == tuple(hosts_place)
+
+
+def test_a_square_crop_is_one_number():
+    assert RandomResizeCropFlip(16, (1.0,)).crop_size == (16, 16)
+
+
 def test_it_does_without_labels():
     image, _ = scene(64, 48)
     sample = RandomResizeCropFlip((16, 16), (1.0,), cat_max_ratio=0.5, flip_prob=0)(dict(img=image))
@@ -167,7 +186,7 @@ def test_certain_flips(prob):
         (dict(crop_size=(1, 2), scale_factors=()), 'scale_factors='),
         (dict(crop_size=(1, 2), scale_factors=(1.0, 0.0)), 'scale_factors='),
         (dict(crop_size=(0, 2), scale_factors=(1.0,)), 'crop_size='),
-        (dict(crop_size=512, scale_factors=(1.0,)), 'crop_size='),
+        (dict(crop_size=-512, scale_factors=(1.0,)), 'crop_size='),
         (dict(crop_size='12', scale_factors=(1.0,)), 'crop_size='),
         (dict(crop_size=(1, 2), scale=(4, 4), ratio_range=(2.0, 0.5)), 'ratio_range='),
         (dict(crop_size=(1, 2), scale_factors=(1.0,), cat_max_ratio=1.5), 'cat_max_ratio='),

@@ -42,6 +42,15 @@ def test_brightness_and_contrast_are_the_same_to_the_bit(image):
     assert changed > 20
 
 
+def test_what_is_not_uint8_is_left_to_the_host(image):
+    for seed in range(8):
+        ours, hosts = (
+            distorted(kind, image.astype(np.float32), seed) for kind in ('FastPhotoMetricDistortion', 'PhotoMetricDistortion')
+        )
+        assert np.array_equal(ours[0], hosts[0])
+        assert ours[1] == hosts[1]
+
+
 def test_the_distributions_are_the_hosts(image):
     # Of independent draws: mean and spread of each channel.
     def statistics(kind, seeds):
