@@ -415,6 +415,26 @@ def _skip_seen_batches(loops: Any) -> None:
     loops.IterBasedTrainLoop.run = run_from_there
 
 
+# --- speed of a training step ------------------------------------------------------------------------------------------
+
+
+def _count_two_classes_quickly() -> bool:
+    import torch
+    from mmseg.models.decode_heads import decode_head
+
+    original = decode_head.accuracy
+
+    def accuracy(pred: Any, target: Any, topk: Any = 1, thresh: Any = None, ignore_index: int | None = None) -> Any:
+        if topk != 1 or thresh is not None or ignore_index is None or pred.size(1) != 2 or not target.numel():
+            return original(pred, target, topk, thresh, ignore_index)
+        right = (pred[:, 1] > pred[:, 0]) == target  # never so where the target is neither 0 nor 1
+        eps = torch.finfo(torch.float32).eps  # as the host has it, which calls nothing right of nothing 100 %
+        return 100.0 * (right.sum().float().reshape(1) + eps) / ((target != ignore_index).sum() + eps)
+
+    decode_head.accuracy = accuracy
+    return True
+
+
 FIXES = (
     Fix(
         'compiled-ops',
@@ -466,6 +486,13 @@ FIXES = (
         '--launcher pytorch sets a CUDA device even where there is none',
         'mmengine starts the gloo backend on CPUs',
         _allow_launcher_on_cpu,
+    ),
+    Fix(
+        'accuracy',
+        'mmseg sorts the scores and copies the labels to count right pixels for the log, which is a tenth of a training step '
+        'with two classes, and has a GPU waited for',
+        'mmseg compares and counts',
+        _count_two_classes_quickly,
     ),
     Fix(
         'tta-one-map',

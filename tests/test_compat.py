@@ -365,3 +365,20 @@ def test_a_resumed_run_goes_on_with_the_data_where_it_ended(small_config, tmp_pa
     whole, _ = run('whole', 7, **{'train_dataloader.sampler': dict(type=sampler, shuffle=True, seed=seed)})
     assert begun + resumed == whole
     assert [number for number, *_ in resumed] == [4, 5, 6]
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('ignored', [0, 7, 40])
+def test_two_classes_are_counted_as_the_host_does(dtype, ignored):
+    from mmseg.models.decode_heads import decode_head
+    from mmseg.models.losses import accuracy
+
+    scores = torch.randn(2, 2, 4, 5, generator=torch.Generator().manual_seed(0)).to(dtype)
+    target = torch.randint(0, 2, (2, 4, 5), generator=torch.Generator().manual_seed(1))
+    target.view(-1)[:ignored] = 255
+    ours, hosts = (count(scores, target, ignore_index=255) for count in (decode_head.accuracy, accuracy))
+    assert decode_head.accuracy is not accuracy
+    assert ours.shape == hosts.shape
+    torch.testing.assert_close(ours, hosts)
+    for options in (dict(topk=(1, 2)), dict(ignore_index=None)):
+        assert decode_head.accuracy(scores, target.clamp(max=1), **options) == accuracy(scores, target.clamp(max=1), **options)
