@@ -66,7 +66,7 @@ class RandomResizeCropFlip(BaseTransform):
         for name, value in (('cat_max_ratio', cat_max_ratio), ('flip_prob', flip_prob)):
             if not 0 <= value <= 1:
                 raise InputError(f'{name}={value!r}: give a number from 0 to 1')
-        self._common = 0  # the class that ruled out the last crop, counted first the next time
+        self._common = int(ignore_index == 0)  # the class that ruled out the last crop, counted first the next time
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` and the label maps in ``seg_fields`` by the crop."""
