@@ -21,7 +21,8 @@ if compat.host_problem() is None:
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
-    from mmseg_bisenet_lite.hooks import StrictCheckpointHook
+    from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
+    from mmseg_bisenet_lite.hooks import ForegroundWarmupHook, StrictCheckpointHook, ThresholdHook
     from mmseg_bisenet_lite.models import (
         BinaryHingeHead,
         BinaryHingeLoss,
@@ -31,12 +32,14 @@ if compat.host_problem() is None:
         binary_hinge_loss,
     )
     from mmseg_bisenet_lite.optim_wrapper import AutoAmpOptimWrapper
+    from mmseg_bisenet_lite.pretrained.models import init_model
 
 __all__ = [
     'AutoAmpOptimWrapper',
     'BiSeNetLite',
     'BinaryHingeHead',
     'BinaryHingeLoss',
+    'BinaryIoUMetric',
     'CamVidBinaryDataset',
     'CamVidHumanDataset',
     'CamVidVehicleDataset',
@@ -45,11 +48,14 @@ __all__ = [
     'CityscapesVehicleDataset',
     'ExportedSegmentor',
     'FastPhotoMetricDistortion',
+    'ForegroundWarmupHook',
     'LiteVGG',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',
     'StrictCheckpointHook',
+    'ThresholdHook',
     'binary_hinge_loss',
+    'init_model',
 ]
 
 

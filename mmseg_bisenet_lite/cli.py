@@ -6,7 +6,7 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,14 @@ def run_host_tool(name: str) -> None:
     with one_line_errors():
         need_host()
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{name}.py'), run_name='__main__')
+
+
+def with_options(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
+    """The arguments of a host's tool with more of ``--cfg-options``, before those that the user gives."""
+    if '--cfg-options' in arguments:
+        after = list(arguments).index('--cfg-options') + 1
+        return [*arguments[:after], *options, *arguments[after:]]
+    return [*arguments, '--cfg-options', *options]
 
 
 def need_host() -> None:

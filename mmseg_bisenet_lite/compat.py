@@ -334,6 +334,7 @@ def _allow_launcher_on_cpu() -> bool:
 
 
 def _average_probabilities_once() -> bool:
+    import torch
     from mmseg.models.segmentors import SegTTAModel
 
     original = SegTTAModel.merge_preds
@@ -342,9 +343,42 @@ def _average_probabilities_once() -> bool:
         if self.module.out_channels == 1:
             for sample in (sample for samples in data_samples_list for sample in samples):
                 sample.seg_logits.data = sample.seg_logits.data.logit()  # undoes the sigmoid of postprocess_result
-        return original(self, data_samples_list)
+        scores = [torch.stack([sample.seg_logits.data for sample in samples]) for samples in data_samples_list]
+        merged = original(self, data_samples_list)
+        for sample, score in zip(merged, scores, strict=True):  # it has kept those of the last augmentation
+            if self.module.out_channels == 1:
+                sample.seg_logits.data = score.sigmoid().mean(0)
+            else:
+                sample.seg_logits.data = score.softmax(1).mean(0).log()
+        return merged
 
     SegTTAModel.merge_preds = merge_preds
+    return True
+
+
+def _weigh_without_ignored_pixels() -> bool:
+    if host_name() == 'onedl':
+        return False
+    from mmseg.models.losses import cross_entropy_loss as host
+
+    original = host.cross_entropy
+
+    @functools.wraps(original)
+    def cross_entropy(
+        pred: Any,
+        label: Any,
+        weight: Any = None,
+        class_weight: Any = None,
+        reduction: str = 'mean',
+        avg_factor: Any = None,
+        ignore_index: int = -100,
+        **kwargs: Any,
+    ) -> Any:
+        if class_weight is not None and reduction == 'mean' and avg_factor is None:
+            avg_factor = class_weight[label[label != ignore_index]].sum()
+        return original(pred, label, weight, class_weight, reduction, avg_factor, ignore_index, **kwargs)
+
+    host.cross_entropy = cross_entropy
     return True
 
 
@@ -495,9 +529,16 @@ FIXES = (
         _count_two_classes_quickly,
     ),
     Fix(
-        'tta-one-map',
-        "SegTTAModel applies the sigmoid a second time to a one-channel head's probabilities: all becomes foreground",
-        'mmseg averages the probabilities as they are',
+        'tta-scores',
+        "SegTTAModel applies the sigmoid a second time to a one-channel head's probabilities, so all becomes foreground; and "
+        'its seg_logits are those of one augmentation',
+        'mmseg averages the probabilities as they are, and hands them on',
         _average_probabilities_once,
+    ),
+    Fix(
+        'class-weight',
+        "mmseg's CrossEntropyLoss with class_weight looks up the weight of ignored labels: IndexError",
+        'mmseg looks up those of the other pixels, as onedl-mmsegmentation does',
+        _weigh_without_ignored_pixels,
     ),
 )

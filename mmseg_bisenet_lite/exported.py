@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmseg_bisenet_lite.cli import with_options
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.errors import InputError
 
@@ -31,8 +32,7 @@ def with_exported_model(arguments: Sequence[str]) -> list[str]:
         raise InputError(f'{file}: there is no such file')
     if '--tta' in arguments:
         raise InputError('--tta averages scores, which an exported file does not give; test the checkpoint')
+    if '--threshold' in arguments:
+        raise InputError('--threshold changes weights, which an exported file has within; give it to tools/export.py')
     model = ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
-    if '--cfg-options' in arguments:
-        after = list(arguments).index('--cfg-options') + 1
-        return [*arguments[:after], *model, *arguments[after:]]
-    return [*arguments, '--cfg-options', *model]
+    return with_options(arguments, model)

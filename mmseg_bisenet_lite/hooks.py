@@ -6,12 +6,14 @@ from itertools import chain
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import HOOKS
 from torch import nn
 
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.threshold import KEY, chosen_threshold, move_threshold
 
 
 @HOOKS.register_module()
@@ -35,6 +37,92 @@ class StrictCheckpointHook(Hook):
         """Compare the keys and shapes before anything is loaded."""
         name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
+
+
+@HOOKS.register_module()
+class ForegroundWarmupHook(Hook):
+    """Let the foreground weigh more in every loss at the beginning, so that a rare class is learned at all.
+
+    Where all is called background and the margins have reached 1, hinge loss rewards a feature only if most of the pixels that
+    show it are foreground: the others lose as much as the foreground wins. No feature of a new network is that good at a
+    class of one pixel in a hundred, so nothing moves. With a weight ``w`` a share of ``1 / (1 + w)`` is enough. It falls, by
+    the same factor in each iteration, to 1, so the last weights are those of the loss as it is, and the margin 0 stays the
+    right threshold.
+
+    Args:
+        weight: Of a foreground pixel in the first iteration; one of the background has 1.
+        share: Of the training, after which the weight is 1.
+
+    Raises:
+        InputError: An argument is out of its range, or a loss has class weights of its own.
+    """
+
+    def __init__(self, weight: float = 10.0, share: float = 0.5) -> None:
+        if not weight >= 1:
+            raise InputError(f'weight={weight!r}: give a number from 1 on')
+        if not 0 < share <= 1:
+            raise InputError(f'share={share!r}: give a number above 0 and up to 1')
+        self.weight, self.share = weight, share
+        self._losses: list[Any] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the losses."""
+        self._losses = [module for module in runner.model.modules() if hasattr(module, 'class_weight')]
+        for loss in self._losses:
+            if loss.class_weight is not None:
+                raise InputError(
+                    f'{type(loss).__name__} has class_weight={loss.class_weight}: drop that or ForegroundWarmupHook'
+                )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
+        """Set their weights."""
+        passed = runner.iter / (self.share * runner.max_iters)
+        weight = [1.0, self.weight ** (1 - passed)] if passed < 1 else None
+        for loss in self._losses:
+            loss.class_weight = weight
+
+
+@HOOKS.register_module()
+class ThresholdHook(Hook):
+    """Keep the best threshold of the margin with the weights that it was found for, and use it when asked to.
+
+    ``BinaryIoUMetric`` finds it on val. It goes into the ``meta`` of a checkpoint that is saved right after, for its score, as
+    ``margin_threshold``; other checkpoints have none.
+
+    Args:
+        use: The threshold that loaded weights shall decide by: ``None`` is 0, as they were trained; ``'best'`` is the
+            checkpoint's own; or a number. For tests, not for training.
+
+    Raises:
+        InputError: The checkpoint holds no threshold, or its last layer is not known.
+    """
+
+    priority = 'LOW'  # before CheckpointHook
+
+    def __init__(self, use: str | float | None = None) -> None:
+        self.use = use
+        self._found: float | None = None  # for the weights as they are now
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Remember what was found."""
+        self._found = {key.rpartition('/')[2]: value for key, value in (metrics or {}).items()}.get('threshold')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
+        """Forget it."""
+        self._found = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write it into the ``meta`` if the weights are still the same."""
+        if self._found is not None:
+            checkpoint['meta'][KEY] = self._found
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Use it."""
+        if self.use is not None:
+            name = runner._load_from or 'the checkpoint'
+            threshold = chosen_threshold(self.use, checkpoint, name)
+            move_threshold(checkpoint.get('state_dict', checkpoint), threshold)
+            runner.logger.info(f'{name}: the foreground is what has a margin above {threshold}')
 
 
 def check_weights(model: nn.Module, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
 from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, move_threshold
+from mmseg_bisenet_lite.pretrained import weights_file
 
 
 def read_config(file: str) -> Config:
@@ -28,19 +31,20 @@ def read_config(file: str) -> Config:
     return config
 
 
-def load_segmentor(source: str, config: Config, checkpoint: str | None) -> BaseSegmentor:
+def load_segmentor(source: str, config: Config, checkpoint: str | None, threshold: str | float | None = None) -> BaseSegmentor:
     """A segmentor for inference: float32, on the host, without gradients and without the heads that only training needs.
 
     Args:
         source: What errors call the config.
         config: As :func:`read_config` gives it.
-        checkpoint: File of the weights; ``None`` is the initial ones.
+        checkpoint: File of the weights, or ``bisenet-lite://NAME``; ``None`` is the initial ones.
+        threshold: Of the margin: ``None`` is 0, ``'best'`` the checkpoint's, or a number.
 
     Raises:
-        InputError: The checkpoint is missing or does not fit, or the config is no segmentor's.
+        InputError: The checkpoint is missing or does not fit, or the config is no segmentor's, or there is no such threshold.
     """
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise InputError(f'{checkpoint}: there is no such checkpoint')
+    if checkpoint is not None:
+        weights_file(checkpoint)
     with warnings.catch_warnings():
         # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
@@ -49,6 +53,9 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None) -> BaseS
             segmentor = init_model(config, None, device='cpu')
         if checkpoint is not None:
             segmentor = init_model(config, checkpoint, device='cpu')
+    if checkpoint is not None and threshold is not None:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        move_threshold(segmentor.state_dict(), chosen_threshold(threshold, loaded, checkpoint))
     if not hasattr(segmentor, 'encode_decode'):
         raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
     if getattr(segmentor, 'auxiliary_head', None) is not None:

@@ -3,9 +3,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.model import BaseTTAModel
+from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
-from mmseg_bisenet_lite import StrictCheckpointHook
+from mmseg_bisenet_lite import BinaryHingeLoss, ForegroundWarmupHook, StrictCheckpointHook, ThresholdHook
 from mmseg_bisenet_lite.errors import InputError
 
 
@@ -65,3 +66,93 @@ def test_named_parts_may_differ():
 def test_what_is_no_state_dict_is_refused(checkpoint):
     with pytest.raises(InputError, match='4 missing'):
         StrictCheckpointHook().after_load_checkpoint(SimpleNamespace(model=Net(), _load_from='a.pth'), checkpoint)
+
+
+class Scored(nn.Module):
+    """A segmentor as far as the threshold is concerned: scores of a pixel from its colours."""
+
+    def __init__(self, maps):
+        super().__init__()
+        self.decode_head = nn.Module()
+        self.decode_head.conv_seg = nn.Conv2d(3, maps, 1)
+
+    def margins(self, image):
+        scores = self.decode_head.conv_seg(image)
+        return scores[:, -1] - (scores[:, 0] if scores.shape[1] == 2 else 0)
+
+
+@pytest.mark.parametrize('maps', [1, 2])
+@pytest.mark.parametrize(('use', 'threshold'), [('best', 0.4), (-1.5, -1.5), ('0.25', 0.25)])
+def test_weights_decide_by_another_threshold(maps, use, threshold):
+    model, image = Scored(maps), torch.randn(1, 3, 8, 8)
+    margins = model.margins(image)
+    checkpoint = dict(state_dict=model.state_dict(), meta=dict(margin_threshold=0.4))
+    runner = SimpleNamespace(_load_from='a.pth', logger=SimpleNamespace(info=lambda text: None))
+    ThresholdHook(use=use).after_load_checkpoint(runner, checkpoint)
+    assert torch.allclose(model.margins(image), margins - threshold, atol=1e-6)
+
+
+def test_without_being_asked_no_threshold_is_used():
+    model = Scored(2)
+    before = model.decode_head.conv_seg.bias.clone()
+    ThresholdHook().after_load_checkpoint(None, dict(state_dict=model.state_dict(), meta=dict(margin_threshold=0.4)))
+    assert torch.equal(model.decode_head.conv_seg.bias, before)
+
+
+@pytest.mark.parametrize(
+    ('use', 'weights', 'message'),
+    [
+        ('best', Scored(2), r'a\.pth: holds no threshold'),
+        ('most', Scored(2), "threshold 'most': give 'best' or a number"),
+        (float('nan'), Scored(2), 'give .best. or a number'),
+        (1.0, Scored(19), 'needs decode_head.conv_seg.bias'),
+        (1.0, Net(), 'needs decode_head.conv_seg.bias'),
+    ],
+)
+def test_a_threshold_that_cannot_be_used_is_named(use, weights, message):
+    runner = SimpleNamespace(_load_from='a.pth')
+    with pytest.raises(InputError, match=message):
+        ThresholdHook(use=use).after_load_checkpoint(runner, dict(state_dict=weights.state_dict(), meta={}))
+
+
+def test_a_threshold_is_kept_with_the_weights_that_it_was_found_for():
+    hook, runner = ThresholdHook(), SimpleNamespace(iter=4)
+    saved = [{'meta': {}} for _ in range(3)]
+    hook.before_save_checkpoint(runner, saved[0])  # before the first validation
+    hook.after_val_epoch(runner, {'mIoU': 80.0, 'val/threshold': 0.3})
+    hook.before_save_checkpoint(runner, saved[1])  # the best so far
+    hook.before_train_iter(runner, 4)
+    hook.before_save_checkpoint(runner, saved[2])  # other weights
+    assert [each['meta'] for each in saved] == [{}, {'margin_threshold': 0.3}, {}]
+
+
+def test_the_foreground_weighs_more_at_the_beginning():
+    model = nn.ModuleList([BinaryHingeLoss(), CrossEntropyLoss(avg_non_ignore=True)])
+    hook, runner = ForegroundWarmupHook(weight=16.0, share=0.5), SimpleNamespace(model=model, max_iters=80, iter=0)
+    hook.before_train(runner)
+    found = []
+    for runner.iter in (0, 20, 39, 40, 79):
+        hook.before_train_iter(runner, runner.iter)
+        assert model[0].class_weight == model[1].class_weight
+        found.append(model[0].class_weight)
+    assert found == [[1, 16], [1, 4], [1, pytest.approx(16 ** (1 / 40))], None, None]
+
+
+def test_a_weighted_loss_counts_ignored_pixels_for_nothing():
+    score, label = torch.randn(2, 2, 4, 5), torch.randint(0, 2, (2, 4, 5))
+    label[:, 0] = 255
+    loss = CrossEntropyLoss(avg_non_ignore=True, class_weight=[1.0, 7.0])
+    expected = nn.functional.cross_entropy(score, label, torch.tensor([1.0, 7.0]), ignore_index=255)
+    assert torch.allclose(loss(score, label, ignore_index=255), expected)
+
+
+@pytest.mark.parametrize(('options', 'message'), [(dict(weight=0.5), 'weight=0.5'), (dict(share=0), 'share=0')])
+def test_wrong_arguments_of_the_warmup_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        ForegroundWarmupHook(**options)
+
+
+def test_two_sets_of_class_weights_are_refused():
+    model = nn.ModuleList([BinaryHingeLoss(class_weight=[1.0, 2.0])])
+    with pytest.raises(InputError, match=r'BinaryHingeLoss has class_weight=\[1.0, 2.0\]'):
+        ForegroundWarmupHook().before_train(SimpleNamespace(model=model))

@@ -38,6 +38,11 @@ def parse_args() -> argparse.Namespace:
         metavar='N|dynamic',
         help='frames in one run of the graph (default: 1)',
     )
+    add(
+        '--threshold',
+        metavar='best|NUMBER',
+        help="margin above which a pixel is foreground; best is the checkpoint's (default: 0)",
+    )
     add('--margin', action='store_true', help='give the margin of the scores too, float32, beside the mask')
     add('--out', type=Path, required=True, metavar='DIR', help='folder for the files and their reports')
     add = parser.add_argument_group('the comparison with MMSegmentation, and the calibration of int8').add_argument
@@ -66,6 +71,7 @@ def run(args: argparse.Namespace) -> list[Outcome]:
         size=args.size,
         batch=args.batch,
         margin=args.margin,
+        threshold=args.threshold,
         frames=args.frames,
         limit=args.limit,
         device=args.device,

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,33 @@ class Segmenter:
             need('cv2', 'opencv-python-headless')
         self._runtime: Runtime = load_runtime(Path(file), device, threads, precision)
         self.latency = Latency()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        size: tuple[int, int] | None = None,
+        format: str = 'torch',
+        threshold: str | float | None = None,
+        **options: Any,
+    ) -> 'Segmenter':
+        """With weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``.
+
+        The first call exports them, which needs MMSegmentation, and keeps the file in the user's cache folder; without the
+        comparison that ``tools/export.py`` makes.
+
+        Args:
+            name: Of the weights.
+            size: (width, height) of the frames; ``None`` is any.
+            format: ``'torch'``, ``'onnx'`` or ``'openvino'``.
+            threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.
+            **options: Those of the class.
+
+        Raises:
+            InputError: There are no such weights, or a library is missing.
+        """
+        models = need('mmseg_bisenet_lite.pretrained.models', "'mmseg-bisenet-lite[openmmlab]'")
+        return cls(models.exported(name, size, format, threshold), **options)
 
     @property
     def metadata(self) -> Metadata:

@@ -19,6 +19,7 @@ from mmseg_bisenet_lite.export.formats import FORMATS, format_module
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, Predictor, compare, mmseg_predictor
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
+from mmseg_bisenet_lite.pretrained import weights_file
 from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
 
 # Is told what is being done and which share of it is done.
@@ -42,6 +43,7 @@ class Order:
         size: (width, height) of the frames; ``None`` is any.
         batch: Frames in one run; ``None`` is any number.
         margin: Whether the files give the margin too.
+        threshold: Of the margin, which the files give relative to it: ``None`` is 0, ``'best'`` the checkpoint's, or a number.
         frames: Where the frames for the comparison come from, see :func:`samples_to_compare`.
         limit: At most so many of them; ``None`` is all.
         device: That the files are run on for the comparison; ``None`` is the runtime's default.
@@ -55,6 +57,7 @@ class Order:
     size: tuple[int, int] | None = None
     batch: int | None = 1
     margin: bool = False
+    threshold: str | None = None
     frames: str = 'val'
     limit: int | None = None
     device: str | None = None
@@ -102,7 +105,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
             a library that is missing say, becomes its failure, and the others are made.
     """
     config = read_config(order.config)
-    segmentor = load_segmentor(order.config, config, order.checkpoint)
+    segmentor = load_segmentor(order.config, config, order.checkpoint, order.threshold)
     metadata = _metadata(order, _dataset_meta(order.checkpoint, config))
     samples = samples_to_compare(order.frames, config, order.size)[: order.limit]
     calibration = selection = None
@@ -170,7 +173,7 @@ def _metadata(order: Order, dataset_meta: dict) -> Metadata:
         margin=order.margin,
         config=Path(order.config).name,
         commit=commit(),
-        weights_sha256=hashlib.sha256(Path(order.checkpoint).read_bytes()).hexdigest(),
+        weights_sha256=hashlib.sha256(weights_file(order.checkpoint).read_bytes()).hexdigest(),
         version=mmseg_bisenet_lite.__version__,
     )
 

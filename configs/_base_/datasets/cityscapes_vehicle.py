@@ -18,3 +18,5 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=test_pipeline))
 test_dataloader = val_dataloader
+val_evaluator = dict(type='BinaryIoUMetric')
+test_evaluator = val_evaluator

@@ -31,6 +31,8 @@ class RandomResizeCropFlip(BaseTransform):
         cat_max_ratio: A crop in which one class has at least this share is drawn again, up to ten times.
         ignore_index: The label that does not count for that.
         flip_prob: Of the horizontal flip.
+        foreground_prob: Of a crop that is placed anew, so that it shows a pixel of class 1 drawn from all of the photograph's,
+            if it has any. A rare class is hardly seen otherwise.
 
     Shape:
         - ``img``: (H, W, 3), uint8.
@@ -49,6 +51,7 @@ class RandomResizeCropFlip(BaseTransform):
         cat_max_ratio: float = 1.0,
         ignore_index: int = 255,
         flip_prob: float = 0.5,
+        foreground_prob: float = 0.0,
     ) -> None:
         self.crop_size = _pair('crop_size', (crop_size, crop_size) if isinstance(crop_size, int) else crop_size)
         self.scale_factors = () if scale_factors is None else tuple(map(float, scale_factors))
@@ -57,13 +60,15 @@ class RandomResizeCropFlip(BaseTransform):
         self.cat_max_ratio = cat_max_ratio
         self.ignore_index = ignore_index
         self.flip_prob = flip_prob
+        self.foreground_prob = foreground_prob
         if (scale is None) != (ratio_range is None) or (scale is None) == (scale_factors is None):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
         if scale_factors is not None and not (self.scale_factors and min(self.scale_factors) > 0):
             raise InputError(f'scale_factors={scale_factors!r}: give some factors, each above 0')
         if self.ratio_range is not None and self.ratio_range[0] > self.ratio_range[1]:
             raise InputError(f'ratio_range={ratio_range!r}: give the lower factor first')
-        for name, value in (('cat_max_ratio', cat_max_ratio), ('flip_prob', flip_prob)):
+        for name in ('cat_max_ratio', 'flip_prob', 'foreground_prob'):
+            value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f'{name}={value!r}: give a number from 0 to 1')
         self._common = int(ignore_index == 0)  # the class that ruled out the last crop, counted first the next time
@@ -108,7 +113,20 @@ class RandomResizeCropFlip(BaseTransform):
                 if self._is_balanced(label[top:bottom, left:right]):
                     break
                 window = self._draw_place(size)
+        if self.foreground_prob and label is not None and np.random.random_sample() < self.foreground_prob:
+            return self._draw_place_on_foreground(label, size) or window
         return window
+
+    def _draw_place_on_foreground(self, label: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        """A window that shows a foreground pixel, all such places alike; none if there is no such pixel."""
+        places = np.flatnonzero(label == 1)
+        if not len(places):
+            return None
+        y, x = divmod(int(places[np.random.randint(len(places))]), label.shape[1])
+        (width, height), (crop_height, crop_width) = size, self.crop_size
+        top = np.random.randint(max(y - crop_height + 1, 0), max(min(y, height - crop_height), 0) + 1)
+        left = np.random.randint(max(x - crop_width + 1, 0), max(min(x, width - crop_width), 0) + 1)
+        return left, top, min(left + crop_width, width), min(top + crop_height, height)
 
     def _draw_place(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         (width, height), (crop_height, crop_width) = size, self.crop_size

@@ -1,0 +1,94 @@
+"""The margin by which the foreground wins, and what becomes of the masks when it has to win by more or less."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmseg_bisenet_lite.errors import InputError
+
+# Thresholds of the sweep. Scores trained with hinge loss lie around -1 and 1, those of cross entropy go further.
+THRESHOLDS = np.arange(-1000, 1001) / 100
+
+
+def margin(seg_logits: Tensor) -> Tensor:
+    """Score of the foreground less that of the background; where it is above 0, MMSegmentation decides for the foreground.
+
+    Args:
+        seg_logits: ``seg_logits`` of a data sample: two score maps, or the one that MMSegmentation has put through a sigmoid.
+
+    Shape:
+        - seg_logits: ``(2 or 1, H, W)``; output: ``(H, W)``, float32.
+
+    Raises:
+        InputError: There are more than two score maps.
+    """
+    scores = seg_logits.float()
+    if len(scores) == 2:
+        return scores[1] - scores[0]
+    if len(scores) == 1:
+        return torch.logit(scores[0], eps=1e-7)
+    raise InputError(f'{len(scores)} score maps: a margin is that of one class over another')
+
+
+def histogram(margins: Tensor, label: Tensor, ignore_index: int = 255) -> np.ndarray:
+    """How many background and foreground pixels have a margin between one threshold of ``THRESHOLDS`` and the next.
+
+    Args:
+        margins: ``(H, W)``.
+        label: ``(H, W)``: 0, 1 or ``ignore_index``.
+        ignore_index: The label that does not count.
+
+    Returns:
+        ``(2, len(THRESHOLDS) + 1)``, int64: a bin holds what is above the threshold before it and not above its own.
+    """
+    steps = torch.ceil(margins * 100).clamp(-1000, 1001).long() + 1000
+    places = steps + (label == 1) * (len(THRESHOLDS) + 1)
+    counts = torch.bincount(places[label != ignore_index], minlength=2 * (len(THRESHOLDS) + 1))
+    return counts.view(2, -1).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Precision and recall of the foreground for each of ``THRESHOLDS``.
+
+    Attributes:
+        precision: In 0 to 1, where nothing is found 1.
+        recall: In 0 to 1.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+
+    @classmethod
+    def of(cls, counts: np.ndarray) -> 'Sweep':
+        """From a sum of :func:`histogram` s with some foreground in it."""
+        background, foreground = counts.sum(1, keepdims=True) - counts[:, :-1].cumsum(1)  # above each threshold
+        found = background + foreground
+        precision = np.divide(foreground, found, out=np.ones(len(found)), where=found > 0)
+        return cls(precision, foreground / counts[1].sum())
+
+    @property
+    def f1(self) -> np.ndarray:
+        """Harmonic mean of both."""
+        total = self.precision + self.recall
+        return np.divide(2 * self.precision * self.recall, total, out=np.zeros(len(total)), where=total > 0)
+
+    @property
+    def best(self) -> int:
+        """Index of the threshold with the highest F1; of several the one nearest to 0."""
+        f1 = self.f1
+        ties = np.flatnonzero(f1 == f1.max())
+        return int(ties[np.abs(THRESHOLDS[ties]).argmin()])
+
+    @property
+    def average_precision(self) -> float:
+        """Area under the curve of precision over recall, each step with the precision at its end, in 0 to 1.
+
+        Source: the definition of scikit-learn's ``average_precision_score``.
+        """
+        # From the highest threshold to the lowest; what lies above all of them is the first step.
+        recall, precision = self.recall[::-1], self.precision[::-1]
+        steps = np.diff(recall, prepend=0.0)
+        return float((steps * precision).sum() + (1 - recall[-1]) * precision[-1])

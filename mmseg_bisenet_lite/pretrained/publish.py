@@ -1,0 +1,67 @@
+"""From a checkpoint of a training to weights that others use, measured as they are shipped."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmseg_bisenet_lite import __version__, compat
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.threshold import KEY
+from mmseg_bisenet_lite.pretrained.weights import SUFFIX, save_weights, weights_file
+from mmseg_bisenet_lite.segmentor import read_config
+
+
+def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
+    """Write the weights in half precision, test them, and write the figures and the best threshold beside them.
+
+    Args:
+        config: Of the training; one of this project's.
+        checkpoint: Of the same.
+        file: What to write, ``.safetensors``; it has its name only when all is done.
+        work_dir: For the log of the test.
+
+    Returns:
+        What ``BinaryIoUMetric`` found on the config's ``test_dataloader``.
+
+    Raises:
+        InputError: A file is missing or does not fit.
+    """
+    if file.suffix != SUFFIX:
+        raise InputError(f'{file}: name a {SUFFIX} file')
+    settings = read_config(config)
+    weights_file(checkpoint)
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+    meta = {'config': _name(config), 'dataset_meta': _plain(loaded['meta']['dataset_meta']), 'version': __version__}
+    weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
+    draft = file.with_suffix(f'.draft{SUFFIX}')
+    try:
+        save_weights(draft, weights, meta)
+        metrics = test(settings, str(draft), work_dir)
+        save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
+    finally:
+        draft.unlink(missing_ok=True)
+    return metrics
+
+
+def test(config: Config, checkpoint: str, work_dir: Path) -> dict[str, float]:
+    """What MMSegmentation's test of a checkpoint finds."""
+    config = config.copy()
+    config.load_from, config.work_dir = checkpoint, str(work_dir)
+    config.test_evaluator = dict(type='BinaryIoUMetric')
+    return dict(Runner.from_cfg(config).test())
+
+
+def _name(config: str) -> str:
+    """Where a config is in the project's folder of configs."""
+    folder = (compat.mim_folder('mmseg_bisenet_lite') / 'configs').resolve()
+    path = Path(config).resolve()
+    if not path.is_relative_to(folder):
+        raise InputError(f'{config}: not one of the configs that come with the package, so nobody could use the weights')
+    return path.relative_to(folder).as_posix()
+
+
+def _plain(meta: Any) -> dict[str, Any]:
+    return {'classes': list(meta['classes']), 'palette': [list(map(int, colour)) for colour in meta['palette']]}

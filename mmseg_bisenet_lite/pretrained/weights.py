@@ -1,0 +1,88 @@
+"""Files of weights: half precision, safetensors, and what they are said to be; MMEngine loads them like its checkpoints."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.files import replacing
+
+# ``bisenet-lite://NAME`` is a file of this folder, wherever MMEngine takes a checkpoint.
+SCHEME = 'bisenet-lite://'
+SUFFIX = '.safetensors'
+FOLDER = Path(__file__).parent
+
+# Of the text in the file's own metadata.
+_KEY = 'mmseg_bisenet_lite'
+
+
+def names() -> list[str]:
+    """The names of the weights that come with the package."""
+    return sorted(file.stem for file in FOLDER.glob(f'*{SUFFIX}'))
+
+
+def weights_file(checkpoint: str) -> Path:
+    """The file of a checkpoint that is given as ``bisenet-lite://NAME`` or as a path.
+
+    Raises:
+        InputError: There is no such name or file.
+    """
+    name = checkpoint.removeprefix(SCHEME)
+    if name == checkpoint:
+        file = Path(checkpoint)
+        if not file.is_file():
+            raise InputError(f'{checkpoint}: there is no such checkpoint')
+        return file
+    if name not in names():
+        raise InputError(f'{checkpoint}: the weights that come with the package are {", ".join(names())}')
+    return FOLDER / f'{name}{SUFFIX}'
+
+
+@CheckpointLoader.register_scheme(prefixes=[SCHEME, rf'.*{SUFFIX}$'])
+def load_weights(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """What MMEngine loads: ``state_dict``, in float32, and ``meta``.
+
+    Args:
+        filename: ``bisenet-lite://NAME``, or a file of :func:`save_weights`.
+        map_location: Where to; the host by default.
+
+    Raises:
+        InputError: It is not there, or not such a file.
+    """
+    file = weights_file(filename)
+    what = f'{file}: not a file of tools/publish.py'
+    with named(what, SafetensorError, OSError, KeyError, TypeError, ValueError), safe_open(file, 'pt') as content:
+        meta = json.loads(content.metadata()[_KEY])
+        weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is no mapping
+    device = map_location if isinstance(map_location, str | torch.device) else 'cpu'
+    return {'state_dict': {key: _as(value, torch.float32).to(device) for key, value in weights.items()}, 'meta': meta}
+
+
+def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write such a file, the floating numbers in half precision.
+
+    Args:
+        file: Ends in ``.safetensors``.
+        weights: A ``state_dict``.
+        meta: What JSON can hold.
+
+    Raises:
+        InputError: A weight is too large for half precision.
+    """
+    halved = {key: _as(value, torch.float16).contiguous() for key, value in weights.items()}
+    for key, value in halved.items():
+        if not value.isfinite().all():
+            raise InputError(f'{key}: too large a number for half precision')
+    with replacing(file) as temporary:
+        save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
+
+
+def _as(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value

@@ -1,0 +1,121 @@
+"""What is trained: one network with one loss for one target, from one seed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.peers import PEERS, peer_config
+from mmseg_bisenet_lite.segmentor import read_config
+
+# Where a data set's configs are in the project's folder of configs.
+DATASETS = {'camvid': 'camvid', 'cityscapes': '.', 'toy': 'toy'}
+NETWORKS, LOSSES, TARGETS = ('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle')
+
+# The loss of a peer: it keeps those of its authors.
+OWN = 'own'
+
+Grid = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training.
+
+    Attributes:
+        network: ``'lite'``, ``'r18'`` or one of ``PEERS``.
+        loss: ``'ce'`` or ``'hinge'``; of a peer ``OWN``.
+        target: ``'human'`` or ``'vehicle'``.
+        seed: Of everything that is drawn.
+    """
+
+    network: str
+    loss: str
+    target: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of the config, or what it would be for a peer."""
+        return '_'.join(part for part in (self.network, self.loss, self.target) if part != OWN)
+
+    def config(self, dataset: str, iterations: int | None) -> Config:
+        """What it is trained with: the project's config, so long, from its seed.
+
+        A peer takes over everything but the network from lite's config: data, rate and schedule.
+
+        Args:
+            dataset: A key of ``DATASETS``.
+            iterations: Of the training, validated four times in it; ``None`` is the config's own number.
+
+        Raises:
+            InputError: There is no such config.
+        """
+        folder = compat.mim_folder('mmseg_bisenet_lite') / 'configs' / DATASETS[dataset]
+        peer = self.loss == OWN
+        config = read_config(str(folder / f'{f"lite_ce_{self.target}" if peer else self.name}.py'))
+        if peer:
+            model = peer_config(self.network).model
+            model.data_preprocessor.size = config.model.data_preprocessor.size
+            config.model = model
+        if iterations is not None:
+            _last_so_long(config, iterations)
+        config.randomness = dict(seed=self.seed)
+        config.pop('work_dir', None)
+        return config
+
+
+def _last_so_long(config: Config, iterations: int) -> None:
+    planned = config.train_cfg.max_iters
+    for scheduler in config.param_scheduler:
+        if scheduler.get('end') == planned:
+            scheduler.end = iterations
+        if scheduler.get('begin', 0) >= iterations or scheduler.get('end', 0) > iterations:
+            raise InputError(f'--iters {iterations}: the rate warms up for longer than that')
+    config.train_cfg.max_iters = iterations
+    config.train_cfg.val_interval = max(iterations // 4, 1)
+    config.default_hooks.checkpoint.interval = config.train_cfg.val_interval
+
+
+def parse_grid(text: str) -> Grid:
+    """``'lite,r18 x ce,hinge x human,vehicle'`` to the names of each side.
+
+    Raises:
+        InputError: It has not three sides, or one of them an unknown name.
+    """
+    sides = tuple(tuple(dict.fromkeys(name.strip() for name in side.split(','))) for side in text.split(' x '))
+    if len(sides) != 3:
+        raise InputError(f"--grid {text!r}: give networks, losses and targets, as 'lite,r18 x ce,hinge x human,vehicle'")
+    for side, known in zip(sides, ((*NETWORKS, *PEERS), LOSSES, TARGETS), strict=True):
+        for name in side:
+            if name not in known:
+                raise InputError(f'--grid: {name!r} is none of {", ".join(known)}')
+    return sides
+
+
+def cells(grid: Grid, seeds: int) -> list[Cell]:
+    """The trainings of a grid, all of the first seed before those of the next; a peer has one loss, its own."""
+    networks, losses, targets = grid
+    found: dict[Cell, None] = {}
+    for seed in range(seeds):
+        for network in networks:
+            for loss in losses if network in NETWORKS else (OWN,):
+                found |= {Cell(network, loss, target, seed): None for target in targets}
+    return list(found)
+
+
+def groups(done: Iterable[Any]) -> dict[tuple[str, str, str], list[Any]]:
+    """Results by network, loss and target: those of the seeds together."""
+    found: dict[tuple[str, str, str], list[Any]] = {}
+    for result in done:
+        found.setdefault((result.cell.network, result.cell.loss, result.cell.target), []).append(result)
+    return found
+
+
+def folder_of(cell: Cell, out: Path) -> Path:
+    """Where a training's files are."""
+    return out / cell.name / f'seed{cell.seed}'

@@ -1,0 +1,44 @@
+"""Picture of how the trainings went."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.reproduce.cells import OWN, groups
+from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
+from mmseg_bisenet_lite.reproduce.runner import Result
+
+# Colours that the colour-blind can tell apart. Source: https://jfly.uni-koeln.de/color/
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
+
+
+def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
+    """Draw mIoU on val over the iterations, one picture for each target: the mean of the seeds, and the range they span."""
+    targets = sorted({result.cell.target for result in done})
+    figure = Figure(figsize=(6 * len(targets), 4.2))
+    for place, target in enumerate(targets):
+        axes = figure.add_subplot(1, len(targets), place + 1)
+        chosen = groups(result for result in done if result.cell.target == target)
+        for number, ((network, loss, _), results) in enumerate(chosen.items()):
+            steps = sorted(set.intersection(*({step for step, _ in result.curve} for result in results)))
+            values = [[dict(result.curve)[step] for result in results] for step in steps]
+            colour = COLOURS[number % len(COLOURS)]
+            style = '--' if loss == 'ce' else '-'
+            label = network if loss == OWN else f'{network}, {loss}'
+            axes.plot(
+                steps, [statistics.mean(each) for each in values], style, color=colour, marker='o', markersize=3, label=label
+            )
+            axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values], color=colour, alpha=0.15)
+            if dataset == 'cityscapes' and (paper := ACCURACIES.get((network, loss, target))) is not None:
+                axes.axhline(paper, color=colour, linewidth=0.8, linestyle=':')
+        axes.set_title(f'{target}, {dataset} val')
+        axes.set_xlabel('iterations')
+        axes.set_ylabel('mIoU, %')
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.tight_layout()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=130)

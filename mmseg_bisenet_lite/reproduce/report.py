@@ -1,0 +1,83 @@
+"""Tables of what the trainings came to, beside the paper's."""
+
+import statistics
+from collections.abc import Sequence
+
+from mmseg_bisenet_lite.reproduce.cells import OWN, Cell, groups
+from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
+from mmseg_bisenet_lite.reproduce.runner import Result
+from mmseg_bisenet_lite.tables import Table
+
+# What a training is judged by beside mIoU, and its heading.
+MORE = {
+    'fgIoU': 'IoU',
+    'precision': 'precision',
+    'recall': 'recall',
+    'F1': 'F1',
+    'boundaryIoU': 'boundary IoU',
+    'AP': 'AP',
+    'bestF1': 'best F1',
+    'threshold': 'at margin',
+}
+
+
+def report(done: Sequence[Result], failed: dict[Cell, str], dataset: str) -> tuple[list[Table], list[str]]:
+    """Tables, and the lines that explain them."""
+    tables = [_accuracies(done, dataset), _differences(done), _foreground(done)]
+    seeds = sorted({len(results) for results in groups(done).values()})
+    lines = [
+        f'{dataset}, val, the last weights of each training: mIoU over the two classes in %, mean ± standard deviation over '
+        f'seeds ({" or ".join(map(str, seeds)) or 0} of them); the paper: on Cityscapes.',
+        *sorted({f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in done}),
+        *(f'{cell.name}, seed {cell.seed}, failed: {why}' for cell, why in failed.items()),
+    ]
+    return [table for table in tables if table.rows], lines
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """``'88.12 ± 0.31'``, or the one value."""
+    mean = f'{statistics.mean(values):.{digits}f}'
+    return f'{mean} ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else mean
+
+
+def _accuracies(done: Sequence[Result], dataset: str) -> Table:
+    rows = []
+    for (network, loss, target), results in groups(done).items():
+        values = [result.metrics['mIoU'] for result in results]
+        paper = ACCURACIES.get((network, loss, target))
+        rows.append([target, network, loss, spread(values), str(len(values)), '-' if paper is None else f'{paper:.2f}'])
+    rows.sort(key=lambda row: (row[0], row[2] == OWN))
+    columns = ['target', 'model', 'loss', f'{dataset}: mIoU', 'seeds', 'paper, Cityscapes: mIoU']
+    return Table('Accuracy', columns, rows)
+
+
+def _differences(done: Sequence[Result]) -> Table:
+    """The paper's two claims, each from pairs of trainings with the same seed."""
+    scores = {result.cell: result.metrics['mIoU'] for result in done}
+    claims = {
+        'hinge less cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
+        'hinge less cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
+        'lite less ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
+        'lite less ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
+    }
+    rows = []
+    for claim, (one, other) in claims.items():
+        for target in sorted({cell.target for cell in scores}):
+            seeds = sorted({cell.seed for cell in scores})
+            pairs = [(Cell(*one, target, seed), Cell(*other, target, seed)) for seed in seeds]
+            found = [scores[a] - scores[b] for a, b in pairs if a in scores and b in scores]
+            paper = [ACCURACIES.get((*names, target)) for names in (one, other)]
+            if found:
+                told = '-' if None in paper else f'{paper[0] - paper[1]:+.2f}'  # type: ignore[operator]
+                rows.append([claim, target, spread(found), str(len(found)), told])
+    return Table('What it says of the claims, in points of mIoU', ['claim', 'target', 'here', 'pairs', 'paper'], rows)
+
+
+def _foreground(done: Sequence[Result]) -> Table:
+    columns = [name for name in MORE if all(name in result.metrics for result in done)]
+    rows = [
+        [target, network, loss, *(spread([result.metrics[name] for result in results]) for name in columns)]
+        for (network, loss, target), results in groups(done).items()
+    ]
+    rows.sort(key=lambda row: (row[0], row[2] == OWN))
+    return Table('The foreground, in %', ['target', 'model', 'loss', *(MORE[name] for name in columns)], rows)

@@ -1,0 +1,156 @@
+"""Runs the trainings that have not been run yet, one after another, each in a process of its own."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmseg_bisenet_lite import __version__, compat
+from mmseg_bisenet_lite.checkout import commit
+from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.reproduce.cells import Cell, folder_of
+
+# Is told what is being done and which share of it is done.
+Progress = Callable[[str, float], None]
+
+RESULT = 'result.json'
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training came to.
+
+    Attributes:
+        cell: What was trained.
+        iterations: How long.
+        metrics: On val with the last weights: what ``BinaryIoUMetric`` logs.
+        curve: (iteration, mIoU in %) of each validation.
+        config: Digest of the config that it was trained with.
+        made_with: Versions and device.
+    """
+
+    cell: Cell
+    iterations: int
+    metrics: dict[str, float]
+    curve: list[tuple[int, float]]
+    config: str
+    made_with: dict[str, str | None]
+
+    @classmethod
+    def load(cls, file: Path) -> 'Result':
+        """Read the file of :func:`save`.
+
+        Raises:
+            InputError: It is not one.
+        """
+        with named(f'{file}: not a result of tools/reproduce.py', OSError, ValueError, TypeError, KeyError):
+            content = json.loads(file.read_text())
+            content['cell'] = Cell(**content['cell'])
+            content['curve'] = [(step, value) for step, value in content['curve']]
+            return cls(**content)
+
+
+def run(
+    cells: Sequence[Cell],
+    dataset: str,
+    out: Path,
+    iterations: int | None = None,
+    options: Sequence[str] = (),
+    progress: Progress = lambda what, done: None,
+) -> tuple[list[Result], dict[Cell, str]]:
+    """Train what is not yet trained; a training that was cut off is resumed.
+
+    Args:
+        cells: What to train.
+        dataset: A key of ``DATASETS``.
+        out: Folder for everything; finished trainings are found there again.
+        iterations: Of each; ``None`` is the configs' own number.
+        options: ``KEY=VALUE`` changes of every config, as ``--cfg-options`` takes them.
+        progress: Is kept informed.
+
+    Returns:
+        The results, and of the trainings that failed why they did.
+
+    Raises:
+        InputError: A config is missing, or a training in ``out`` was made with another one.
+    """
+    planned = [(cell, cell.config(dataset, iterations)) for cell in cells]
+    done: list[Result] = []
+    failed: dict[Cell, str] = {}
+    for number, (cell, config) in enumerate(planned):
+        folder = folder_of(cell, out)
+        folder.mkdir(parents=True, exist_ok=True)
+        progress(f'{cell.name}, seed {cell.seed}', number / len(planned))
+        text = config.pretty_text
+        digest = hashlib.sha256('\n'.join([text, *options]).encode()).hexdigest()[:16]
+        file = folder / RESULT
+        digest_file = folder / 'config.sha256'
+        if digest_file.is_file() and digest_file.read_text().strip() != digest:
+            raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
+        digest_file.write_text(digest + '\n')
+        if not file.is_file():
+            with replacing(folder / 'config.py') as temporary:
+                temporary.write_text(text)
+            error = _train(folder, options)
+            if error is not None:
+                failed[cell] = error
+                continue
+            save(_result(cell, config.train_cfg.max_iters, folder, digest), file)
+        done.append(Result.load(file))
+    return done, failed
+
+
+def save(result: Result, file: Path) -> None:
+    """Write a result's file."""
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(asdict(result), indent=1) + '\n')
+
+
+def _train(folder: Path, options: Sequence[str]) -> str | None:
+    """Train, or go on; why it failed."""
+    tool = compat.mim_folder('mmseg_bisenet_lite') / 'tools' / 'train.py'
+    command = [sys.executable, str(tool), str(folder / 'config.py'), '--work-dir', str(folder)]
+    if list(folder.glob('iter_*.pth')):
+        command.append('--resume')
+    if options:
+        command += ['--cfg-options', *options]
+    log = folder / 'train.log'
+    with log.open('a') as file:
+        streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        status = subprocess.run(command, **streams).returncode  # type: ignore[call-overload]  # noqa: S603
+    if status == 0:
+        return None
+    lines = log.read_text().strip().splitlines() or ['it said nothing']
+    return f'{lines[-1]} (status {status}; {log})'
+
+
+def _result(cell: Cell, iterations: int, folder: Path, digest: str) -> Result:
+    validations: dict[int, dict[str, Any]] = {}
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):  # one of each start
+        for line in file.read_text().splitlines():
+            entry = json.loads(line)
+            if 'mIoU' in entry:
+                validations[entry.pop('step')] = entry
+    if iterations not in validations:
+        raise InputError(f'{folder}: holds no validation after {iterations} iterations; val_interval must divide them')
+    timing = {'data_time', 'time'}
+    return Result(
+        cell=cell,
+        iterations=iterations,
+        metrics={key: value for key, value in validations[iterations].items() if key not in timing},
+        curve=[(step, validations[step]['mIoU']) for step in sorted(validations)],
+        config=digest,
+        made_with={
+            'mmseg-bisenet-lite': __version__,
+            'torch': torch.__version__,
+            'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
+            'commit': commit(),
+        },
+    )

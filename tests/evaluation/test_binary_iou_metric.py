@@ -1,0 +1,107 @@
+import json
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
+from mmseg.structures import SegDataSample
+
+from mmseg_bisenet_lite.errors import InputError
+
+META = dict(classes=('background', 'human'))
+
+
+def samples(maps=2, count=3, foreground=0.2):
+    """Random scores and labels of images of several sizes, as MMSegmentation hands them to a metric."""
+    draw = torch.Generator().manual_seed(1)
+    found = []
+    for i in range(count):
+        label = (torch.rand(1, 20 + i, 30, generator=draw) < foreground).long()
+        score = torch.randn(label.shape, generator=draw) + label - 0.5
+        label[:, :2] = 255
+        logits = torch.cat([-score / 2, score / 2]) if maps == 2 else score.sigmoid()
+        sample = SegDataSample(gt_sem_seg=PixelData(data=label), seg_logits=PixelData(data=logits))
+        sample.pred_sem_seg = PixelData(data=(score > 0).long())
+        found.append(sample.to_dict())
+    return found
+
+
+def evaluate(found, **options):
+    metric = METRICS.build(dict(type='BinaryIoUMetric', iou_metrics=['mIoU'], **options))
+    metric.dataset_meta = META
+    for sample in found:
+        metric.process({}, [sample])
+    return metric.evaluate(len(found))
+
+
+@pytest.mark.parametrize('maps', [1, 2])
+def test_it_is_the_hosts_and_the_foregrounds(maps):
+    found = samples(maps)
+    metrics = evaluate(found)
+    host = IoUMetric(iou_metrics=['mIoU', 'mFscore'])
+    host.dataset_meta = META
+    host.process({}, found)
+    expected = host.evaluate(len(found))
+    assert {key: metrics[key] for key in ('aAcc', 'mIoU', 'mAcc')} == {key: expected[key] for key in ('aAcc', 'mIoU', 'mAcc')}
+
+    label, prediction = (
+        torch.cat([sample[key]['data'].flatten() for sample in found]) for key in ('gt_sem_seg', 'pred_sem_seg')
+    )
+    prediction, label = prediction[label != 255] == 1, label[label != 255] == 1
+    both = (prediction & label).sum().item()
+    assert metrics['fgIoU'] == pytest.approx(100 * both / (prediction | label).sum().item(), abs=0.005)
+    assert metrics['precision'] == pytest.approx(100 * both / prediction.sum().item(), abs=0.005)
+    assert metrics['recall'] == pytest.approx(100 * both / label.sum().item(), abs=0.005)
+    assert 1 / metrics['F1'] == pytest.approx((1 / metrics['precision'] + 1 / metrics['recall']) / 2, rel=1e-3)
+    assert metrics['F1'] <= metrics['bestF1']
+    assert 0 < metrics['boundaryIoU'] < 100
+
+
+def test_one_map_is_judged_as_two():
+    assert evaluate(samples(1)) == evaluate(samples(2))
+
+
+def test_the_best_threshold_gives_the_best_f1():
+    found = samples()
+    first = evaluate(found)
+    for sample in found:
+        score = sample['seg_logits']['data']
+        sample['pred_sem_seg']['data'] = (score[1:] - score[:1] > first['threshold']).long()
+    assert evaluate(found)['F1'] == pytest.approx(first['bestF1'], abs=0.01)
+
+
+def test_without_scores_there_is_no_sweep():
+    found = samples()
+    for sample in found:
+        del sample['seg_logits']
+    metrics = evaluate(found)
+    assert 'fgIoU' in metrics
+    assert not {'AP', 'bestF1', 'threshold'} & metrics.keys()
+
+
+def test_the_curve_is_written(tmp_path):
+    metrics = evaluate(samples(), curve=str(tmp_path / 'curve.json'))
+    curve = json.loads((tmp_path / 'curve.json').read_text())
+    at = curve['threshold'].index(metrics['threshold'])
+    p, r = curve['precision'][at], curve['recall'][at]
+    assert 200 * p * r / (p + r) == pytest.approx(metrics['bestF1'], abs=0.01)
+
+
+def test_masks_are_written_as_the_host_does(tmp_path):
+    found = samples()
+    for i, sample in enumerate(found):
+        sample['img_path'] = f'{i}.jpg'
+    assert evaluate(found, format_only=True, output_dir=str(tmp_path / 'masks')) == {}
+    assert len(list((tmp_path / 'masks').iterdir())) == 3
+
+
+def test_wrong_input_is_named(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match='no pixel is labelled human'):
+        evaluate(samples(foreground=0))
+    for curve in ('curve.png', str(tmp_path / 'absent' / 'curve.json')):
+        with pytest.raises(InputError, match='curve='):
+            evaluate(samples(), curve=curve)
+    monkeypatch.setitem(META, 'classes', ('a', 'b', 'c'))
+    with pytest.raises(InputError, match='for two classes, not for 3'):
+        evaluate(samples())

@@ -1,0 +1,60 @@
+"""Reproduce the paper's Table 6: train a grid of networks, losses and targets, and print it beside the paper's numbers.
+
+Finished trainings are not run again, one that was cut off is resumed: the same command goes on where it stopped.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, progress_bar
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('--dataset', choices=('camvid', 'cityscapes', 'toy'), default='camvid', help='(default: camvid)')
+    add(
+        '--grid',
+        default='lite,r18 x ce,hinge x human,vehicle',
+        metavar='"NETWORKS x LOSSES x TARGETS"',
+        help='(default: "%(default)s"); of the networks, the names of the benchmark\'s peers too, which keep their own loss',
+    )
+    add('--seeds', type=positive, default=3, metavar='N', help='0 to N-1 (default: 3)')
+    add('--iters', type=positive, metavar='N', help="of each training (default: the configs')")
+    add('--out', type=Path, metavar='DIR', help='(default: work_dirs/reproduce/DATASET)')
+    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes of every config')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Parse, train, print."""
+    with one_line_errors():
+        need_host()
+        from mmseg_bisenet_lite import reproduce
+        from mmseg_bisenet_lite.files import replacing
+        from mmseg_bisenet_lite.tables import print_tables
+
+        args = parse_args()
+        cells = reproduce.cells(reproduce.parse_grid(args.grid), args.seeds)
+        out = args.out or Path('work_dirs') / 'reproduce' / args.dataset
+        with progress_bar('reading the configs') as show:
+            done, failed = reproduce.run(cells, args.dataset, out, args.iters, args.cfg_options, show)
+        tables, lines = reproduce.report(done, failed, args.dataset)
+        print_tables(tables, lines)
+        with replacing(out / 'results.json') as temporary:
+            temporary.write_text(json.dumps([asdict(result) for result in done], indent=1) + '\n')
+        with replacing(out / 'results.md') as temporary:
+            temporary.write_text('\n\n'.join([*(table.markdown() for table in tables), *lines]) + '\n')
+        if done:
+            reproduce.draw(done, args.dataset, out / 'curves.png')
+        print(f'Written: results.md, results.json{", curves.png" if done else ""} in {out}')
+    if failed:
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
