@@ -22,7 +22,7 @@ if compat.host_problem() is None:
         SeededInfiniteSampler,
     )
     from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
-    from mmseg_bisenet_lite.hooks import ForegroundWarmupHook, StrictCheckpointHook, ThresholdHook
+    from mmseg_bisenet_lite.hooks import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
     from mmseg_bisenet_lite.models import (
         BinaryHingeHead,
         BinaryHingeLoss,
@@ -48,7 +48,7 @@ __all__ = [
     'CityscapesVehicleDataset',
     'ExportedSegmentor',
     'FastPhotoMetricDistortion',
-    'ForegroundWarmupHook',
+    'ForegroundWeightHook',
     'LiteVGG',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',

@@ -6,7 +6,7 @@ from mmengine.model import BaseTTAModel
 from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
-from mmseg_bisenet_lite import BinaryHingeLoss, ForegroundWarmupHook, StrictCheckpointHook, ThresholdHook
+from mmseg_bisenet_lite import BinaryHingeLoss, ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
 from mmseg_bisenet_lite.errors import InputError
 
 
@@ -128,7 +128,7 @@ def test_a_threshold_is_kept_with_the_weights_that_it_was_found_for():
 
 def test_the_foreground_weighs_more_at_the_beginning():
     model = nn.ModuleList([BinaryHingeLoss(), CrossEntropyLoss(avg_non_ignore=True)])
-    hook, runner = ForegroundWarmupHook(weight=16.0, share=0.5), SimpleNamespace(model=model, max_iters=80, iter=0)
+    hook, runner = ForegroundWeightHook(start=16.0, share=0.5), SimpleNamespace(model=model, max_iters=80, iter=0)
     hook.before_train(runner)
     found = []
     for runner.iter in (0, 20, 39, 40, 79):
@@ -136,6 +136,9 @@ def test_the_foreground_weighs_more_at_the_beginning():
         assert model[0].class_weight == model[1].class_weight
         found.append(model[0].class_weight)
     assert found == [[1, 16], [1, 4], [1, pytest.approx(16 ** (1 / 40))], None, None]
+    runner.iter, hook.end = 20, 4.0
+    hook.before_train_iter(runner, 20)
+    assert model[0].class_weight == [1, 8]
 
 
 def test_a_weighted_loss_counts_ignored_pixels_for_nothing():
@@ -146,13 +149,15 @@ def test_a_weighted_loss_counts_ignored_pixels_for_nothing():
     assert torch.allclose(loss(score, label, ignore_index=255), expected)
 
 
-@pytest.mark.parametrize(('options', 'message'), [(dict(weight=0.5), 'weight=0.5'), (dict(share=0), 'share=0')])
-def test_wrong_arguments_of_the_warmup_are_named(options, message):
+@pytest.mark.parametrize(
+    ('options', 'message'), [(dict(start=0), 'start=0'), (dict(end=-1), 'end=-1'), (dict(share=0), 'share=0')]
+)
+def test_wrong_arguments_of_the_weights_are_named(options, message):
     with pytest.raises(InputError, match=message):
-        ForegroundWarmupHook(**options)
+        ForegroundWeightHook(**options)
 
 
 def test_two_sets_of_class_weights_are_refused():
     model = nn.ModuleList([BinaryHingeLoss(class_weight=[1.0, 2.0])])
     with pytest.raises(InputError, match=r'BinaryHingeLoss has class_weight=\[1.0, 2.0\]'):
-        ForegroundWarmupHook().before_train(SimpleNamespace(model=model))
+        ForegroundWeightHook().before_train(SimpleNamespace(model=model))

@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/r18_hinge.py',
     '../_base_/datasets/camvid_human.py',
-    '../_base_/schedules/schedule_20k.py',
+    '../_base_/schedules/schedule_camvid.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))

@@ -2,9 +2,9 @@
 _base_ = './cityscapes_vehicle.py'
 dataset_type = 'CamVidVehicleDataset'
 data_root = 'data/camvid/'
-crop_size = (360, 480)  # (height, width)
+crop_size = (240, 320)  # (height, width)
 train_pipeline = _base_.train_pipeline
-train_pipeline[2]['crop_size'] = crop_size
+train_pipeline[2].update(crop_size=crop_size, foreground_prob=0.5)
 train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
