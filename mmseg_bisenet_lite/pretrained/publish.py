@@ -51,7 +51,7 @@ def test(config: Config, checkpoint: str, work_dir: Path) -> dict[str, float]:
     config = config.copy()
     config.load_from, config.work_dir = checkpoint, str(work_dir)
     config.test_evaluator = dict(type='BinaryIoUMetric')
-    return dict(Runner.from_cfg(config).test())
+    return {name: float(value) for name, value in Runner.from_cfg(config).test().items()}
 
 
 def _name(config: str) -> str:

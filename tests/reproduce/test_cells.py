@@ -37,7 +37,7 @@ def test_a_cell_is_trained_with_the_projects_config(network, dataset):
     assert config.randomness.seed == 7
     assert config.model.decode_head.type == 'BinaryHingeHead'
     assert 'work_dir' not in config
-    assert config.train_cfg.max_iters == {'camvid': 20000, 'cityscapes': 160000}[dataset]
+    assert config.train_cfg.max_iters == {'camvid': 4000, 'cityscapes': 160000}[dataset]
 
 
 @pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'fastscnn', 'stdc1', 'bisenetv2'])

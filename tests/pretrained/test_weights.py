@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors.torch import save_file
+
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.pretrained import SCHEME, load_weights, names, save_weights, weights_file
+
+META = {'config': 'camvid/lite_hinge_vehicle.py', 'margin_threshold': 0.25}
+
+
+@pytest.fixture
+def weights():
+    return {'conv.weight': torch.randn(4, 3, 3, 3), 'bn.num_batches_tracked': torch.tensor(2**40)}
+
+
+def test_weights_come_back_in_single_precision(weights, tmp_path):
+    save_weights(tmp_path / 'a.safetensors', weights, META)
+    assert (tmp_path / 'a.safetensors').stat().st_size < 4 * 3 * 9 * 2 + 1000
+    found = CheckpointLoader.load_checkpoint(str(tmp_path / 'a.safetensors'), map_location='cpu')  # MMEngine's
+    assert found['meta'] == META
+    assert {key: value.dtype for key, value in found['state_dict'].items()} == {
+        key: value.dtype for key, value in weights.items()
+    }
+    assert torch.equal(found['state_dict']['conv.weight'], weights['conv.weight'].half().float())
+    assert torch.equal(found['state_dict']['bn.num_batches_tracked'], weights['bn.num_batches_tracked'])
+
+
+def test_those_of_the_package_have_names():
+    assert names()
+    for name in names():
+        found = CheckpointLoader.load_checkpoint(f'{SCHEME}{name}')
+        assert found['meta']['dataset_meta']['classes'][0] == 'background'
+        assert abs(found['meta']['margin_threshold']) < 10
+        assert weights_file(f'{SCHEME}{name}').stat().st_size < 8e6
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=rf'{SCHEME}unknown: the weights that come with the package are .*{names()[0]}'):
+        load_weights(f'{SCHEME}unknown')
+    with pytest.raises(InputError, match='the weights that come with the package are'):
+        load_weights(f'{SCHEME}../pretrained/{names()[0]}')
+    with pytest.raises(InputError, match=r'absent\.safetensors: there is no such checkpoint'):
+        load_weights(str(tmp_path / 'absent.safetensors'))
+
+
+def test_other_files_are_refused(weights, tmp_path):
+    file = tmp_path / 'a.safetensors'
+    save_file(weights, file)  # of somebody else
+    for content in (None, b'', b'nonsense' * 100):
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(InputError, match=r'a\.safetensors: not a file of tools/publish\.py'):
+            load_weights(str(file))
+    save_file(weights, file, {'mmseg_bisenet_lite': json.dumps(META)[:-3]})
+    with pytest.raises(InputError, match='not a file'):
+        load_weights(str(file))
+
+
+def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
+    with pytest.raises(InputError, match='a: too large a number'):
+        save_weights(tmp_path / 'a.safetensors', {'a': torch.tensor([1e5])}, META)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,88 @@
+"""With a trainer that takes no time; tests/test_tools_reproduce.py trains."""
+
+import json
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.reproduce import Cell, Result, run, runner, save
+
+CELLS = [Cell('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The commands that were run; each writes what MMEngine writes, unless its name is in ``broken``."""
+    commands = []
+
+    def train(command, stdout, **options):
+        folder = command[command.index('--work-dir') + 1]
+        commands.append(command)
+        if any(part in folder for part in train.broken):
+            stdout.write('Traceback\nRuntimeError: no memory\n')
+            (runner.Path(folder) / 'iter_100.pth').touch()
+            return SimpleNamespace(returncode=1)
+        stem = 'late' if '--resume' in command else 'early'
+        scalars = runner.Path(folder) / stem / 'vis_data' / 'scalars.json'
+        scalars.parent.mkdir(parents=True)
+        found = [dict(mIoU=60.0 + step / 100, fgIoU=20.0, time=0.1, step=step) for step in (100, 200, 300, 400)]
+        scalars.write_text('\n'.join(json.dumps(entry) for entry in [dict(loss=1.0, step=50), *found]))
+        return SimpleNamespace(returncode=0)
+
+    train.broken = []
+    monkeypatch.setattr(subprocess, 'run', train)
+    monkeypatch.setattr(runner, 'commit', lambda: 'abc')
+    return train, commands
+
+
+def test_each_training_is_run_once(trained, tmp_path):
+    _, commands = trained
+    told = []
+    first, failed = run(CELLS[:3], 'camvid', tmp_path, 400, progress=lambda what, done: told.append((what, done)))
+    again, _ = run(CELLS, 'camvid', tmp_path, 400)
+    assert not failed
+    assert len(commands) == 4
+    assert first == again[:3]
+    assert told[1] == ('lite_hinge_vehicle, seed 0', 1 / 3)
+    result = first[0]
+    assert result.metrics == {'mIoU': 64.0, 'fgIoU': 20.0}
+    assert result.curve == [(100, 61.0), (200, 62.0), (300, 63.0), (400, 64.0)]
+    assert (tmp_path / 'lite_ce_vehicle' / 'seed0' / 'config.py').is_file()
+
+
+def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, tmp_path):
+    train, commands = trained
+    train.broken = ['lite_ce_vehicle/seed0']
+    done, failed = run(CELLS, 'camvid', tmp_path, 400)
+    assert [result.cell for result in done] == CELLS[1:]
+    assert list(failed) == CELLS[:1]
+    assert 'RuntimeError: no memory (status 1; ' in failed[CELLS[0]]
+    train.broken = []
+    commands.clear()
+    assert len(run(CELLS, 'camvid', tmp_path, 400)[0]) == 4
+    assert len(commands) == 1
+    assert '--resume' in commands[0]
+
+
+def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
+    run(CELLS[:1], 'camvid', tmp_path, 400)
+    for changed in (dict(iterations=800), dict(iterations=400, options=['a=1'])):
+        with pytest.raises(InputError, match='seed0: was trained with another config or another --iters'):
+            run(CELLS[:1], 'camvid', tmp_path, **changed)
+
+
+def test_a_last_validation_is_needed(trained, tmp_path):
+    with pytest.raises(InputError, match='holds no validation after 500 iterations'):
+        run(CELLS[:1], 'camvid', tmp_path, 500)
+
+
+def test_results_are_read_as_they_were_written(trained, tmp_path):
+    (result,), _ = run(CELLS[:1], 'camvid', tmp_path, 400)
+    save(result, tmp_path / 'a.json')
+    assert Result.load(tmp_path / 'a.json') == result
+    for text in ('', '{}', '[]', '{"cell": 3}'):
+        (tmp_path / 'a.json').write_text(text)
+        with pytest.raises(InputError, match=r'a\.json: not a result'):
+            Result.load(tmp_path / 'a.json')
