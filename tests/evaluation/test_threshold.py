@@ -27,5 +27,5 @@ def test_a_number_is_taken_as_it_is_and_best_from_the_checkpoint():
     assert chosen_threshold('-0.5', {}, 'a.pth') == -0.5
     assert chosen_threshold('best', {'meta': {'margin_threshold': 0.75}}, 'a.pth') == 0.75
     for checkpoint in ({}, {'meta': None}, {'meta': {}}):
-        with pytest.raises(InputError, match='a.pth: holds no threshold'):
+        with pytest.raises(InputError, match=r'a\.pth: holds no threshold'):
             chosen_threshold('best', checkpoint, 'a.pth')
