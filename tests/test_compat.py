@@ -20,6 +20,7 @@ from torch import nn
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.margins import margin
 
 
 class Payload:
@@ -302,6 +303,24 @@ def test_tta_of_one_score_map_averages_probabilities():
     tta.module = OneMap()
     (merged,) = tta.merge_preds([views])
     assert merged.pred_sem_seg.data.flatten().tolist() == [0, 1, 1, 0]
+    assert torch.allclose(merged.seg_logits.data.flatten(), probabilities.mean(0))
+
+
+def test_tta_hands_on_the_same_margin_for_two_score_maps_as_for_one():
+    scores = torch.randn(3, 1, 4, 5)  # of three views
+    margins = []
+    for maps in (1, 2):
+        views = [score.sigmoid() if maps == 1 else torch.cat([-score / 2, score / 2]) for score in scores]
+        samples = [SegDataSample(metainfo=dict(img_path='a.png'), seg_logits=PixelData(data=view)) for view in views]
+        tta = SegTTAModel.__new__(SegTTAModel)
+        nn.Module.__init__(tta)
+        tta.module = OneMap()
+        tta.module.out_channels = maps
+        (merged,) = tta.merge_preds([samples])
+        margins.append(margin(merged.seg_logits.data))
+        assert torch.equal(merged.pred_sem_seg.data.squeeze().bool(), margins[-1] > 0)
+    assert torch.allclose(*margins, atol=1e-4)
+    assert torch.allclose(margins[0].sigmoid(), scores.sigmoid().mean(0)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(

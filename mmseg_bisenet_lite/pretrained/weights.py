@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.errors import InputError, named
 from mmseg_bisenet_lite.files import replacing
 
@@ -57,8 +56,11 @@ def load_weights(filename: str, map_location: Any = None) -> dict[str, Any]:
         InputError: It is not there, or not such a file.
     """
     file = weights_file(filename)
-    what = f'{file}: not a file of tools/publish.py'
-    with named(what, SafetensorError, OSError, KeyError, TypeError, ValueError), safe_open(file, 'pt') as content:
+    library = need('safetensors', 'safetensors')
+    with (
+        named(f'{file}: not a file of tools/publish.py', library.SafetensorError, OSError, KeyError, TypeError, ValueError),
+        library.safe_open(file, 'pt') as content,
+    ):
         meta = json.loads(content.metadata()[_KEY])
         weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is no mapping
     device = map_location if isinstance(map_location, str | torch.device) else 'cpu'
@@ -81,7 +83,7 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
         if not value.isfinite().all():
             raise InputError(f'{key}: too large a number for half precision')
     with replacing(file) as temporary:
-        save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
+        need('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
 
 
 def _as(value: Tensor, dtype: torch.dtype) -> Tensor:

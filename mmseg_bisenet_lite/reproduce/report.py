@@ -30,6 +30,7 @@ def report(done: Sequence[Result], failed: dict[Cell, str], dataset: str) -> tup
         f'seeds ({" or ".join(map(str, seeds)) or 0} of them); the paper: on Cityscapes.',
         *sorted({f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in done}),
         *(f'{cell.name}, seed {cell.seed}, failed: {why}' for cell, why in failed.items()),
+        *(f'Against speed: tools/benchmark.py ... --accuracy {points}' for points in _points(done)),
     ]
     return [table for table in tables if table.rows], lines
 
@@ -81,3 +82,13 @@ def _foreground(done: Sequence[Result]) -> Table:
     ]
     rows.sort(key=lambda row: (row[0], row[2] == OWN))
     return Table('The foreground, in %', ['target', 'model', 'loss', *(MORE[name] for name in columns)], rows)
+
+
+def _points(done: Sequence[Result]) -> list[str]:
+    """For each target what ``tools/benchmark.py`` is to be told; it calls our models as their configs, peers as themselves."""
+    found: dict[str, list[str]] = {}
+    for (network, loss, target), results in groups(done).items():
+        name = network if loss == OWN else results[0].cell.name
+        mean = statistics.mean(result.metrics['mIoU'] for result in results)
+        found.setdefault(target, []).append(f'{name}={mean:.2f}')
+    return [' '.join(points) for points in found.values()]

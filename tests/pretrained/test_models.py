@@ -65,5 +65,7 @@ def test_a_higher_threshold_finds_less(name):
 
 def test_unknown_names_are_named():
     for make in (init_model, Segmenter.from_pretrained):
-        with pytest.raises(InputError, match=f'bisenet-lite://unknown: the weights that come with the package are {names()[0]}'):
+        with pytest.raises(
+            InputError, match=f'bisenet-lite://unknown: the weights that come with the package are {names()[0]}'
+        ):
             make('unknown')

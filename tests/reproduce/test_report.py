@@ -41,6 +41,7 @@ def test_the_table_stands_beside_the_papers():
     assert len(foreground.rows) == 5
     assert 'AP' not in foreground.columns
     assert any('r18_ce_human, seed 0, failed: no memory' in line for line in lines)
+    assert any(line.endswith('r18_hinge_vehicle=84.50 pidnet-s=85.50') for line in lines)
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
 
 
