@@ -1,3 +1,5 @@
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -196,3 +198,43 @@ def test_certain_flips(prob):
 def test_wrong_arguments_are_named(options, message):
     with pytest.raises(InputError, match=message):
         RandomResizeCropFlip(**options)
+
+
+@pytest.fixture
+def rare():
+    """A photograph with three foreground pixels: two in corners, one amid."""
+    label = np.zeros((90, 120), np.uint8)
+    label[[0, 89, 40], [119, 1, 60]] = 1
+    return dict(img=np.zeros((90, 120, 3), np.uint8), gt_seg_map=label, seg_fields=['gt_seg_map'])
+
+
+@pytest.mark.parametrize('factor', [1.0, 2.0])
+def test_crops_are_placed_on_the_foreground(rare, factor):
+    np.random.seed(0)
+    transform = RandomResizeCropFlip((30, 40), scale_factors=(factor,), foreground_prob=0.6)
+    crops = [transform(copy.copy(rare))['gt_seg_map'] for _ in range(600)]
+    assert {crop.shape for crop in crops} == {(30, 40)}
+    shown = np.mean([crop.any() for crop in crops])
+    plain = RandomResizeCropFlip((30, 40), scale_factors=(factor,))
+    without = np.mean([plain(copy.copy(rare))['gt_seg_map'].any() for _ in range(600)])
+    assert shown == pytest.approx(0.6 + 0.4 * without, abs=0.07)
+
+
+def test_each_foreground_pixel_and_each_place_around_it_are_alike(rare):
+    np.random.seed(1)
+    rare['gt_seg_map'][[0, 89], [119, 1]] = 0
+    transform = RandomResizeCropFlip((30, 40), scale_factors=(1.0,), foreground_prob=1.0, flip_prob=0.0)
+    places = np.array([np.argwhere(transform(copy.copy(rare))['gt_seg_map'])[0] for _ in range(3000)])
+    for axis, size in enumerate((30, 40)):
+        counts = np.bincount(places[:, axis], minlength=size)
+        assert len(counts) == size
+        assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_without_foreground_or_labels_the_crop_is_anywhere(rare):
+    transform = RandomResizeCropFlip((30, 40), scale_factors=(1.0,), foreground_prob=1.0)
+    rare['gt_seg_map'][:] = 0
+    assert transform(copy.copy(rare))['gt_seg_map'].shape == (30, 40)
+    assert transform(dict(img=rare['img']))['img'].shape == (30, 40, 3)
+    with pytest.raises(InputError, match=r'foreground_prob=1\.5'):
+        RandomResizeCropFlip((30, 40), scale_factors=(1.0,), foreground_prob=1.5)
