@@ -38,7 +38,7 @@ def init_model(name: str, device: str = 'cpu', threshold: str | float | None = N
 
 def config_file(checkpoint: dict[str, Any]) -> Path:
     """The config of weights that come with the package."""
-    return compat.mim_folder('mmseg_bisenet_lite') / 'configs' / str(checkpoint['meta']['config'])
+    return compat.mim_folder('mmseg_bisenet_lite') / 'configs' / str(checkpoint['meta']['config_name'])
 
 
 def exported(
@@ -84,7 +84,7 @@ def exported(
             batch=1 if size else None,
             precision='fp32',
             margin=True,
-            config=str(checkpoint['meta']['config']),
+            config=str(checkpoint['meta']['config_name']),
             commit=None,
             weights_sha256=digest,
             version=__version__,

@@ -34,7 +34,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     settings = read_config(config)
     weights_file(checkpoint)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    meta = {'config': _name(config), 'dataset_meta': _plain(loaded['meta']['dataset_meta']), 'version': __version__}
+    meta = {'config_name': _name(config), 'dataset_meta': _plain(loaded['meta']['dataset_meta']), 'version': __version__}
     weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
@@ -51,7 +51,7 @@ def test(config: Config, checkpoint: str, work_dir: Path) -> dict[str, float]:
     config = config.copy()
     config.load_from, config.work_dir = checkpoint, str(work_dir)
     config.test_evaluator = dict(type='BinaryIoUMetric')
-    return {name: float(value) for name, value in Runner.from_cfg(config).test().items()}
+    return {name: round(float(value), 2) for name, value in Runner.from_cfg(config).test().items()}
 
 
 def _name(config: str) -> str:

@@ -84,6 +84,7 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
             raise InputError(f'{key}: too large a number for half precision')
     with replacing(file) as temporary:
         need('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
+        temporary.chmod(0o644)  # the library lets nobody else read it
 
 
 def _as(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -21,7 +21,7 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
     file = tmp_path / 'small.safetensors'
     metrics = publish(str(config), str(small_checkpoint), file, tmp_path / 'work')
     found = load_weights(str(file))
-    assert found['meta']['config'] == 'toy/lite_hinge_vehicle.py'
+    assert found['meta']['config_name'] == 'toy/lite_hinge_vehicle.py'
     assert found['meta']['dataset_meta']['classes'] == ['background', 'vehicle']
     assert found['meta']['metrics'] == metrics
     assert found['meta']['margin_threshold'] == metrics['threshold'] != 0

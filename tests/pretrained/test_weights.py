@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.pretrained import SCHEME, load_weights, names, save_weights, weights_file
 
-META = {'config': 'camvid/lite_hinge_vehicle.py', 'margin_threshold': 0.25}
+META = {'config_name': 'camvid/lite_hinge_vehicle.py', 'margin_threshold': 0.25}
 
 
 @pytest.fixture
