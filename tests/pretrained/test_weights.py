@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+import yaml
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
@@ -63,3 +64,15 @@ def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
     with pytest.raises(InputError, match='a: too large a number'):
         save_weights(tmp_path / 'a.safetensors', {'a': torch.tensor([1e5])}, META)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_metafile_tells_what_the_weights_scored(root):
+    models = {model['Name']: model for model in yaml.safe_load((root / 'configs' / 'metafile.yml').read_text())['Models']}
+    for name in names():
+        model, meta = models[name], load_weights(f'{SCHEME}{name}')['meta']
+        assert model['Config'] == f'configs/{meta["config_name"]}'
+        assert model['Weights'] == f'{SCHEME}{name}'
+        scores = {'mIoU': 'mIoU', 'IoU': 'fgIoU', 'F1': 'F1'}
+        assert model['Results']['Metrics'] == {ours: meta['metrics'][theirs] for ours, theirs in scores.items()}
+        card = (root / 'mmseg_bisenet_lite' / 'pretrained' / 'MODEL_CARD.md').read_text()
+        assert f'| `{name}` | {meta["metrics"]["mIoU"]:.2f} |' in card
