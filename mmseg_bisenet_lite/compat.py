@@ -357,8 +357,6 @@ def _average_probabilities_once() -> bool:
 
 
 def _weigh_without_ignored_pixels() -> bool:
-    if host_name() == 'onedl':
-        return False
     from mmseg.models.losses import cross_entropy_loss as host
 
     original = host.cross_entropy
@@ -537,8 +535,9 @@ FIXES = (
     ),
     Fix(
         'class-weight',
-        "mmseg's CrossEntropyLoss with class_weight looks up the weight of ignored labels: IndexError",
-        'mmseg looks up those of the other pixels, as onedl-mmsegmentation does',
+        "mmseg's CrossEntropyLoss with class_weight looks up the weight of ignored labels; onedl's does not, but then, with "
+        'avg_non_ignore, sets it: both are an IndexError',
+        'mmseg looks up the weights of the other pixels and divides by their sum',
         _weigh_without_ignored_pixels,
     ),
 )
