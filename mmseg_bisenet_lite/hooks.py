@@ -1,7 +1,7 @@
 """Hooks of the training and test loops."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -9,6 +9,8 @@ from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
+from mmseg.models.decode_heads import STDCHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import HOOKS
 from torch import nn
 
@@ -68,12 +70,19 @@ class ForegroundWeightHook(Hook):
         if not 0 < share <= 1:
             raise InputError(f'share={share!r}: give a number above 0 and up to 1')
         self.start, self.end, self.share = start, end, share
-        self._losses: list[Any] = []
+        self._losses: list[tuple[Any, Callable[[float], list]]] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Find the losses."""
-        self._losses = [module for module in runner.model.modules() if hasattr(module, 'class_weight')]
-        for loss in self._losses:
+        """Find the losses: those of STDC's detail head, whose classes are others, are left alone."""
+        heads = [module for module in runner.model.modules() if isinstance(module, BaseDecodeHead)]
+        self._losses = [
+            (loss, _weights_as_taken_by(loss, head.out_channels))
+            for head in heads
+            if not isinstance(head, STDCHead)
+            for loss in (head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode])
+            if hasattr(loss, 'class_weight')
+        ]
+        for loss, _ in self._losses:
             if loss.class_weight is not None:
                 raise InputError(
                     f'{type(loss).__name__} has class_weight={loss.class_weight}: drop that or ForegroundWeightHook'
@@ -83,8 +92,19 @@ class ForegroundWeightHook(Hook):
         """Set their weights."""
         passed = min(runner.iter / (self.share * runner.max_iters), 1.0)
         weight = self.start ** (1 - passed) * self.end**passed
-        for loss in self._losses:
-            loss.class_weight = None if weight == 1 else [1.0, weight]
+        for loss, weights in self._losses:
+            loss.class_weight = None if weight == 1 else weights(weight)
+
+
+def _weights_as_taken_by(loss: nn.Module, maps: int) -> Callable[[float], list]:
+    """From the weight of the foreground to a loss's ``class_weight``.
+
+    MMSegmentation's sigmoid losses pass it on as ``pos_weight``, which PyTorch broadcasts to (N, maps, H, W), or to (N, H, W)
+    for one map.
+    """
+    if not getattr(loss, 'use_sigmoid', False):
+        return lambda weight: [1.0, weight]
+    return (lambda weight: [weight]) if maps == 1 else (lambda weight: [[[1.0]], [[weight]]])
 
 
 @HOOKS.register_module()

@@ -3,10 +3,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.model import BaseTTAModel
+from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
-from mmseg_bisenet_lite import BinaryHingeLoss, ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
+from mmseg_bisenet_lite import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
 from mmseg_bisenet_lite.errors import InputError
 
 
@@ -126,19 +127,42 @@ def test_a_threshold_is_kept_with_the_weights_that_it_was_found_for():
     assert [each['meta'] for each in saved] == [{}, {'margin_threshold': 0.3}, {}]
 
 
+def heads(*losses, **options):
+    """A model with a head for each loss."""
+    options = dict(in_channels=4, channels=4, num_classes=2) | options
+    return nn.ModuleList([FCNHead(loss_decode=loss, **options) for loss in losses])
+
+
+HINGE, CE = dict(type='BinaryHingeLoss'), dict(type='CrossEntropyLoss', avg_non_ignore=True)
+
+
 def test_the_foreground_weighs_more_at_the_beginning():
-    model = nn.ModuleList([BinaryHingeLoss(), CrossEntropyLoss(avg_non_ignore=True)])
+    model = heads(HINGE, [CE, dict(type='DiceLoss')])
     hook, runner = ForegroundWeightHook(start=16.0, share=0.5), SimpleNamespace(model=model, max_iters=80, iter=0)
     hook.before_train(runner)
     found = []
     for runner.iter in (0, 20, 39, 40, 79):
         hook.before_train_iter(runner, runner.iter)
-        assert model[0].class_weight == model[1].class_weight
-        found.append(model[0].class_weight)
+        assert model[0].loss_decode.class_weight == model[1].loss_decode[0].class_weight
+        found.append(model[0].loss_decode.class_weight)
     assert found == [[1, 16], [1, 4], [1, pytest.approx(16 ** (1 / 40))], None, None]
     runner.iter, hook.end = 20, 4.0
     hook.before_train_iter(runner, 20)
-    assert model[0].class_weight == [1, 8]
+    assert model[0].loss_decode.class_weight == [1, 8]
+
+
+@pytest.mark.parametrize('maps', [1, 2])
+def test_sigmoid_losses_weigh_the_foreground_too(maps):
+    model = heads(dict(type='CrossEntropyLoss', use_sigmoid=True, avg_non_ignore=True), out_channels=maps, threshold=0.5)
+    hook = ForegroundWeightHook(start=3.0)
+    hook.before_train(SimpleNamespace(model=model))
+    score, label = torch.randn(2, maps, 4, 5), torch.randint(0, 2, (2, 4, 5))
+    loss = model[0].loss_decode
+    before = loss(score, label, ignore_index=255, reduction_override='none')
+    hook.before_train_iter(SimpleNamespace(iter=0, max_iters=10), 0)
+    after = loss(score, label, ignore_index=255, reduction_override='none')
+    before, after = (each.squeeze(1) if maps == 1 else each[:, 1] for each in (before, after))
+    assert torch.allclose(after, before * torch.where(label == 1, 3.0, 1.0))
 
 
 def test_a_weighted_loss_counts_ignored_pixels_for_nothing():
@@ -158,6 +182,6 @@ def test_wrong_arguments_of_the_weights_are_named(options, message):
 
 
 def test_two_sets_of_class_weights_are_refused():
-    model = nn.ModuleList([BinaryHingeLoss(class_weight=[1.0, 2.0])])
+    model = heads({**HINGE, 'class_weight': [1.0, 2.0]})
     with pytest.raises(InputError, match=r'BinaryHingeLoss has class_weight=\[1.0, 2.0\]'):
         ForegroundWeightHook().before_train(SimpleNamespace(model=model))

@@ -46,7 +46,7 @@ class Cell:
     def config(self, dataset: str, iterations: int | None) -> Config:
         """What it is trained with: the project's config, so long, from its seed.
 
-        A peer takes over everything but the network from lite's config: data, rate and schedule.
+        A peer takes over everything but the network and its losses from lite's config: data, rate and schedule.
 
         Args:
             dataset: A key of ``DATASETS``.
@@ -59,14 +59,21 @@ class Cell:
         peer = self.loss == OWN
         config = read_config(str(folder / f'{f"lite_ce_{self.target}" if peer else self.name}.py'))
         if peer:
-            model = peer_config(self.network).model
-            model.data_preprocessor.size = config.model.data_preprocessor.size
-            config.model = model
+            _take_over(config, peer_config(self.network))
         if iterations is not None:
             _last_so_long(config, iterations)
         config.randomness = dict(seed=self.seed)
         config.pop('work_dir', None)
         return config
+
+
+def _take_over(config: Config, peer: Config) -> None:
+    """The peer's network, and what its losses want to be told of the labels."""
+    peer.model.data_preprocessor.size = config.model.data_preprocessor.size
+    config.model = peer.model
+    steps = config.train_dataloader.dataset.pipeline
+    edges = [step for step in peer.train_dataloader.dataset.pipeline if step['type'] == 'GenerateEdge']
+    config.train_dataloader.dataset.pipeline = [*steps[:-1], *edges, steps[-1]]
 
 
 def _last_so_long(config: Config, iterations: int) -> None:

@@ -1,5 +1,13 @@
-import pytest
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import Compose
+from mmengine.model import revert_sync_batchnorm
+from mmseg.registry import MODELS
+
+from mmseg_bisenet_lite import ForegroundWeightHook
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.reproduce.cells import Cell, cells, parse_grid
 
@@ -43,6 +51,9 @@ def test_a_cell_is_trained_with_the_projects_config(network, dataset):
 @pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'fastscnn', 'stdc1', 'bisenetv2'])
 def test_a_peer_has_lites_protocol(peer):
     ours, theirs = (Cell(network, loss, 'human', 0).config('camvid', 400) for network, loss in (('lite', 'ce'), (peer, 'own')))
+    (edges,) = [i for i, step in enumerate(theirs.train_dataloader.dataset.pipeline) if step.type == 'GenerateEdge'] or [None]
+    if edges is not None:
+        theirs.train_dataloader.dataset.pipeline.pop(edges)
     for key in ('train_dataloader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'default_hooks', 'val_evaluator'):
         assert theirs[key] == ours[key]
     assert theirs.model != ours.model
@@ -56,3 +67,30 @@ def test_fewer_iterations_shorten_the_schedule():
     assert config.param_scheduler[-1].end == 2000
     with pytest.raises(InputError, match='--iters 20: the rate warms up for longer'):
         Cell('lite', 'hinge', 'human', 0).config('camvid', 20)
+
+
+@pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'fastscnn', 'stdc1', 'bisenetv2'])
+def test_a_peer_learns_with_it(peer):
+    """Its losses can be computed from what the pipeline gives, and the weight of the foreground reaches them."""
+    config = Cell(peer, 'own', 'human', 0).config('camvid', 400)
+    config.train_dataloader.dataset.pipeline[2].crop_size = config.model.data_preprocessor.size = (128, 128)
+    rng = np.random.default_rng(0)
+    frames = [
+        dict(img=rng.integers(0, 256, (150, 160, 3), np.uint8), gt_seg_map=(rng.random((150, 160)) < 0.1).astype(np.uint8))
+        for _ in range(2)
+    ]
+    load = Compose(config.train_dataloader.dataset.pipeline[2:])
+    samples = [load({**frame, 'seg_fields': ['gt_seg_map'], 'img_path': 'a', 'ori_shape': (150, 160)}) for frame in frames]
+    batch = {key: [sample[key] for sample in samples] for key in samples[0]}
+    model = revert_sync_batchnorm(MODELS.build(config.model)).train()
+    data = model.data_preprocessor(batch, training=True)
+    hook = ForegroundWeightHook(start=10.0)
+    hook.before_train(SimpleNamespace(model=model))
+    found = []
+    for iteration in (0, 10):
+        hook.before_train_iter(SimpleNamespace(iter=iteration, max_iters=10), iteration)
+        torch.manual_seed(0)  # for dropout
+        losses, _ = model.parse_losses(model.loss(**data))
+        found.append(losses.item())
+    assert np.isfinite(found).all()
+    assert found[0] != pytest.approx(found[1], rel=1e-3)
