@@ -154,7 +154,7 @@ def _load_checkpoints_safely() -> bool:
             # The loaders of the various schemes call torch.load in their own ways: what holds for all is set around them.
             with _forced_weights_only(), torch.serialization.safe_globals(_checkpoint_types()):
                 checkpoint = original(cls, filename, map_location, logger)
-        except FileNotFoundError:
+        except (FileNotFoundError, InputError):
             raise
         except pickle.UnpicklingError as error:
             code = re.search(r'GLOBAL (\S+)', str(error))

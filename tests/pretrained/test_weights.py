@@ -76,3 +76,8 @@ def test_the_metafile_tells_what_the_weights_scored(root):
         assert model['Results']['Metrics'] == {ours: meta['metrics'][theirs] for ours, theirs in scores.items()}
         card = (root / 'mmseg_bisenet_lite' / 'pretrained' / 'MODEL_CARD.md').read_text()
         assert f'| `{name}` | {meta["metrics"]["mIoU"]:.2f} |' in card
+
+
+def test_mmengine_says_the_same():
+    with pytest.raises(InputError, match=f'^{SCHEME}unknown: the weights that come with the package are'):
+        CheckpointLoader.load_checkpoint(f'{SCHEME}unknown')
