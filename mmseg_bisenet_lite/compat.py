@@ -334,22 +334,26 @@ def _allow_launcher_on_cpu() -> bool:
 
 
 def _average_probabilities_once() -> bool:
-    import torch
+    from mmengine.structures import PixelData
     from mmseg.models.segmentors import SegTTAModel
 
-    original = SegTTAModel.merge_preds
-
     def merge_preds(self: Any, data_samples_list: list) -> list:
-        if self.module.out_channels == 1:
-            for sample in (sample for samples in data_samples_list for sample in samples):
-                sample.seg_logits.data = sample.seg_logits.data.logit()  # undoes the sigmoid of postprocess_result
-        scores = [torch.stack([sample.seg_logits.data for sample in samples]) for samples in data_samples_list]
-        merged = original(self, data_samples_list)
-        for sample, score in zip(merged, scores, strict=True):  # it has kept those of the last augmentation
-            if self.module.out_channels == 1:
-                sample.seg_logits.data = score.sigmoid().mean(0)
-            else:
-                sample.seg_logits.data = score.softmax(1).mean(0).log()
+        merged = []
+        for samples in data_samples_list:
+            one_map = self.module.out_channels == 1  # postprocess_result has put it through the sigmoid already
+            mean: Any = 0
+            for sample in samples:
+                scores = sample.seg_logits.data
+                mean = mean + (scores if one_map else scores.softmax(dim=0)) / len(samples)
+            threshold = self.module.decode_head.threshold if one_map else None
+            decided = (mean > threshold).to(mean).squeeze(1) if one_map else mean.argmax(dim=0)
+            sample = samples[-1]
+            scores = mean if one_map else mean.log()
+            sample.set_data({'pred_sem_seg': PixelData(data=decided), 'seg_logits': PixelData(data=scores)})
+            if hasattr(samples[0], 'gt_sem_seg'):
+                sample.set_data({'gt_sem_seg': samples[0].gt_sem_seg})
+            sample.set_metainfo({'img_path': samples[0].img_path})
+            merged.append(sample)
         return merged
 
     SegTTAModel.merge_preds = merge_preds
@@ -373,7 +377,8 @@ def _weigh_without_ignored_pixels() -> bool:
         **kwargs: Any,
     ) -> Any:
         if class_weight is not None and reduction == 'mean' and avg_factor is None:
-            avg_factor = class_weight[label[label != ignore_index]].sum()
+            # Counted, since picking pixels out would have a GPU waited for.
+            avg_factor = sum(weight * (label == kind).sum() for kind, weight in enumerate(class_weight))
         return original(pred, label, weight, class_weight, reduction, avg_factor, ignore_index, **kwargs)
 
     host.cross_entropy = cross_entropy

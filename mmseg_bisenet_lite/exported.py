@@ -32,7 +32,7 @@ def with_exported_model(arguments: Sequence[str]) -> list[str]:
         raise InputError(f'{file}: there is no such file')
     if '--tta' in arguments:
         raise InputError('--tta averages scores, which an exported file does not give; test the checkpoint')
-    if '--threshold' in arguments:
+    if any(text.partition('=')[0] == '--threshold' for text in arguments):
         raise InputError('--threshold changes weights, which an exported file has within; give it to tools/export.py')
     model = ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
     return with_options(arguments, model)

@@ -11,11 +11,13 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
 from mmseg.registry import HOOKS
 from torch import nn
 
 from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.evaluation.threshold import KEY, chosen_threshold, move_threshold
+from mmseg_bisenet_lite.evaluation.threshold import KEY, chosen_threshold, decision_point, move_threshold
+from mmseg_bisenet_lite.models import BinaryHingeLoss
 
 
 @HOOKS.register_module()
@@ -59,8 +61,11 @@ class ForegroundWeightHook(Hook):
         end: Weight at the end. It is reached by the same factor in each iteration.
         share: Of the training, after which it is reached.
 
+    It reaches ``BinaryHingeLoss``, ``CrossEntropyLoss`` and ``OhemCrossEntropy``; the last is not divided by the sum of the
+    weights. With two maps and a sigmoid, only the foreground's own map is weighed.
+
     Raises:
-        InputError: An argument is out of its range, or a loss has class weights of its own.
+        InputError: An argument is out of its range, or a loss has class weights of its own or is another one with such weights.
     """
 
     def __init__(self, start: float = 10.0, end: float = 1.0, share: float = 0.5) -> None:
@@ -75,18 +80,22 @@ class ForegroundWeightHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find the losses: those of STDC's detail head, whose classes are others, are left alone."""
         heads = [module for module in runner.model.modules() if isinstance(module, BaseDecodeHead)]
-        self._losses = [
-            (loss, _weights_as_taken_by(loss, head.out_channels))
+        losses = [
+            (loss, head.out_channels)
             for head in heads
             if not isinstance(head, STDCHead)
             for loss in (head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode])
             if hasattr(loss, 'class_weight')
         ]
-        for loss, _ in self._losses:
+        for loss, _ in losses:
+            kind = type(loss).__name__
             if loss.class_weight is not None:
-                raise InputError(
-                    f'{type(loss).__name__} has class_weight={loss.class_weight}: drop that or ForegroundWeightHook'
-                )
+                raise InputError(f'{kind} has class_weight={loss.class_weight}: drop that or ForegroundWeightHook')
+            if not isinstance(loss, BinaryHingeLoss | CrossEntropyLoss | OhemCrossEntropy):
+                raise InputError(f'{kind}: ForegroundWeightHook knows BinaryHingeLoss, CrossEntropyLoss and OhemCrossEntropy')
+        if not losses:
+            raise InputError('ForegroundWeightHook finds no loss that takes class weights')
+        self._losses = [(loss, _weights_as_taken_by(loss, maps)) for loss, maps in losses]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Set their weights."""
@@ -94,6 +103,11 @@ class ForegroundWeightHook(Hook):
         weight = self.start ** (1 - passed) * self.end**passed
         for loss, weights in self._losses:
             loss.class_weight = None if weight == 1 else weights(weight)
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave them as they were."""
+        for loss, _ in self._losses:
+            loss.class_weight = None
 
 
 def _weights_as_taken_by(loss: nn.Module, maps: int) -> Callable[[float], list]:
@@ -122,7 +136,7 @@ class ThresholdHook(Hook):
         InputError: The checkpoint holds no threshold, or its last layer is not known.
     """
 
-    priority = 'LOW'  # before CheckpointHook
+    priority = 'ABOVE_NORMAL'  # before CheckpointHook, and before EMAHook, which copies the weights that are loaded
 
     def __init__(self, use: str | float | None = None) -> None:
         self.use = use
@@ -146,7 +160,7 @@ class ThresholdHook(Hook):
         if self.use is not None:
             name = runner._load_from or 'the checkpoint'
             threshold = chosen_threshold(self.use, checkpoint, name)
-            move_threshold(checkpoint.get('state_dict', checkpoint), threshold)
+            move_threshold(checkpoint.get('state_dict', checkpoint), threshold, decision_point(runner.model))
             runner.logger.info(f'{name}: the foreground is what has a margin above {threshold}')
 
 

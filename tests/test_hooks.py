@@ -2,13 +2,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.model import BaseTTAModel
+from mmengine.runner import get_priority
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
 from mmseg_bisenet_lite import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.threshold import decision_point, move_threshold
 
 
 class Net(nn.Module):
@@ -88,9 +91,23 @@ def test_weights_decide_by_another_threshold(maps, use, threshold):
     model, image = Scored(maps), torch.randn(1, 3, 8, 8)
     margins = model.margins(image)
     checkpoint = dict(state_dict=model.state_dict(), meta=dict(margin_threshold=0.4))
-    runner = SimpleNamespace(_load_from='a.pth', logger=SimpleNamespace(info=lambda text: None))
+    runner = SimpleNamespace(model=model, _load_from='a.pth', logger=SimpleNamespace(info=lambda text: None))
     ThresholdHook(use=use).after_load_checkpoint(runner, checkpoint)
     assert torch.allclose(model.margins(image), margins - threshold, atol=1e-6)
+
+
+def test_a_head_that_decides_elsewhere_decides_by_the_threshold_too():
+    model, image = Scored(1), torch.randn(1, 3, 8, 8)
+    model.decode_head.threshold = 0.3  # FCNHead's default
+    margins = model.margins(image)
+    move_threshold(model.state_dict(), 0.4, decision_point(TTA(model)))
+    assert torch.equal(model.margins(image).sigmoid() > 0.3, margins > 0.4)
+
+
+def test_averaged_weights_decide_by_the_threshold_too():
+    """EMAHook copies the weights that are loaded, so they have to be changed before."""
+    assert get_priority(ThresholdHook.priority) < get_priority(EMAHook.priority)
+    assert get_priority(ThresholdHook.priority) < get_priority(CheckpointHook.priority)
 
 
 def test_without_being_asked_no_threshold_is_used():
@@ -111,7 +128,7 @@ def test_without_being_asked_no_threshold_is_used():
     ],
 )
 def test_a_threshold_that_cannot_be_used_is_named(use, weights, message):
-    runner = SimpleNamespace(_load_from='a.pth')
+    runner = SimpleNamespace(model=weights, _load_from='a.pth')
     with pytest.raises(InputError, match=message):
         ThresholdHook(use=use).after_load_checkpoint(runner, dict(state_dict=weights.state_dict(), meta={}))
 
@@ -179,6 +196,22 @@ def test_a_weighted_loss_counts_ignored_pixels_for_nothing():
 def test_wrong_arguments_of_the_weights_are_named(options, message):
     with pytest.raises(InputError, match=message):
         ForegroundWeightHook(**options)
+
+
+def test_losses_that_cannot_be_weighed_are_named():
+    for kind, message in (('DiceLoss', 'finds no loss'), ('FocalLoss', 'FocalLoss: Foreground.*knows')):
+        with pytest.raises(InputError, match=message):
+            ForegroundWeightHook().before_train(SimpleNamespace(model=heads(dict(type=kind))))
+
+
+def test_after_training_the_losses_are_as_they_were():
+    model, hook = heads(HINGE), ForegroundWeightHook(end=1.5)
+    for _ in range(2):
+        hook.before_train(SimpleNamespace(model=model))
+        hook.before_train_iter(SimpleNamespace(iter=9, max_iters=10), 9)
+        assert model[0].loss_decode.class_weight == [1, pytest.approx(1.5)]
+        hook.after_train(None)
+        assert model[0].loss_decode.class_weight is None
 
 
 def test_two_sets_of_class_weights_are_refused():

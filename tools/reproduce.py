@@ -14,6 +14,8 @@ from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, progres
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
+    from mmengine.config import DictAction
+
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add('--dataset', choices=('camvid', 'cityscapes', 'toy'), default='camvid', help='(default: camvid)')
@@ -26,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     add('--seeds', type=positive, default=3, metavar='N', help='0 to N-1 (default: 3)')
     add('--iters', type=positive, metavar='N', help="of each training (default: the configs')")
     add('--out', type=Path, metavar='DIR', help='(default: work_dirs/reproduce/DATASET)')
-    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes of every config')
+    add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='changes of every config')
     return parser.parse_args()
 
 

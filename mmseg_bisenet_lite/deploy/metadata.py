@@ -26,6 +26,7 @@ class Metadata:
         precision: ``'fp32'``, ``'fp16'``, ``'bf16'`` or ``'int8'``.
         rest: What the rest of an int8 file ran in when it was compared with MMSegmentation, where the runtime can choose.
         margin: Whether the graph gives the margin too.
+        threshold: What the margin of the trained network has to exceed; the margin that the graph gives is less by it.
         config: File name of the config.
         commit: Of the checkout that exported it, if it was one.
         weights_sha256: Digest of the checkpoint file.
@@ -43,6 +44,7 @@ class Metadata:
     weights_sha256: str
     version: str
     rest: str | None = None
+    threshold: float = 0.0
 
     def to_json(self) -> str:
         """The text for the file."""

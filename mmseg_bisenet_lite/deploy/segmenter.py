@@ -67,13 +67,13 @@ class Segmenter:
     ) -> 'Segmenter':
         """With weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``.
 
-        The first call exports them, which needs MMSegmentation, and keeps the file in the user's cache folder; without the
-        comparison that ``tools/export.py`` makes.
+        The first call exports them and keeps the file in the user's cache folder, without the comparison that
+        ``tools/export.py`` makes; it needs MMSegmentation, so for a robot export them.
 
         Args:
             name: Of the weights.
             size: (width, height) of the frames; ``None`` is any.
-            format: ``'torch'``, ``'onnx'`` or ``'openvino'``.
+            format: ``'torch'``, ``'onnx'``, ``'openvino'`` or ``'tensorrt'``.
             threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.
             **options: Those of the class.
 

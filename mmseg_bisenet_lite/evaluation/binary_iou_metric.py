@@ -1,6 +1,7 @@
 """BinaryIoUMetric: MMSegmentation's IoUMetric, and what the foreground alone is judged by."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
 from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.evaluation.boundary import boundary_areas
-from mmseg_bisenet_lite.evaluation.margins import THRESHOLDS, Sweep, histogram, margin
+from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
+from mmseg_bisenet_lite.evaluation.margins import BINS, THRESHOLDS, Sweep, histogram, margin
 from mmseg_bisenet_lite.files import replacing
 
 
@@ -23,30 +24,37 @@ class BinaryIoUMetric(IoUMetric):
 
     Its log has in addition, in percent:
 
-    - ``fgIoU``, ``precision``, ``recall``, ``F1`` of the foreground, over all pixels of the data set that are not ignored;
-    - ``boundaryIoU``: of its pixels within 2 % of the diagonal from a contour, summed over the data set; ignored pixels are
+    - ``fgIoU``, ``precision`` (0 if nothing is found), ``recall``, ``F1`` of the foreground, over all pixels of the data set
+      that are not ignored;
+    - ``boundaryIoU``: of its pixels near a contour or the image's edge, summed over the data set; ignored pixels are
       background in it;
     - ``AP``: average precision, the area under the curve of precision over recall, and ``bestF1``, the highest F1 on it;
 
-    and ``threshold``, the margin that gives ``bestF1``, in scores; -10 and 10 are its limits. The last three need
-    ``seg_logits``, which an exported file may not give.
+    and ``threshold``, the margin that gives ``bestF1``, in scores. The last three need ``seg_logits``, which an exported file
+    may not give. ``save_best='fgIoU'`` needs ``rule='greater'`` beside it in ``CheckpointHook``.
 
     Args:
+        boundary_ratio: How near a contour, as a share of the image's diagonal.
         curve: A ``.json`` file for the curve: ``threshold``, ``precision`` and ``recall``, in 0 to 1.
         **kwargs: ``IoUMetric``'s.
 
     Raises:
-        InputError: The data set has not two classes, or no foreground, or ``curve`` cannot be written.
+        InputError: The data set has not two classes, or an argument is out of its range.
     """
 
-    def __init__(self, curve: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not 0 < boundary_ratio < 1:
+            raise InputError(f'boundary_ratio={boundary_ratio!r}: give a share of the diagonal, above 0 and below 1')
+        self.boundary_ratio = boundary_ratio
         if curve is not None and (not curve.endswith('.json') or not Path(curve).parent.is_dir()):
             raise InputError(f'curve={curve!r}: give a .json file in a folder that is there')
         self.curve = curve
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Note what one batch adds to the counts."""
+        if len(self.dataset_meta['classes']) != 2:
+            raise InputError(f'BinaryIoUMetric is for two classes, not for {len(self.dataset_meta["classes"])}')
         areas = len(self.results)
         super().process(data_batch, data_samples)
         for i, sample in enumerate(data_samples if not self.format_only else ()):
@@ -54,42 +62,47 @@ class BinaryIoUMetric(IoUMetric):
             prediction = sample['pred_sem_seg']['data'].squeeze().to(label)
             valid = label != self.ignore_index
             confusion = [int(((prediction == p) & (label == y)).sum()) for y in (0, 1) for p in (0, 1)]  # TN FP FN TP
-            edges = boundary_areas(*(((mask == 1) & valid).cpu().numpy() for mask in (prediction, label)))
-            counts = None
+            found, wanted = (((mask == 1) & valid).cpu().numpy() for mask in (prediction, label))
+            edges = boundary_areas(found, wanted, self.boundary_ratio)
+            sparse = None
             if 'seg_logits' in sample:
                 logits = sample['seg_logits']['data']
-                counts = histogram(margin(logits), label.to(logits.device), self.ignore_index)
-            self.results[areas + i] = (self.results[areas + i], np.array([*confusion, *edges]), counts)
+                counts = histogram(margin(logits), label.to(logits.device), self.ignore_index).ravel()
+                filled = np.flatnonzero(counts)  # few of them
+                sparse = filled, counts[filled]
+            self.results[areas + i] = (self.results[areas + i], np.array([*confusion, *edges]), sparse)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The host's metrics and those of the foreground."""
         if self.format_only:
             return dict(super().compute_metrics(results))
-        if len(self.dataset_meta['classes']) != 2:
-            raise InputError(f'BinaryIoUMetric is for two classes, not for {len(self.dataset_meta["classes"])}')
         areas, counts, histograms = zip(*results, strict=True)
         metrics = dict(super().compute_metrics(list(areas)))
         _, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
+        name = self.dataset_meta['classes'][1]
         if not tp + fn:
-            raise InputError(
-                f'no pixel is labelled {self.dataset_meta["classes"][1]}: does the data set map its classes to two?'
-            )
+            told = f'no pixel is labelled {name}, so nothing more is said of it'
+            print_log(told, MMLogger.get_current_instance(), logging.WARNING)
+            return metrics
         foreground = {
             'fgIoU': tp / (tp + fp + fn),
-            'precision': tp / (tp + fp) if tp + fp else 1.0,
+            'precision': tp / max(tp + fp, 1),
             'recall': tp / (tp + fn),
             'F1': 2 * tp / (2 * tp + fp + fn),
             'boundaryIoU': edges_both / max(edges_any, 1),
         }
         threshold = {}
         if all(each is not None for each in histograms):
-            sweep = Sweep.of(sum(histograms))
+            total = np.zeros(2 * BINS, np.int64)
+            for filled, values in histograms:
+                total[filled] += values
+            sweep = Sweep.of(total.reshape(2, BINS))
             foreground |= {'AP': sweep.average_precision, 'bestF1': float(sweep.f1[sweep.best])}
-            threshold = {'threshold': float(THRESHOLDS[sweep.best])}
+            threshold = {'threshold': round(float(THRESHOLDS[sweep.best]), 2)}
             self._write(sweep)
-        foreground = {name: round(100 * value, 2) for name, value in foreground.items()}
+        foreground = {key: round(100 * value, 2) for key, value in foreground.items()}
         table = PrettyTable(['Class', *foreground, *threshold])
-        table.add_row([self.dataset_meta['classes'][1], *foreground.values(), *threshold.values()])
+        table.add_row([name, *foreground.values(), *threshold.values()])
         print_log('the foreground:', MMLogger.get_current_instance())
         print_log('\n' + table.get_string(), logger=MMLogger.get_current_instance())
         return metrics | foreground | threshold

@@ -8,12 +8,16 @@ from torch import Tensor
 
 from mmseg_bisenet_lite.errors import InputError
 
-# Thresholds of the sweep. Scores trained with hinge loss lie around -1 and 1, those of cross entropy go further.
-THRESHOLDS = np.arange(-1000, 1001) / 100
+# Thresholds of the sweep: scores trained with hinge loss lie around -1 and 1, those of cross entropy go much further.
+_FINE, _COARSE = np.arange(-1000, 1001) / 100, 10 * 1.01 ** np.arange(1, 464)
+THRESHOLDS = np.concatenate([-_COARSE[::-1], _FINE, _COARSE])
+BINS = len(THRESHOLDS) + 1
 
 
 def margin(seg_logits: Tensor) -> Tensor:
-    """Score of the foreground less that of the background; where it is above 0, MMSegmentation decides for the foreground.
+    """Score of the foreground less that of the background, or the one score.
+
+    Where it is above 0, MMSegmentation decides for the foreground; with one score map, if the head's ``threshold`` is 0.5.
 
     Args:
         seg_logits: ``seg_logits`` of a data sample: two score maps, or the one that MMSegmentation has put through a sigmoid.
@@ -36,17 +40,16 @@ def histogram(margins: Tensor, label: Tensor, ignore_index: int = 255) -> np.nda
     """How many background and foreground pixels have a margin between one threshold of ``THRESHOLDS`` and the next.
 
     Args:
-        margins: ``(H, W)``.
+        margins: ``(H, W)``; what is no number counts as the least.
         label: ``(H, W)``: 0, 1 or ``ignore_index``.
         ignore_index: The label that does not count.
 
     Returns:
-        ``(2, len(THRESHOLDS) + 1)``, int64: a bin holds what is above the threshold before it and not above its own.
+        ``(2, BINS)``, int64: a bin holds what is above the threshold before it and not above its own.
     """
-    steps = torch.ceil(margins * 100).clamp(-1000, 1001).long() + 1000
-    places = steps + (label == 1) * (len(THRESHOLDS) + 1)
-    counts = torch.bincount(places[label != ignore_index], minlength=2 * (len(THRESHOLDS) + 1))
-    return counts.view(2, -1).cpu().numpy()
+    known = torch.nan_to_num(margins.float(), nan=-torch.inf)
+    places = torch.bucketize(known, torch.from_numpy(THRESHOLDS).to(known)) + (label == 1) * BINS
+    return torch.bincount(places[label != ignore_index], minlength=2 * BINS).view(2, -1).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,12 @@ class Sweep:
     Attributes:
         precision: In 0 to 1, where nothing is found 1.
         recall: In 0 to 1.
+        share: Of the foreground in all pixels, which is the precision where all is found.
     """
 
     precision: np.ndarray
     recall: np.ndarray
+    share: float
 
     @classmethod
     def of(cls, counts: np.ndarray) -> 'Sweep':
@@ -67,7 +72,7 @@ class Sweep:
         background, foreground = counts.sum(1, keepdims=True) - counts[:, :-1].cumsum(1)  # above each threshold
         found = background + foreground
         precision = np.divide(foreground, found, out=np.ones(len(found)), where=found > 0)
-        return cls(precision, foreground / counts[1].sum())
+        return cls(precision, foreground / counts[1].sum(), float(counts[1].sum() / counts.sum()))
 
     @property
     def f1(self) -> np.ndarray:
@@ -88,7 +93,6 @@ class Sweep:
 
         Source: the definition of scikit-learn's ``average_precision_score``.
         """
-        # From the highest threshold to the lowest; what lies above all of them is the first step.
-        recall, precision = self.recall[::-1], self.precision[::-1]
-        steps = np.diff(recall, prepend=0.0)
-        return float((steps * precision).sum() + (1 - recall[-1]) * precision[-1])
+        # From the highest threshold to the lowest, and on to where all is found.
+        recall, precision = np.append(self.recall[::-1], 1.0), np.append(self.precision[::-1], self.share)
+        return float((np.diff(recall, prepend=0.0) * precision).sum())

@@ -1,10 +1,12 @@
 """Another threshold for the margin, as other biases of the last layer: whatever runs the network then decides by it."""
 
+import argparse
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_bisenet_lite.cli import with_options
 from mmseg_bisenet_lite.errors import InputError
@@ -30,8 +32,8 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
         found = (checkpoint.get('meta') or {}).get(KEY)
         if found is None:
             raise InputError(
-                f'{name}: holds no threshold, as checkpoints of ThresholdHook and of tools/publish.py do; give a number, such '
-                'as tools/test.py logs'
+                f'{name}: holds no threshold: only best_*.pth of a training with ThresholdHook and files of tools/publish.py '
+                'do; give a number, such as tools/test.py logs'
             )
         return float(found)
     try:
@@ -43,14 +45,23 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
     return value
 
 
-def move_threshold(weights: Mapping[str, Tensor], threshold: float) -> None:
-    """Change, in place, the weights of a segmentor so that its margin is above 0 where it was above the threshold.
+def decision_point(model: nn.Module) -> float:
+    """Where on the sigmoid of its score a segmentor with one score map decides; 0.5 is score 0."""
+    inner: Any = model
+    while hasattr(inner, 'module'):
+        inner = inner.module
+    return getattr(getattr(inner, 'decode_head', None), 'threshold', None) or 0.5
+
+
+def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float = 0.5) -> None:
+    """Change, in place, the weights of a segmentor so that foreground is what had a margin above the threshold.
 
     The last layer's bias takes it up: all that follows is interpolation, which leaves a constant as it is.
 
     Args:
         weights: A ``state_dict``.
         threshold: In scores: of the foreground less that of the background, or of the one score map.
+        point: Of the one score map, see :func:`decision_point`.
 
     Raises:
         InputError: The weights end in no layer of one or two score maps that MMSegmentation calls ``conv_seg``.
@@ -60,7 +71,7 @@ def move_threshold(weights: Mapping[str, Tensor], threshold: float) -> None:
         raise InputError(f'a threshold needs {BIAS} of one or two score maps, which these weights have not')
     with torch.no_grad():
         if len(bias) == 1:
-            bias -= threshold
+            bias -= threshold - math.log(point / (1 - point))
         else:
             bias += bias.new_tensor([threshold / 2, -threshold / 2])
 
@@ -71,12 +82,12 @@ def with_threshold(arguments: Sequence[str]) -> list[str]:
     Raises:
         InputError: What follows is neither.
     """
-    if '--threshold' not in arguments:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--threshold', nargs='?', const='')
+    found, rest = parser.parse_known_args(list(arguments))
+    if found.threshold is None:
         return list(arguments)
-    place = list(arguments).index('--threshold')
-    value = arguments[place + 1] if place + 1 < len(arguments) else ''
-    if value != 'best':
-        chosen_threshold(value, {}, '--threshold')
-    rest = [*arguments[:place], *arguments[place + 2 :]]
+    if found.threshold != 'best':
+        chosen_threshold(found.threshold, {}, '--threshold')
     hook = 'default_hooks.threshold'
-    return with_options(rest, [f'{hook}.type=ThresholdHook', f'{hook}.use={value}'])
+    return with_options(rest, [f'{hook}.type=ThresholdHook', f'{hook}.use={found.threshold}'])

@@ -15,6 +15,7 @@ import mmseg_bisenet_lite
 from mmseg_bisenet_lite.checkout import commit
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold
 from mmseg_bisenet_lite.export.formats import FORMATS, format_module
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, Predictor, compare, mmseg_predictor
@@ -57,7 +58,7 @@ class Order:
     size: tuple[int, int] | None = None
     batch: int | None = 1
     margin: bool = False
-    threshold: str | None = None
+    threshold: str | float | None = None
     frames: str = 'val'
     limit: int | None = None
     device: str | None = None
@@ -105,6 +106,10 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
             a library that is missing say, becomes its failure, and the others are made.
     """
     config = read_config(order.config)
+    if order.threshold is not None:
+        weights_file(order.checkpoint)
+        loaded = CheckpointLoader.load_checkpoint(order.checkpoint, 'cpu')
+        order = replace(order, threshold=chosen_threshold(order.threshold, loaded, order.checkpoint))
     segmentor = load_segmentor(order.config, config, order.checkpoint, order.threshold)
     metadata = _metadata(order, _dataset_meta(order.checkpoint, config))
     samples = samples_to_compare(order.frames, config, order.size)[: order.limit]
@@ -140,7 +145,8 @@ def file_name(order: Order, name: str, precision: str) -> str:
     """``lite_hinge_vehicle-640x360-int8.onnx``, say."""
     size = '{}x{}'.format(*order.size) if order.size else 'dynamic'
     batch = '' if order.batch == 1 else f'-batch{order.batch or ""}'
-    return f'{Path(order.config).stem}-{size}{batch}-{precision}{FORMATS[name][1]}'
+    threshold = f'-threshold{order.threshold:g}' if isinstance(order.threshold, float) else ''
+    return f'{Path(order.config).stem}-{size}{batch}{threshold}-{precision}{FORMATS[name][1]}'
 
 
 def _dataset_meta(checkpoint: str, config: Config) -> dict:
@@ -175,6 +181,7 @@ def _metadata(order: Order, dataset_meta: dict) -> Metadata:
         commit=commit(),
         weights_sha256=hashlib.sha256(weights_file(order.checkpoint).read_bytes()).hexdigest(),
         version=mmseg_bisenet_lite.__version__,
+        threshold=float(order.threshold or 0),
     )
 
 

@@ -5,11 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmseg.apis import init_model as host_init_model
 from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite import compat
-from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, move_threshold
+from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, decision_point, move_threshold
 from mmseg_bisenet_lite.pretrained.weights import SCHEME, load_weights, weights_file
 from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
 
@@ -29,10 +31,11 @@ def init_model(name: str, device: str = 'cpu', threshold: str | float | None = N
         >>> model = init_model('lite_hinge_vehicle_camvid')
         >>> mask = inference_model(model, 'street.jpg').pred_sem_seg.data[0]  # (H, W), 1 is vehicle
     """
+    name = name.removeprefix(SCHEME)
     checkpoint = load_weights(f'{SCHEME}{name}')
     model: BaseSegmentor = host_init_model(read_config(str(config_file(checkpoint))), f'{SCHEME}{name}', device=device)
     if threshold is not None:
-        move_threshold(model.state_dict(), chosen_threshold(threshold, checkpoint, name))
+        move_threshold(model.state_dict(), chosen_threshold(threshold, checkpoint, name), decision_point(model))
     return model
 
 
@@ -53,7 +56,7 @@ def exported(
     Args:
         name: One of :func:`names`.
         size: (width, height) of the frames; ``None`` is any.
-        format: ``'torch'``, ``'onnx'`` or ``'openvino'``, as in ``tools/export.py``; float32, with the margin.
+        format: Of ``tools/export.py``; float32, with the margin.
         threshold: As in :func:`init_model`.
         folder: Where it is kept; ``mmseg_bisenet_lite`` in ``$XDG_CACHE_HOME``, or in ``~/.cache``, by default.
 
@@ -66,6 +69,9 @@ def exported(
     from mmseg_bisenet_lite.export.job import Job
     from mmseg_bisenet_lite.files import replacing
 
+    if format not in FORMATS:
+        raise InputError(f'format={format!r}: give one of {", ".join(FORMATS)}')
+    name = name.removeprefix(SCHEME)
     source = f'{SCHEME}{name}'
     checkpoint = load_weights(source)
     config = read_config(str(config_file(checkpoint)))
@@ -74,7 +80,7 @@ def exported(
     cache = Path(folder or Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmseg_bisenet_lite')
     cache.mkdir(parents=True, exist_ok=True)
     frames = '{}x{}'.format(*size) if size else 'dynamic'
-    file = cache / f'{name}-{frames}-{value:g}-{__version__}-{digest[:8]}{FORMATS[format][1]}'
+    file = cache / f'{name}-{frames}-{value:g}-{__version__}-{torch.__version__}-{digest[:8]}{FORMATS[format][1]}'
     if not file.is_file():
         classes = checkpoint['meta']['dataset_meta']
         metadata = Metadata(
@@ -88,6 +94,7 @@ def exported(
             commit=None,
             weights_sha256=digest,
             version=__version__,
+            threshold=value,
         )
         segmentor = load_segmentor(name, config, source, value)
         temporary_suffix = f'.{os.getpid()}{FORMATS[format][1]}'

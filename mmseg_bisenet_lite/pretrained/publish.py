@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.scores import scores_of
 from mmseg_bisenet_lite.evaluation.threshold import KEY
 from mmseg_bisenet_lite.pretrained.weights import SUFFIX, save_weights, weights_file
 from mmseg_bisenet_lite.segmentor import read_config
@@ -34,24 +33,19 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     settings = read_config(config)
     weights_file(checkpoint)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    meta = {'config_name': _name(config), 'dataset_meta': _plain(loaded['meta']['dataset_meta']), 'version': __version__}
+    classes = loaded.get('meta', {}).get('dataset_meta')
+    if classes is None:
+        raise InputError(f'{checkpoint}: does not say which classes it tells apart; take a checkpoint of tools/train.py')
+    meta = {'config_name': _name(config), 'dataset_meta': _plain(classes), 'version': __version__}
     weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)
-        metrics = test(settings, str(draft), work_dir)
+        metrics = scores_of(settings, str(draft), work_dir)
         save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)
     return metrics
-
-
-def test(config: Config, checkpoint: str, work_dir: Path) -> dict[str, float]:
-    """What MMSegmentation's test of a checkpoint finds."""
-    config = config.copy()
-    config.load_from, config.work_dir = checkpoint, str(work_dir)
-    config.test_evaluator = dict(type='BinaryIoUMetric')
-    return {name: round(float(value), 2) for name, value in Runner.from_cfg(config).test().items()}
 
 
 def _name(config: str) -> str:

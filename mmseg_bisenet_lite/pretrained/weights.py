@@ -44,12 +44,12 @@ def weights_file(checkpoint: str) -> Path:
     return FOLDER / f'{name}{SUFFIX}'
 
 
-@CheckpointLoader.register_scheme(prefixes=[SCHEME, rf'.*{SUFFIX}$'])
+@CheckpointLoader.register_scheme(prefixes=[SCHEME, rf'.*\{SUFFIX}$'])
 def load_weights(filename: str, map_location: Any = None) -> dict[str, Any]:
     """What MMEngine loads: ``state_dict``, in float32, and ``meta``.
 
     Args:
-        filename: ``bisenet-lite://NAME``, or a file of :func:`save_weights`.
+        filename: ``bisenet-lite://NAME``, or a safetensors file, such as one of :func:`save_weights`.
         map_location: Where to; the host by default.
 
     Raises:
@@ -58,10 +58,10 @@ def load_weights(filename: str, map_location: Any = None) -> dict[str, Any]:
     file = weights_file(filename)
     library = need('safetensors', 'safetensors')
     with (
-        named(f'{file}: not a file of tools/publish.py', library.SafetensorError, OSError, KeyError, TypeError, ValueError),
+        named(f'{file}: not a safetensors file, or damaged', library.SafetensorError, OSError, KeyError, TypeError, ValueError),
         library.safe_open(file, 'pt') as content,
     ):
-        meta = json.loads(content.metadata()[_KEY])
+        meta = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # somebody else's has none
         weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is no mapping
     device = map_location if isinstance(map_location, str | torch.device) else 'cpu'
     return {'state_dict': {key: _as(value, torch.float32).to(device) for key, value in weights.items()}, 'meta': meta}

@@ -81,7 +81,8 @@ def _foreground(done: Sequence[Result]) -> Table:
         for (network, loss, target), results in groups(done).items()
     ]
     rows.sort(key=lambda row: (row[0], row[2] == OWN))
-    return Table('The foreground, in %', ['target', 'model', 'loss', *(MORE[name] for name in columns)], rows)
+    headings = ['target', 'model', 'loss', *(MORE[name] for name in columns)]
+    return Table('The foreground, in %; the margin in scores', headings, rows)
 
 
 def _points(done: Sequence[Result]) -> list[str]:

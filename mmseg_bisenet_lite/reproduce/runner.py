@@ -4,23 +4,26 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.checkout import commit
 from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.evaluation.scores import scores_of
 from mmseg_bisenet_lite.files import replacing
 from mmseg_bisenet_lite.reproduce.cells import Cell, folder_of
 
 # Is told what is being done and which share of it is done.
 Progress = Callable[[str, float], None]
 
-RESULT = 'result.json'
+RESULT, DIGEST = 'result.json', 'config.sha256'
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def run(
     dataset: str,
     out: Path,
     iterations: int | None = None,
-    options: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     progress: Progress = lambda what, done: None,
 ) -> tuple[list[Result], dict[Cell, str]]:
     """Train what is not yet trained; a training that was cut off is resumed.
@@ -72,39 +75,55 @@ def run(
         dataset: A key of ``DATASETS``.
         out: Folder for everything; finished trainings are found there again.
         iterations: Of each; ``None`` is the configs' own number.
-        options: ``KEY=VALUE`` changes of every config, as ``--cfg-options`` takes them.
+        options: Changes of every config, as ``Config.merge_from_dict`` takes them.
         progress: Is kept informed.
 
     Returns:
         The results, and of the trainings that failed why they did.
 
     Raises:
-        InputError: A config is missing, or a training in ``out`` was made with another one.
+        InputError: A config is missing, the changes do not fit, or a training in ``out`` was made with another config; nothing
+            is trained then.
     """
-    planned = [(cell, cell.config(dataset, iterations)) for cell in cells]
+    planned = [(cell, _config(cell, dataset, iterations, options or {})) for cell in cells]
+    for cell, config in planned:
+        _check_digest(folder_of(cell, out), _digest(config))
     done: list[Result] = []
     failed: dict[Cell, str] = {}
     for number, (cell, config) in enumerate(planned):
         folder = folder_of(cell, out)
-        folder.mkdir(parents=True, exist_ok=True)
         progress(f'{cell.name}, seed {cell.seed}', number / len(planned))
-        text = config.pretty_text
-        digest = hashlib.sha256('\n'.join([text, *options]).encode()).hexdigest()[:16]
-        file = folder / RESULT
-        digest_file = folder / 'config.sha256'
-        if digest_file.is_file() and digest_file.read_text().strip() != digest:
-            raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
-        digest_file.write_text(digest + '\n')
-        if not file.is_file():
-            with replacing(folder / 'config.py') as temporary:
-                temporary.write_text(text)
-            error = _train(folder, options)
+        if not (folder / RESULT).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config))):
+                with replacing(folder / name) as temporary:
+                    temporary.write_text(text + '\n')
+            error = _train(folder)
             if error is not None:
                 failed[cell] = error
                 continue
-            save(_result(cell, config.train_cfg.max_iters, folder, digest), file)
-        done.append(Result.load(file))
+            save(_result(cell, config, folder), folder / RESULT)
+        done.append(Result.load(folder / RESULT))
     return done, failed
+
+
+def _config(cell: Cell, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
+    if 'randomness.seed' in options:
+        raise InputError('randomness.seed is given by --seeds; leave it out of --cfg-options')
+    config = cell.config(dataset, iterations)
+    with named('--cfg-options: they do not fit the config', KeyError, TypeError, IndexError):
+        config.merge_from_dict(dict(options))
+    return config
+
+
+def _digest(config: Config) -> str:
+    return hashlib.sha256(config.pretty_text.encode()).hexdigest()[:16]
+
+
+def _check_digest(folder: Path, digest: str) -> None:
+    file = folder / DIGEST
+    if file.is_file() and file.read_text().strip() != digest:
+        raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
 
 
 def save(result: Result, file: Path) -> None:
@@ -113,14 +132,12 @@ def save(result: Result, file: Path) -> None:
         temporary.write_text(json.dumps(asdict(result), indent=1) + '\n')
 
 
-def _train(folder: Path, options: Sequence[str]) -> str | None:
+def _train(folder: Path) -> str | None:
     """Train, or go on; why it failed."""
     tool = compat.mim_folder('mmseg_bisenet_lite') / 'tools' / 'train.py'
     command = [sys.executable, str(tool), str(folder / 'config.py'), '--work-dir', str(folder)]
     if list(folder.glob('iter_*.pth')):
         command.append('--resume')
-    if options:
-        command += ['--cfg-options', *options]
     log = folder / 'train.log'
     with log.open('a') as file:
         streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -131,22 +148,24 @@ def _train(folder: Path, options: Sequence[str]) -> str | None:
     return f'{lines[-1]} (status {status}; {log})'
 
 
-def _result(cell: Cell, iterations: int, folder: Path, digest: str) -> Result:
-    validations: dict[int, dict[str, Any]] = {}
+def _result(cell: Cell, config: Config, folder: Path) -> Result:
+    iterations = config.train_cfg.max_iters
+    validations: dict[int, dict[str, float]] = {}
     for file in sorted(folder.glob('*/vis_data/scalars.json')):  # one of each start
         for line in file.read_text().splitlines():
-            entry = json.loads(line)
-            if 'mIoU' in entry:
-                validations[entry.pop('step')] = entry
-    if iterations not in validations:
-        raise InputError(f'{folder}: holds no validation after {iterations} iterations; val_interval must divide them')
+            with suppress(ValueError):  # half a line, where the training was killed
+                entry = json.loads(line)
+                if 'mIoU' in entry:
+                    validations[entry.pop('step')] = entry
+    if iterations not in validations:  # it was killed in its last validation, and resuming does not make up for that
+        validations[iterations] = scores_of(config, str(folder / f'iter_{iterations}.pth'), folder / 'test')
     timing = {'data_time', 'time'}
     return Result(
         cell=cell,
         iterations=iterations,
         metrics={key: value for key, value in validations[iterations].items() if key not in timing},
         curve=[(step, validations[step]['mIoU']) for step in sorted(validations)],
-        config=digest,
+        config=_digest(config),
         made_with={
             'mmseg-bisenet-lite': __version__,
             'torch': torch.__version__,

@@ -88,6 +88,22 @@ def test_the_curve_is_written(tmp_path):
     assert 200 * p * r / (p + r) == pytest.approx(metrics['bestF1'], abs=0.01)
 
 
+def test_without_foreground_there_are_the_hosts_metrics():
+    assert evaluate(samples(foreground=0)).keys() == {'aAcc', 'mIoU', 'mAcc'}
+
+
+def test_a_network_that_finds_nothing_or_gives_no_numbers():
+    found = samples()
+    for sample in found:
+        sample['pred_sem_seg']['data'][:] = 0
+        sample['seg_logits']['data'][:] = float('nan')
+    metrics = evaluate(found)
+    assert [metrics[key] for key in ('fgIoU', 'precision', 'recall', 'F1', 'boundaryIoU')] == [0] * 5
+    share = sum((sample['gt_sem_seg']['data'] == 1).sum() for sample in found)
+    share = share / sum((sample['gt_sem_seg']['data'] != 255).sum() for sample in found)
+    assert metrics['AP'] == pytest.approx(100 * share.item(), abs=0.01)
+
+
 def test_masks_are_written_as_the_host_does(tmp_path):
     found = samples()
     for i, sample in enumerate(found):
@@ -97,8 +113,8 @@ def test_masks_are_written_as_the_host_does(tmp_path):
 
 
 def test_wrong_input_is_named(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match='no pixel is labelled human'):
-        evaluate(samples(foreground=0))
+    with pytest.raises(InputError, match='boundary_ratio=0'):
+        evaluate(samples(), boundary_ratio=0)
     for curve in ('curve.png', str(tmp_path / 'absent' / 'curve.json')):
         with pytest.raises(InputError, match='curve='):
             evaluate(samples(), curve=curve)

@@ -44,11 +44,16 @@ def test_precision_and_recall_are_scikit_learns(pixels, threshold):
     assert sweep.f1[at] == pytest.approx(expected[2])
 
 
-def test_average_precision_is_scikit_learns(pixels):
+@pytest.mark.parametrize(('scale', 'shift', 'error'), [(1, 0, 1e-9), (10, 0, 0.01), (1, -40, 0.06), (1, -1e6, 0.2)])
+def test_average_precision_is_scikit_learns(pixels, scale, shift, error):
+    """The nearer the margins are to 0, the finer is the sweep; at the very end all is found at once."""
     margins, label = pixels
+    margins = margins * scale + shift
     valid = label != 255
     found = Sweep.of(histogram(margins, label)).average_precision
-    assert found == pytest.approx(average_precision_score(label[valid], margins[valid]), abs=1e-9)
+    if shift == -1e6:
+        margins = torch.full_like(margins, shift)
+    assert found == pytest.approx(average_precision_score(label[valid], margins[valid]), abs=error)
 
 
 def test_the_best_threshold_is_the_one_nearest_to_0_of_the_best():

@@ -14,6 +14,7 @@ def test_the_option_becomes_one_of_the_config():
         *hook,
     ]
     assert with_threshold(['c.py', '--threshold', 'best', '--cfg-options', 'a=1']) == ['c.py', '--cfg-options', *hook, 'a=1']
+    assert with_threshold(['c.py', '--threshold=best']) == ['c.py', '--cfg-options', *hook]
     assert with_threshold(['c.py', 'a.pth']) == ['c.py', 'a.pth']
 
 

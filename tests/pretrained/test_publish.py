@@ -3,9 +3,9 @@ import torch
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.evaluation.scores import scores_of
 from mmseg_bisenet_lite.pretrained import load_weights
 from mmseg_bisenet_lite.pretrained.publish import publish
-from mmseg_bisenet_lite.pretrained.publish import test as scores
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
     assert [each.name for each in tmp_path.glob('*.safetensors')] == ['small.safetensors']
 
     settings = Config.fromfile(config)
-    assert scores(settings, str(file), tmp_path / 'again') == metrics
+    assert scores_of(settings, str(file), tmp_path / 'again') == metrics
     settings.default_hooks.threshold.use = 'best'
-    best = scores(settings, str(file), tmp_path / 'best')
+    best = scores_of(settings, str(file), tmp_path / 'best')
     assert best['F1'] == pytest.approx(metrics['bestF1'], abs=0.02)  # the margins are rounded anew
     assert best['threshold'] == pytest.approx(0, abs=0.011)
     assert best['AP'] == pytest.approx(metrics['AP'], abs=0.5)

@@ -68,14 +68,32 @@ def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, 
 
 def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
     run(CELLS[:1], 'camvid', tmp_path, 400)
-    for changed in (dict(iterations=800), dict(iterations=400, options=['a=1'])):
+    for changed in (dict(iterations=800), dict(iterations=400, options={'a': 1})):
         with pytest.raises(InputError, match='seed0: was trained with another config or another --iters'):
             run(CELLS[:1], 'camvid', tmp_path, **changed)
 
 
-def test_a_last_validation_is_needed(trained, tmp_path):
-    with pytest.raises(InputError, match='holds no validation after 500 iterations'):
-        run(CELLS[:1], 'camvid', tmp_path, 500)
+def test_a_last_validation_that_was_cut_off_is_made_up_for(trained, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(runner, 'scores_of', lambda config, file, folder: asked.append(file) or {'mIoU': 70.0})
+    (result,), _ = run(CELLS[:1], 'camvid', tmp_path, 500)
+    assert result.metrics == {'mIoU': 70.0}
+    assert result.curve[-1] == (500, 70.0)
+    assert asked == [str(tmp_path / 'lite_ce_vehicle' / 'seed0' / 'iter_500.pth')]
+
+
+def test_wrong_input_stops_before_anything_is_trained(trained, tmp_path):
+    _, commands = trained
+    run(CELLS[1:2], 'camvid', tmp_path, 400)
+    commands.clear()
+    for arguments, message in (
+        (dict(iterations=800), 'another --iters'),
+        (dict(iterations=400, options={'randomness.seed': 5}), 'randomness.seed is given by --seeds'),
+        (dict(iterations=400, options={'param_scheduler.7.end': 5}), '--cfg-options: they do not fit'),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(CELLS[:2], 'camvid', tmp_path, **arguments)
+    assert not commands
 
 
 def test_results_are_read_as_they_were_written(trained, tmp_path):

@@ -21,3 +21,5 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
+val_evaluator = dict(boundary_ratio=0.02)
+test_evaluator = val_evaluator

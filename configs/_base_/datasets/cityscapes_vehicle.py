@@ -18,5 +18,5 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='BinaryIoUMetric')
+val_evaluator = dict(type='BinaryIoUMetric', boundary_ratio=0.005)
 test_evaluator = val_evaluator
