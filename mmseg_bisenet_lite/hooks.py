@@ -11,7 +11,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.losses import CrossEntropyLoss, OhemCrossEntropy
+from mmseg.models.losses import CrossEntropyLoss, LovaszLoss, OhemCrossEntropy
 from mmseg.registry import HOOKS
 from torch import nn
 
@@ -78,14 +78,18 @@ class ForegroundWeightHook(Hook):
         self._losses: list[tuple[Any, Callable[[float], list]]] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Find the losses: those of STDC's detail head, whose classes are others, are left alone."""
+        """Find the losses.
+
+        Those of STDC's detail head are left alone, whose classes are others, and the Lovász loss, since a class's IoU is the
+        same however rare it is.
+        """
         heads = [module for module in runner.model.modules() if isinstance(module, BaseDecodeHead)]
         losses = [
             (loss, head.out_channels)
             for head in heads
             if not isinstance(head, STDCHead)
             for loss in (head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode])
-            if hasattr(loss, 'class_weight')
+            if hasattr(loss, 'class_weight') and not isinstance(loss, LovaszLoss)
         ]
         for loss, _ in losses:
             kind = type(loss).__name__

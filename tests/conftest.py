@@ -1,6 +1,9 @@
 """Fixtures: the checkout, a small toy data set, the photographs where they are at hand."""
 
+import logging
 import os
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,27 @@ def _scope():
 @pytest.fixture(scope='session')
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture
+def refused(root, monkeypatch, capsys):
+    """Run a tool in this process with arguments that it refuses; returns the line that it ends with."""
+
+    def run(tool, *arguments):
+        # A logger of an earlier test may still write to what that test captured, and logging would print that it cannot.
+        monkeypatch.setattr(logging, 'raiseExceptions', False)
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(root / 'tools' / tool), run_name='__main__')
+        assert stopped.value.code
+        errors = capsys.readouterr().err
+        message = stopped.value.code if isinstance(stopped.value.code, str) else errors.strip().splitlines()[-1]
+        assert 'Traceback' not in errors
+        assert '\n' not in message
+        assert message.startswith(f'{tool}: error: ')
+        return message
+
+    return run
 
 
 @pytest.fixture(scope='session')

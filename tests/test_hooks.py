@@ -204,6 +204,14 @@ def test_losses_that_cannot_be_weighed_are_named():
             ForegroundWeightHook().before_train(SimpleNamespace(model=heads(dict(type=kind))))
 
 
+def test_the_lovasz_loss_is_left_alone():
+    model = heads({**HINGE}, dict(type='LovaszLoss', classes=[1], reduction='none'))
+    hook = ForegroundWeightHook()
+    hook.before_train(SimpleNamespace(model=model))
+    hook.before_train_iter(SimpleNamespace(iter=0, max_iters=10), 0)
+    assert [head.loss_decode.class_weight for head in model] == [[1.0, 10.0], None]
+
+
 def test_after_training_the_losses_are_as_they_were():
     model, hook = heads(HINGE), ForegroundWeightHook(end=1.5)
     for _ in range(2):

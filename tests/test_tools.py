@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -195,18 +194,6 @@ def test_mmsegs_own_train_finds_our_configs(tmp_path, toy):
 # --- wrong input: one line that names the culprit, status 1 -------------------------------------------------------------
 
 
-def refused(capsys, monkeypatch, script, *arguments):
-    """Run a tool in this process; returns what it printed last on its way out."""
-    monkeypatch.setattr(sys, 'argv', [str(script), *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(script), run_name='__main__')
-    message = stopped.value.code
-    assert isinstance(message, str), message
-    assert '\n' not in message
-    assert message.startswith(f'{script.name}: error: ')
-    return message
-
-
 @pytest.fixture
 def damaged(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -214,13 +201,13 @@ def damaged(toy, tmp_path, monkeypatch):
     return shutil.copytree(toy, tmp_path / 'data')
 
 
-def test_wrong_data_root(damaged, tools, config, capsys, monkeypatch):
-    message = refused(capsys, monkeypatch, tools / 'train.py', config, *options('nowhere'))
+def test_wrong_data_root(damaged, tools, config, refused):
+    message = refused('train.py', config, *options('nowhere'))
     assert 'nowhere/leftImg8bit/train: there is no such folder of photographs' in message
 
 
 @pytest.mark.parametrize('damage', ['missing', 'size', 'truncated image', 'truncated label', 'value'])
-def test_damaged_data(damaged, tools, config, capsys, monkeypatch, damage):
+def test_damaged_data(damaged, tools, config, refused, damage):
     image = sorted((damaged / 'leftImg8bit' / 'train').rglob('*.png'))
     label = sorted((damaged / 'gtFine' / 'train').rglob('*_labelTrainIds.png'))
     for path in image if damage == 'truncated image' else label:
@@ -233,7 +220,7 @@ def test_damaged_data(damaged, tools, config, capsys, monkeypatch, damage):
             cv2.imwrite(str(path), np.full((64, 128), 77, np.uint8))
         else:
             path.write_bytes(path.read_bytes()[:-100])
-    message = refused(capsys, monkeypatch, tools / 'train.py', config, *options(damaged))
+    message = refused('train.py', config, *options(damaged))
     expected = {
         'missing': 'toyville_000000_000019_gtFine_labelTrainIds.png: this label map is missing (1 of 8',
         'size': '_gtFine_labelTrainIds.png: the label map is 40x20, but its photograph',
@@ -244,16 +231,16 @@ def test_damaged_data(damaged, tools, config, capsys, monkeypatch, damage):
     assert expected[damage] in message
 
 
-def test_wrong_checkpoints(damaged, trained, toy, tools, root, capsys, monkeypatch):
+def test_wrong_checkpoints(damaged, trained, toy, tools, root, refused):
     folder, _ = trained
     r18 = root / 'configs' / 'r18_hinge_vehicle.py'
-    message = refused(capsys, monkeypatch, tools / 'test.py', r18, latest(folder), *options(toy))
+    message = refused('test.py', r18, latest(folder), *options(toy))
     assert f'{latest(folder).name}: its weights are not those of the config' in message
     assert 'backbone.context_path.backbone' in message
-    message = refused(capsys, monkeypatch, tools / 'test.py', r18, 'absent.pth', *options(toy))
+    message = refused('test.py', r18, 'absent.pth', *options(toy))
     assert 'absent.pth can not be found' in message
     torch.save(dict(state_dict={}, meta=Evil()), 'evil.pth')
-    message = refused(capsys, monkeypatch, tools / 'test.py', r18, 'evil.pth', *options(toy))
+    message = refused('test.py', r18, 'evil.pth', *options(toy))
     assert 'evil.pth: refused: it would run' in message
     assert not Path('pwned').exists()
 
@@ -263,7 +250,7 @@ class Evil:
         return open, ('pwned', 'w')
 
 
-def test_resume_runs_nothing_and_names_its_checkpoint(damaged, trained, toy, tools, config, capsys, monkeypatch):
+def test_resume_runs_nothing_and_names_its_checkpoint(damaged, trained, toy, tools, config, refused):
     folder, _ = trained
     work = shutil.copytree(folder / 'work', damaged.parent / 'work')
     victim = damaged.parent / 'pwned'
@@ -285,26 +272,22 @@ def test_resume_runs_nothing_and_names_its_checkpoint(damaged, trained, toy, too
     )
     assert not victim.exists()
     other = 'model.backbone.backbone_cfg.widths=[[8],[16],[64],[128],[256]]'
-    message = refused(capsys, monkeypatch, tools / 'train.py', config, '--resume', '--work-dir', work, *options(toy), other)
+    message = refused('train.py', config, '--resume', '--work-dir', work, *options(toy), other)
     assert f'{newest}: its weights are not those of the config' in message
 
 
-def test_wrong_config(damaged, tools, capsys, monkeypatch):
-    assert 'configs/absent.py' in refused(capsys, monkeypatch, tools / 'train.py', 'configs/absent.py')
+def test_wrong_config(damaged, tools, refused):
+    assert 'configs/absent.py' in refused('train.py', 'configs/absent.py')
 
 
-def test_make_toy_cityscapes(tmp_path, tools, capsys, monkeypatch):
+def test_make_toy_cityscapes(tmp_path, tools, refused):
     script = tools / 'make_toy_cityscapes.py'
     arguments = ('--size', '64x32', '--train', '2', '--val', '1')
     assert '2 training and 1 validation images' in finish(start(script, tmp_path / 'toy', *arguments, cwd=tmp_path))
     assert cv2.imread(str(next((tmp_path / 'toy').rglob('*_leftImg8bit.png')))).shape == (32, 64, 3)
-    assert 'exists and is not this toy data set' in refused(capsys, monkeypatch, script, tmp_path)
-    for wrong, message in (
-        (('--size', '64'), "'64' is not a size such as 640x360"),
-        (('--train', '-3'), "'-3' is not a whole"),
-    ):
-        with pytest.raises(AssertionError, match=message):
-            finish(start(script, tmp_path / 'other', *wrong, cwd=tmp_path))
+    assert 'exists and is not this toy data set' in refused('make_toy_cityscapes.py', tmp_path)
+    assert "'64' is not a size such as 640x360" in refused('make_toy_cityscapes.py', tmp_path / 'other', '--size', '64')
+    assert "'-3' is not a whole" in refused('make_toy_cityscapes.py', tmp_path / 'other', '--train', '-3')
 
 
 def test_a_workers_error_is_one_line():

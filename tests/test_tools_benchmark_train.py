@@ -22,18 +22,14 @@ def run(root, *arguments, cwd):
         (['CONFIG', '--part', 'loader', '--cache-dir', 'file'], "cache_dir='file': not a folder"),
     ],
 )
-def test_wrong_input_is_one_line(root, small_config, tmp_path, arguments, message):
+def test_wrong_input_is_one_line(refused, small_config, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / 'file').touch()
-    done = run(root, *[str(small_config) if a == 'CONFIG' else a for a in arguments], cwd=tmp_path)
-    assert done.returncode != 0
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith('benchmark_train.py: error: ')
-    assert message in last
-    assert 'Traceback' not in done.stderr
+    assert message in refused('benchmark_train.py', *[small_config if a == 'CONFIG' else a for a in arguments])
 
 
 def test_it_compares_with_the_host(root, small_config, tmp_path):
-    arguments = ('--seconds', '0', '--batch', '2', '--crop', '96x64', '--workers', '1', '0', '--device', 'cpu')
+    arguments = ('--seconds', '0', '--batch', '2', '--crop', '96x64', '--workers', '1', '--device', 'cpu')
     files = ('--cache-dir', 'cache', '--json', 'run.json', '--markdown', 'run.md')
     done = run(root, small_config, *arguments, *files, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -45,7 +41,7 @@ def test_it_compares_with_the_host(root, small_config, tmp_path):
         assert list(loaders) == ['mmseg', 'mmseg, 19 classes', 'ours', 'ours, cached']
         assert all(len(rounds) >= 6 and min(map(min, rounds)) > 0 for rounds in loaders.values())
     assert {who: len(rounds) >= 6 for who, rounds in content['step'].items()} == {'mmseg': True, 'ours': True}
-    assert {who: set(found) for who, found in content['iterations'].items()} == {'mmseg': {'1', '0'}, 'ours': {'1', '0'}}
+    assert {who: set(found) for who, found in content['iterations'].items()} == {'mmseg': {'1'}, 'ours': {'1'}}
     assert (tmp_path / 'cache').is_dir()
     for text in (done.stdout, (tmp_path / 'run.md').read_text()):
         assert 'step, batch 2 of 96x64' in text

@@ -22,12 +22,12 @@ def small(toy):
 
 
 def test_a_grid_is_trained_once_and_printed(root, small, tmp_path):
-    command = ('--dataset', 'toy', '--grid', 'lite x hinge x vehicle', '--seeds', '2', '--iters', '4', '--out', 'grid')
+    command = ('--dataset', 'toy', '--grid', 'lite x hinge x vehicle', '--seeds', '1', '--iters', '4', '--out', 'grid')
     first = reproduce(root, tmp_path, *command, '--cfg-options', *small)
     assert first.returncode == 0, first.stderr
     assert 'Written: results.md, results.json, curves.png in grid' in first.stdout
     results = json.loads((tmp_path / 'grid' / 'results.json').read_text())
-    assert [result['cell']['seed'] for result in results] == [0, 1]
+    assert [result['cell']['seed'] for result in results] == [0]
     assert [step for step, _ in results[0]['curve']] == [1, 2, 3, 4]
     assert results[0]['metrics'].keys() >= {'mIoU', 'fgIoU', 'AP', 'threshold'}
     assert 'toy: mIoU' in (tmp_path / 'grid' / 'results.md').read_text()
@@ -45,10 +45,9 @@ def test_a_grid_is_trained_once_and_printed(root, small, tmp_path):
         (('--seeds', '0'), "'0' is not a whole number from 1 on"),
     ],
 )
-def test_wrong_input_is_one_line(root, tmp_path, arguments, message):
-    done = reproduce(root, tmp_path, *arguments)
-    assert done.returncode != 0
-    assert message in done.stderr.strip().splitlines()[-1]
+def test_wrong_input_is_one_line(refused, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused('reproduce.py', *arguments)
     assert not list(tmp_path.iterdir())
 
 

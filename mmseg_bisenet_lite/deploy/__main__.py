@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.cli import one_line_errors, positive
 from mmseg_bisenet_lite.deploy import Segmenter, paint
 from mmseg_bisenet_lite.deploy.images import is_image, read_image
 from mmseg_bisenet_lite.deploy.library import need
+from mmseg_bisenet_lite.deploy.segmenter import SCHEME
 from mmseg_bisenet_lite.errors import InputError, named
 
 
@@ -44,7 +45,9 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('file', metavar='FILE', help='of tools/export.py')
+    parser.add_argument(
+        'file', metavar='FILE', help='of tools/export.py; or bisenet-lite://NAME, the weights that come with the package'
+    )
     parser.add_argument('source', metavar='SOURCE', help='an image, a folder of images, a video, or the number of a camera')
     parser.add_argument('--out', type=Path, metavar='DIR', help='write the painted frames there')
     parser.add_argument('--device', help="in the runtime's words")
@@ -53,7 +56,8 @@ def main() -> None:
     parser.add_argument('--limit', type=positive, metavar='N', help='stop after N frames')
     args = parser.parse_args()
     with one_line_errors():
-        segmenter = Segmenter(args.file, args.device, args.threads, args.precision, resize=True)
+        open_file = Segmenter.from_pretrained if args.file.startswith(SCHEME) else Segmenter
+        segmenter = open_file(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         if args.out:
             with named(f'--out {args.out}: not a folder that frames can be written into', OSError):

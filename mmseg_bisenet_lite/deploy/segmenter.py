@@ -15,6 +15,9 @@ from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_runtime
 from mmseg_bisenet_lite.errors import InputError, named
 
+# ``bisenet-lite://NAME`` is the weights of that name, which come with the package.
+SCHEME = 'bisenet-lite://'
+
 
 class Segmenter:
     """What ``tools/export.py`` wrote, ready to be called with frames as a camera gives them.
@@ -71,7 +74,7 @@ class Segmenter:
         ``tools/export.py`` makes; it needs MMSegmentation, so for a robot export them.
 
         Args:
-            name: Of the weights.
+            name: Of the weights; ``bisenet-lite://`` may come before it.
             size: (width, height) of the frames; ``None`` is any.
             format: ``'torch'``, ``'onnx'``, ``'openvino'`` or ``'tensorrt'``.
             threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.

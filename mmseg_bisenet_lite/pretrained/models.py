@@ -10,9 +10,10 @@ from mmseg.apis import init_model as host_init_model
 from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.deploy.segmenter import SCHEME
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, decision_point, move_threshold
-from mmseg_bisenet_lite.pretrained.weights import SCHEME, load_weights, weights_file
+from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors, weights_file
 from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
 
 
@@ -32,7 +33,7 @@ def init_model(name: str, device: str = 'cpu', threshold: str | float | None = N
         >>> mask = inference_model(model, 'street.jpg').pred_sem_seg.data[0]  # (H, W), 1 is vehicle
     """
     name = name.removeprefix(SCHEME)
-    checkpoint = load_weights(f'{SCHEME}{name}')
+    checkpoint = load_from_safetensors(f'{SCHEME}{name}')
     model: BaseSegmentor = host_init_model(read_config(str(config_file(checkpoint))), f'{SCHEME}{name}', device=device)
     if threshold is not None:
         move_threshold(model.state_dict(), chosen_threshold(threshold, checkpoint, name), decision_point(model))
@@ -73,7 +74,7 @@ def exported(
         raise InputError(f'format={format!r}: give one of {", ".join(FORMATS)}')
     name = name.removeprefix(SCHEME)
     source = f'{SCHEME}{name}'
-    checkpoint = load_weights(source)
+    checkpoint = load_from_safetensors(source)
     config = read_config(str(config_file(checkpoint)))
     digest = hashlib.sha256(weights_file(source).read_bytes()).hexdigest()
     value = 0.0 if threshold is None else chosen_threshold(threshold, checkpoint, name)

@@ -10,13 +10,12 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from mmseg_bisenet_lite.deploy.library import need
+from mmseg_bisenet_lite.deploy.segmenter import SCHEME
 from mmseg_bisenet_lite.errors import InputError, named
 from mmseg_bisenet_lite.files import replacing
 
-# ``bisenet-lite://NAME`` is a file of this folder, wherever MMEngine takes a checkpoint.
-SCHEME = 'bisenet-lite://'
 SUFFIX = '.safetensors'
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent  # of the files that ``SCHEME`` names, wherever MMEngine takes a checkpoint
 
 # Of the text in the file's own metadata.
 _KEY = 'mmseg_bisenet_lite'
@@ -45,7 +44,7 @@ def weights_file(checkpoint: str) -> Path:
 
 
 @CheckpointLoader.register_scheme(prefixes=[SCHEME, rf'.*\{SUFFIX}$'])
-def load_weights(filename: str, map_location: Any = None) -> dict[str, Any]:
+def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
     """What MMEngine loads: ``state_dict``, in float32, and ``meta``.
 
     Args:

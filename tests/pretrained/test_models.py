@@ -1,5 +1,11 @@
 """The weights that come with the package, on the photographs where they are at hand."""
 
+import os
+import re
+import subprocess
+import sys
+
+import cv2
 import numpy as np
 import pytest
 from mmseg.apis import inference_model
@@ -12,9 +18,9 @@ from mmseg_bisenet_lite.pretrained import names
 DATASETS = {'vehicle': CamVidVehicleDataset, 'human': CamVidHumanDataset}
 
 
-@pytest.fixture(params=['vehicle', 'human'])
+@pytest.fixture(params=names())
 def name(request):
-    return f'lite_hinge_{request.param}_camvid'
+    return request.param
 
 
 @pytest.fixture
@@ -23,7 +29,8 @@ def photographs(name, camvid):
     target = name.split('_')[2]
     prefix = dict(img_path='val', seg_map_path='valannot')
     pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
-    found = [DATASETS[target](data_root=str(camvid), data_prefix=prefix, pipeline=pipeline)[i] for i in range(0, 101, 10)]
+    dataset = DATASETS[target](data_root=str(camvid), data_prefix=prefix, pipeline=pipeline)
+    found = [dataset[i] for i in range(0, 101, 10)]
     found.sort(key=lambda sample: -(sample['gt_seg_map'] == 1).sum())
     return [(sample['img'], sample['gt_seg_map']) for sample in found[:3]]
 
@@ -54,6 +61,18 @@ def test_a_segmenter_of_them_gives_the_same_masks(name, photographs, tmp_path, m
     written = file.stat().st_mtime_ns
     Segmenter.from_pretrained(name, size=(480, 360), threshold='best')
     assert [each.stat().st_mtime_ns for each in (tmp_path / 'mmseg_bisenet_lite').iterdir()] == [written]
+
+
+def test_readmes_picture_is_what_its_command_paints(root, tmp_path):
+    pattern = r'^python (-m mmseg_bisenet_lite.deploy bisenet-lite://.* --out) \S+$'
+    command = re.search(pattern, (root / 'README.md').read_text(), re.MULTILINE)
+    environment = {**os.environ, 'XDG_CACHE_HOME': str(tmp_path / 'cache'), 'OMP_NUM_THREADS': '1'}
+    subprocess.run([sys.executable, *command[1].split(), tmp_path / 'out'], cwd=root, env=environment, check=True)
+    painted = cv2.imread(str(tmp_path / 'out' / 'street.jpg')).astype(int)
+    shown, drawn = (cv2.imread(str(root / '.github' / name)).astype(int) for name in ('street_found.jpg', 'street.jpg'))
+    changed = np.abs(shown - drawn).max(2) > 60
+    assert changed.mean() > 0.02  # something is found
+    assert np.abs(painted - shown).mean() < 0.5
 
 
 def test_a_higher_threshold_finds_less(name):

@@ -7,7 +7,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
 from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.pretrained import SCHEME, load_weights, names, save_weights, weights_file
+from mmseg_bisenet_lite.pretrained import SCHEME, load_from_safetensors, names, save_weights, weights_file
 
 META = {'config_name': 'camvid/lite_hinge_vehicle.py', 'margin_threshold': 0.25}
 
@@ -40,16 +40,16 @@ def test_those_of_the_package_have_names():
 
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=rf'{SCHEME}unknown: the weights that come with the package are .*{names()[0]}'):
-        load_weights(f'{SCHEME}unknown')
+        load_from_safetensors(f'{SCHEME}unknown')
     with pytest.raises(InputError, match='the weights that come with the package are'):
-        load_weights(f'{SCHEME}../pretrained/{names()[0]}')
+        load_from_safetensors(f'{SCHEME}../pretrained/{names()[0]}')
     with pytest.raises(InputError, match=r'absent\.safetensors: there is no such checkpoint'):
-        load_weights(str(tmp_path / 'absent.safetensors'))
+        load_from_safetensors(str(tmp_path / 'absent.safetensors'))
 
 
 def test_files_of_others_are_weights_without_meta(weights, tmp_path):
     save_file(weights, tmp_path / 'a.safetensors')
-    found = load_weights(str(tmp_path / 'a.safetensors'))
+    found = load_from_safetensors(str(tmp_path / 'a.safetensors'))
     assert found['meta'] == {}
     assert torch.equal(found['state_dict']['conv.weight'], weights['conv.weight'])
 
@@ -59,10 +59,10 @@ def test_damaged_files_are_refused(weights, tmp_path):
     for content in (b'', b'nonsense' * 100):
         file.write_bytes(content)
         with pytest.raises(InputError, match=r'a\.safetensors: not a safetensors file, or damaged'):
-            load_weights(str(file))
+            load_from_safetensors(str(file))
     save_file(weights, file, {'mmseg_bisenet_lite': json.dumps(META)[:-3]})
     with pytest.raises(InputError, match='not a safetensors file, or damaged'):
-        load_weights(str(file))
+        load_from_safetensors(str(file))
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
@@ -74,7 +74,7 @@ def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
 def test_the_metafile_tells_what_the_weights_scored(root):
     models = {model['Name']: model for model in yaml.safe_load((root / 'configs' / 'metafile.yml').read_text())['Models']}
     for name in names():
-        model, meta = models[name], load_weights(f'{SCHEME}{name}')['meta']
+        model, meta = models[name], load_from_safetensors(f'{SCHEME}{name}')['meta']
         assert model['Config'] == f'configs/{meta["config_name"]}'
         assert model['Weights'] == f'{SCHEME}{name}'
         scores = {'mIoU': 'mIoU', 'IoU': 'fgIoU', 'F1': 'F1'}
