@@ -21,7 +21,7 @@ if compat.host_problem() is None:
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
-    from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
+    from mmseg_bisenet_lite.evaluation import BinaryIoUMetric, set_threshold
     from mmseg_bisenet_lite.hooks import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
     from mmseg_bisenet_lite.models import (
         BinaryHingeHead,
@@ -56,6 +56,7 @@ __all__ = [
     'ThresholdHook',
     'binary_hinge_loss',
     'init_model',
+    'set_threshold',
 ]
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
 from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, decision_point, move_threshold
+from mmseg_bisenet_lite.evaluation.threshold import set_threshold
 from mmseg_bisenet_lite.pretrained import weights_file
 
 
@@ -54,8 +53,7 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
         if checkpoint is not None:
             segmentor = init_model(config, checkpoint, device='cpu')
     if checkpoint is not None and threshold is not None:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-        move_threshold(segmentor.state_dict(), chosen_threshold(threshold, loaded, checkpoint), decision_point(segmentor))
+        set_threshold(segmentor, threshold, checkpoint)
     if not hasattr(segmentor, 'encode_decode'):
         raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
     if getattr(segmentor, 'auxiliary_head', None) is not None:

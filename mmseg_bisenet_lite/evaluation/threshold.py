@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from mmseg_bisenet_lite.cli import with_options
@@ -74,6 +75,35 @@ def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float
             bias -= threshold - math.log(point / (1 - point))
         else:
             bias += bias.new_tensor([threshold / 2, -threshold / 2])
+
+
+def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | None = None) -> float:
+    """Let a segmentor call foreground what has a margin above a threshold, whoever runs it, an inferencer for example.
+
+    Args:
+        model: With its weights loaded, such as ``inferencer.model``; its last bias is changed, in place.
+        threshold: In scores, in place of any that was set before; or ``'best'``, the checkpoint's own.
+        checkpoint: Where the weights came from, for ``'best'``, as MMEngine takes it.
+
+    Returns:
+        The threshold.
+
+    Raises:
+        InputError: The checkpoint holds no threshold, or the model's last layer is not known.
+
+    Example:
+        >>> inferencer = MMSegInferencer(config, checkpoint)
+        >>> set_threshold(inferencer.model, 'best', checkpoint)
+    """
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu') if threshold == 'best' and checkpoint is not None else {}
+    value = chosen_threshold(threshold, loaded, checkpoint or 'no checkpoint given')
+    earlier = getattr(model, KEY, None)
+    if earlier is None:
+        move_threshold(model.state_dict(), value, decision_point(model))
+    else:
+        move_threshold(model.state_dict(), value - earlier)
+    setattr(model, KEY, value)
+    return value
 
 
 def with_threshold(arguments: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from mmseg.models import BaseSegmentor
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.deploy.segmenter import SCHEME
 from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, decision_point, move_threshold
+from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold, set_threshold
 from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors, weights_file
 from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
 
@@ -36,7 +36,7 @@ def init_model(name: str, device: str = 'cpu', threshold: str | float | None = N
     checkpoint = load_from_safetensors(f'{SCHEME}{name}')
     model: BaseSegmentor = host_init_model(read_config(str(config_file(checkpoint))), f'{SCHEME}{name}', device=device)
     if threshold is not None:
-        move_threshold(model.state_dict(), chosen_threshold(threshold, checkpoint, name), decision_point(model))
+        set_threshold(model, threshold, f'{SCHEME}{name}')
     return model
 
 
