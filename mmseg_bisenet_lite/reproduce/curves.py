@@ -26,7 +26,7 @@ def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
             steps = sorted(set.intersection(*({step for step, _ in result.curve} for result in results)))
             values = [[dict(result.curve)[step] for result in results] for step in steps]
             colour = COLOURS[number % len(COLOURS)]
-            style = '--' if loss == 'ce' else '-'
+            style = '--' if loss == 'ce' else ('-', ':')[number // len(COLOURS) % 2]
             label = network if loss == OWN else f'{network}, {loss}'
             axes.plot(
                 steps, [statistics.mean(each) for each in values], style, color=colour, marker='o', markersize=3, label=label
