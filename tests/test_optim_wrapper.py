@@ -114,6 +114,17 @@ def test_wide_convolutions_become_channels_last_and_narrow_ones_stay():
         assert plain[3].weight.is_contiguous()
 
 
+def test_narrow_maps_stay_channel_by_channel():
+    wide, narrow = nn.Conv2d(3, NARROW, 3, padding=1), nn.Conv2d(NARROW, 2, 1)
+    model = nn.Sequential(wide, narrow)
+    with AutoAmpOptimWrapper(optimizer=sgd(model), dtype='float32').optim_context(model):
+        pass
+    inner = wide(images())
+    assert inner.is_contiguous(memory_format=torch.channels_last)
+    assert not inner.is_contiguous()
+    assert narrow(inner).is_contiguous()
+
+
 @pytest.mark.parametrize(('keep', 'device', 'calls'), [(True, 'cpu', 1), (False, 'cpu', 0), (True, 'meta', 0)])
 def test_memory_is_kept_on_a_cpu(monkeypatch, keep, device, calls):
     called = []
