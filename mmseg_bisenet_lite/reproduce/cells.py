@@ -14,7 +14,7 @@ from mmseg_bisenet_lite.segmentor import read_config
 
 # Where a data set's configs are in the project's folder of configs.
 DATASETS = {'camvid': 'camvid', 'cityscapes': '.', 'toy': 'toy'}
-NETWORKS, LOSSES, TARGETS = ('lite', 'lite-tuned', 'r18'), ('ce', 'hinge'), ('human', 'vehicle')
+NETWORKS, LOSSES, TARGETS = ('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle')
 
 # The loss of a peer: it keeps those of its authors.
 OWN = 'own'
