@@ -111,11 +111,11 @@ class AutoAmpOptimWrapper(OptimWrapper):
             malloc.keep_memory()
         if self.channels_last:
             narrow = NARROW if self.device.type == 'cpu' else 0
-            for module in model.modules():
-                if isinstance(module, nn.Conv2d) and module.out_channels >= narrow:
-                    module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
-                elif isinstance(module, nn.Conv2d):  # a score map's convolution, say, whose input is channels last
-                    module.register_forward_hook(_channel_by_channel)
+            for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
+                if convolution.out_channels >= narrow:
+                    convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
+                else:  # its input may be channels last, that of a score map say, and its map would be too
+                    convolution.register_forward_hook(_channel_by_channel)
         if self.compile:
             options = self.compile if isinstance(self.compile, dict) else {}
             _unwrapped(model).backbone.compile(**options)  # the heads read labels out of Python objects
