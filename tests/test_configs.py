@@ -6,14 +6,15 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import PixelData
-from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.registry import DATASETS, MODELS, OPTIMIZERS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite.compat import mim_folder
 
 CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
 NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
-LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle']
+TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
+LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle']
 
 
 @pytest.fixture(params=LEAVES)
@@ -29,10 +30,8 @@ def test_no_leaf_is_forgotten():
 def test_training_is_the_papers(leaf):
     # Source: the paper's section on training.
     name, cfg = leaf
-    assert cfg.optim_wrapper.optimizer.type == 'SGD'
-    assert cfg.optim_wrapper.optimizer.lr == 2.5e-2
-    assert cfg.optim_wrapper.optimizer.momentum == 0.9
-    assert cfg.optim_wrapper.optimizer.weight_decay == 1e-4
+    if name not in TUNED:
+        assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=2.5e-2, momentum=0.9, weight_decay=1e-4)
     assert cfg.train_dataloader.batch_size == 8
     *warm_up, policy = cfg.param_scheduler
     assert (policy.type, policy.power, policy.end) == ('PolyLR', 0.9, cfg.train_cfg.max_iters)
@@ -69,6 +68,16 @@ def test_augmentation_is_bisenets(leaf):
         TRANSFORMS.build(step)
 
 
+@pytest.mark.parametrize('name', TUNED)
+def test_tuned_differs_in_the_optimiser_alone(name):
+    tuned, plain = (Config.fromfile(CONFIGS / f'{each}.py') for each in (name, name.replace('-tuned', '')))
+    optimizer = tuned.optim_wrapper.pop('optimizer')
+    assert OPTIMIZERS.get(optimizer.type) is torch.optim.AdamW
+    plain.optim_wrapper.pop('optimizer')
+    assert tuned.pop('work_dir') != plain.pop('work_dir')
+    assert tuned.to_dict() == plain.to_dict()
+
+
 def test_losses_are_the_papers(leaf):
     # Hinge on the main output only; the auxiliary outputs keep cross entropy.
     name, cfg = leaf
@@ -88,7 +97,8 @@ def test_batch_norm_is_synchronised_everywhere(leaf):
 def test_the_context_path_is_the_named_one(leaf):
     name, cfg = leaf
     backbone = MODELS.build(cfg.model).backbone.context_path.backbone
-    expected = {'lite': 1_171_432, 'r18': 11_176_512}[name.split('/')[-1].split('_')[0]]  # torchvision's resnet18 less its fc
+    path = name.split('/')[-1].split('_')[0].removesuffix('-tuned')
+    expected = {'lite': 1_171_432, 'r18': 11_176_512}[path]  # torchvision's resnet18 less its fc
     assert sum(p.numel() for p in backbone.parameters()) == expected
 
 

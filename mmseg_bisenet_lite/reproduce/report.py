@@ -60,6 +60,7 @@ def _differences(done: Sequence[Result]) -> Table:
         'hinge less cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
         'lite less ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
         'lite less ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
+        'lite-tuned less lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
     }
     rows = []
     for claim, (one, other) in claims.items():

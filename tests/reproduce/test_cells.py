@@ -29,7 +29,7 @@ def test_a_peer_keeps_its_own_loss_and_is_trained_once():
     [
         ('lite x hinge', 'give networks, losses and targets'),
         ('lite x hinge x horse', "'horse' is none of human, vehicle"),
-        ('lite,unet x hinge x human', "'unet' is none of lite, r18, bisenetv1-r18"),
+        ('lite,unet x hinge x human', "'unet' is none of lite, lite-tuned, r18, bisenetv1-r18"),
         ('lite x focal x human', "'focal' is none of ce, hinge"),
     ],
 )
