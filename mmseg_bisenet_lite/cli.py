@@ -24,7 +24,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except InputError as error:
         message = error.line
-    except FileNotFoundError as error:
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         message = str(error).strip().splitlines()[-1]
     else:
         return

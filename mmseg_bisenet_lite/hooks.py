@@ -22,7 +22,7 @@ from mmseg_bisenet_lite.models import BinaryHingeLoss
 
 @HOOKS.register_module()
 class StrictCheckpointHook(Hook):
-    """Refuse a checkpoint whose weights are not exactly the model's.
+    """Refuse a checkpoint whose weights are not exactly the model's; warn of one for other classes.
 
     MMEngine logs a warning and goes on with random weights in their place.
 
@@ -41,6 +41,10 @@ class StrictCheckpointHook(Hook):
         """Compare the keys and shapes before anything is loaded."""
         name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
+        told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        if told is not None and list(told) != list(runner.visualizer.dataset_meta['classes']):  # for fine-tuning that is fine
+            ours = ', '.join(runner.visualizer.dataset_meta['classes'])
+            runner.logger.warning(f'{name} was trained to tell {", ".join(told)} apart; this data set has {ours}')
 
 
 @HOOKS.register_module()

@@ -66,6 +66,16 @@ def test_named_parts_may_differ():
         load(weights, allow='decode')
 
 
+def test_weights_for_other_classes_are_told():
+    told = []
+    runner = SimpleNamespace(model=Net(), _load_from='a.pth', logger=SimpleNamespace(warning=told.append))
+    runner.visualizer = SimpleNamespace(dataset_meta=dict(classes=('background', 'vehicle')))
+    for classes in (['background', 'vehicle'], ['background', 'human']):
+        checkpoint = dict(state_dict=Net().state_dict(), meta=dict(dataset_meta=dict(classes=classes)))
+        StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
+    assert told == ['a.pth was trained to tell background, human apart; this data set has background, vehicle']
+
+
 @pytest.mark.parametrize('checkpoint', [dict(model={}, epoch=1), dict(state_dict=dict(weight=3))])
 def test_what_is_no_state_dict_is_refused(checkpoint):
     with pytest.raises(InputError, match='4 missing'):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,13 @@ def test_checkpoints_are_the_configs(root, readme):
 
 def test_nothing_is_left_to_fill_in(readme):
     assert not re.findall(r'\b(?:[A-Z]+_(?:RESULT|ROW)|TODO|TBD|XXX)\b|@@', readme)
+
+
+def test_the_first_lines_of_python_run_in_a_process_of_their_own(root, readme):
+    program = next(block for block in re.findall(r'```python\n(.*?)```', readme, re.DOTALL) if 'init_model(' in block)
+    ending = 'assert mask.shape == (360, 480) and set(mask.unique().tolist()) == {0, 1}'
+    done = subprocess.run([sys.executable, '-c', program + ending], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_cpp_program_gives_the_segmenters_masks(readme, small_config, small_checkpoint, tmp_path):

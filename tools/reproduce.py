@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     )
     add('--seeds', type=positive, default=3, metavar='N', help='0 to N-1 (default: 3)')
     add('--iters', type=positive, metavar='N', help="of each training (default: the configs')")
-    add('--out', type=Path, metavar='DIR', help='(default: work_dirs/reproduce/DATASET)')
+    add('--out', type=Path, metavar='DIR', help='(default: work_dirs/reproduce/DATASET); its tables are of the last grid')
     add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='changes of every config')
     return parser.parse_args()
 

@@ -39,7 +39,7 @@ class BinaryIoUMetric(IoUMetric):
         **kwargs: ``IoUMetric``'s.
 
     Raises:
-        InputError: The data set has not two classes, or an argument is out of its range.
+        InputError: The data set has not two classes or other labels, or an argument is out of its range.
     """
 
     def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
@@ -61,6 +61,11 @@ class BinaryIoUMetric(IoUMetric):
             label = sample['gt_sem_seg']['data'].squeeze()
             prediction = sample['pred_sem_seg']['data'].squeeze().to(label)
             valid = label != self.ignore_index
+            unknown = label[valid & (label != 0) & (label != 1)]
+            if len(unknown):
+                raise InputError(
+                    f'label {int(unknown[0])} is none of 0 (background), 1 (foreground) and {self.ignore_index} (ignored)'
+                )
             confusion = [int(((prediction == p) & (label == y)).sum()) for y in (0, 1) for p in (0, 1)]  # TN FP FN TP
             found, wanted = (((mask == 1) & valid).cpu().numpy() for mask in (prediction, label))
             edges = boundary_areas(found, wanted, self.boundary_ratio)

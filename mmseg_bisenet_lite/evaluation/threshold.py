@@ -97,12 +97,13 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
     """
     loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu') if threshold == 'best' and checkpoint is not None else {}
     value = chosen_threshold(threshold, loaded, checkpoint or 'no checkpoint given')
-    earlier = getattr(model, KEY, None)
-    if earlier is None:
-        move_threshold(model.state_dict(), value, decision_point(model))
+    weights = model.state_dict()
+    earlier, left = getattr(model, KEY, (0.0, None))
+    if left is not None and torch.equal(left, weights[BIAS].cpu()):  # else other weights were loaded since
+        move_threshold(weights, value - earlier)
     else:
-        move_threshold(model.state_dict(), value - earlier)
-    setattr(model, KEY, value)
+        move_threshold(weights, value, decision_point(model))
+    setattr(model, KEY, (value, weights[BIAS].cpu().clone()))
     return value
 
 

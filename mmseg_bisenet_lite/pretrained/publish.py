@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.errors import InputError
@@ -26,22 +27,27 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
         What ``BinaryIoUMetric`` found on the config's ``test_dataloader``.
 
     Raises:
-        InputError: A file is missing or does not fit.
+        InputError: A file is missing or does not fit, or the test set has no foreground.
     """
     if file.suffix != SUFFIX:
         raise InputError(f'{file}: name a {SUFFIX} file')
     settings = read_config(config)
     weights_file(checkpoint)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    classes = loaded.get('meta', {}).get('dataset_meta')
-    if classes is None:
+    classes = (loaded.get('meta') or {}).get('dataset_meta')
+    if classes is None or 'state_dict' not in loaded:
         raise InputError(f'{checkpoint}: does not say which classes it tells apart; take a checkpoint of tools/train.py')
     meta = {'config_name': _name(config), 'dataset_meta': _plain(classes), 'version': __version__}
+    wanted = DATASETS.get(settings.test_dataloader.dataset.type).METAINFO['classes']
+    if tuple(classes['classes']) != tuple(wanted):
+        raise InputError(f'{checkpoint}: tells {", ".join(classes["classes"])} apart, but {config} {", ".join(wanted)}')
     weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)
         metrics = scores_of(settings, str(draft), work_dir)
+        if 'threshold' not in metrics:
+            raise InputError(f'{config}: its test set shows no {wanted[1]}, so there is nothing to measure')
         save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)

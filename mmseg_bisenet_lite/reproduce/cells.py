@@ -14,8 +14,10 @@ from mmseg_bisenet_lite.segmentor import read_config
 
 # Where a data set's configs are in the project's folder of configs.
 DATASETS = {'camvid': 'camvid', 'cityscapes': '.', 'toy': 'toy'}
-# The first word of the configs' names; lite-tuned is lite's network, trained otherwise than the paper's.
-NETWORKS, LOSSES, TARGETS = ('lite', 'lite-tuned', 'r18'), ('ce', 'hinge'), ('human', 'vehicle')
+LOSSES, TARGETS = ('ce', 'hinge'), ('human', 'vehicle')
+# The first word of the configs' names, and the losses that it is trained with; lite-tuned is lite's network, trained otherwise
+# than the paper's.
+NETWORKS = {'lite': LOSSES, 'lite-tuned': ('hinge',), 'r18': LOSSES}
 
 # The loss of a peer: it keeps those of its authors.
 OWN = 'own'
@@ -106,12 +108,19 @@ def parse_grid(text: str) -> Grid:
 
 
 def cells(grid: Grid, seeds: int) -> list[Cell]:
-    """The trainings of a grid, all of the first seed before those of the next; a peer has one loss, its own."""
+    """The trainings of a grid, all of the first seed before those of the next; losses that a network has not are left out.
+
+    Raises:
+        InputError: None is left for a network.
+    """
     networks, losses, targets = grid
     found: dict[Cell, None] = {}
     for seed in range(seeds):
         for network in networks:
-            for loss in losses if network in NETWORKS else (OWN,):
+            taken = [loss for loss in losses if loss in NETWORKS[network]] if network in NETWORKS else [OWN]
+            if not taken:
+                raise InputError(f'--grid: there is {network} with {", ".join(NETWORKS[network])} alone')
+            for loss in taken:
                 found |= {Cell(network, loss, target, seed): None for target in targets}
     return list(found)
 

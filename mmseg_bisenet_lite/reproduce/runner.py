@@ -1,11 +1,12 @@
 """Runs the trainings that have not been run yet, one after another, each in a process of its own."""
 
+import fcntl
 import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from mmseg_bisenet_lite.reproduce.cells import Cell, folder_of
 # Is told what is being done and which share of it is done.
 Progress = Callable[[str, float], None]
 
-RESULT, DIGEST = 'result.json', 'config.sha256'
+RESULT, DIGEST, MADE_WITH, LOCK = 'result.json', 'config.sha256', 'made_with.json', 'lock'
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Result:
         metrics: On val with the last weights: what ``BinaryIoUMetric`` logs.
         curve: (iteration, mIoU in %) of each validation.
         config: Digest of the config that it was trained with.
-        made_with: Versions and device.
+        made_with: Versions and device at its start; several, where it was resumed with others.
     """
 
     cell: Cell
@@ -57,6 +58,7 @@ class Result:
             content = json.loads(file.read_text())
             content['cell'] = Cell(**content['cell'])
             content['curve'] = [(step, value) for step, value in content['curve']]
+            content['metrics']['mIoU']
             return cls(**content)
 
 
@@ -82,12 +84,12 @@ def run(
         The results, and of the trainings that failed why they did.
 
     Raises:
-        InputError: A config is missing, the changes do not fit, or a training in ``out`` was made with another config; nothing
-            is trained then.
+        InputError: A config is missing, the changes do not fit, or a training in ``out`` was made with another config or its
+            result is damaged: nothing is trained then. Or another process is at a training in ``out``.
     """
     planned = [(cell, _config(cell, dataset, iterations, options or {})) for cell in cells]
     for cell, config in planned:
-        _check_digest(folder_of(cell, out), _digest(config))
+        _check_finished(folder_of(cell, out), _digest(config))
     done: list[Result] = []
     failed: dict[Cell, str] = {}
     for number, (cell, config) in enumerate(planned):
@@ -95,14 +97,16 @@ def run(
         progress(f'{cell.name}, seed {cell.seed}', number / len(planned))
         if not (folder / RESULT).is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config))):
-                with replacing(folder / name) as temporary:
-                    temporary.write_text(text + '\n')
-            error = _train(folder)
-            if error is not None:
-                failed[cell] = error
-                continue
-            save(_result(cell, config, folder), folder / RESULT)
+            with _alone_in(folder) as lock:
+                versions = json.dumps(_made_with(folder), indent=1)
+                for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
+                    with replacing(folder / name) as temporary:
+                        temporary.write_text(text + '\n')
+                error = _train(folder, lock)
+                if error is not None:
+                    failed[cell] = error
+                    continue
+                save(_result(cell, config, folder), folder / RESULT)
         done.append(Result.load(folder / RESULT))
     return done, failed
 
@@ -121,10 +125,23 @@ def _digest(config: Config) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _check_digest(folder: Path, digest: str) -> None:
-    file = folder / DIGEST
-    if file.is_file() and file.read_text().strip() != digest:
+def _check_finished(folder: Path, digest: str) -> None:
+    found = [(folder / DIGEST).read_text().strip()] if (folder / DIGEST).is_file() else []
+    if (folder / RESULT).is_file():
+        found.append(Result.load(folder / RESULT).config)
+    if any(each != digest for each in found):
         raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[int]:
+    """A lock on the folder, which the training inherits: it may outlive a tool that was killed."""
+    with (folder / LOCK).open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f'{folder}: another process still trains there; wait for it or end it') from None
+        yield lock.fileno()
 
 
 def save(result: Result, file: Path) -> None:
@@ -133,7 +150,23 @@ def save(result: Result, file: Path) -> None:
         temporary.write_text(json.dumps(asdict(result), indent=1) + '\n')
 
 
-def _train(folder: Path) -> str | None:
+def _made_with(folder: Path) -> dict[str, str | None]:
+    """Versions and device as they are now, beside those of the training's earlier starts."""
+    now = {
+        'mmseg-bisenet-lite': __version__,
+        'torch': torch.__version__,
+        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
+        'commit': commit(),
+    }
+    file = folder / MADE_WITH
+    before = json.loads(file.read_text()) if file.is_file() and list(folder.glob('iter_*.pth')) else now
+    return {
+        key: before[key] if str(value) in str(before[key]).split(' and ') else f'{before[key]} and {value}'
+        for key, value in now.items()
+    }
+
+
+def _train(folder: Path, lock: int) -> str | None:
     """Train, or go on; why it failed."""
     tool = compat.mim_folder('mmseg_bisenet_lite') / 'tools' / 'train.py'
     command = [sys.executable, str(tool), str(folder / 'config.py'), '--work-dir', str(folder)]
@@ -141,7 +174,7 @@ def _train(folder: Path) -> str | None:
         command.append('--resume')
     log = folder / 'train.log'
     with log.open('a') as file:
-        streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=[lock])
         status = subprocess.run(command, **streams).returncode  # type: ignore[call-overload]  # noqa: S603
     if status == 0:
         return None
@@ -167,10 +200,5 @@ def _result(cell: Cell, config: Config, folder: Path) -> Result:
         metrics={key: value for key, value in validations[iterations].items() if key not in timing},
         curve=[(step, validations[step]['mIoU']) for step in sorted(validations)],
         config=_digest(config),
-        made_with={
-            'mmseg-bisenet-lite': __version__,
-            'torch': torch.__version__,
-            'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
-            'commit': commit(),
-        },
+        made_with=json.loads((folder / MADE_WITH).read_text()),
     )

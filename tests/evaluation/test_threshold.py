@@ -67,6 +67,16 @@ def test_an_inferencer_decides_by_it(small_config, small_checkpoint, tmp_path):
         set_threshold(inferencer.model, 'best')
 
 
+def test_weights_that_are_loaded_anew_have_no_threshold_yet(small_config):
+    model = MODELS.build(Config.fromfile(small_config).model)
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    bias = weights['decode_head.conv_seg.bias']
+    for _ in range(2):
+        set_threshold(model, 0.5)
+        assert torch.equal(model.decode_head.conv_seg.bias, bias + torch.tensor([0.25, -0.25]))
+        model.load_state_dict(weights)
+
+
 def test_one_score_map_has_its_own_decision_point(small_config):
     config = Config.fromfile(small_config)
     config.model.decode_head.update(out_channels=1, threshold=0.8)

@@ -43,6 +43,10 @@ def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
     for arguments, message in (
         ((str(config), str(small_checkpoint), tmp_path / 'a.pth'), r'a\.pth: name a \.safetensors file'),
         ((str(config), 'absent.pth', tmp_path / 'a.safetensors'), r'absent\.pth: there is no such checkpoint'),
+        (
+            (str(config), 'bisenet-lite://lite_hinge_human_camvid', tmp_path / 'a.safetensors'),
+            'tells background, human apart, but',
+        ),
         ((str(small_config), str(small_checkpoint), tmp_path / 'a.safetensors'), 'not one of the configs that come with'),
     ):
         with pytest.raises(InputError, match=message):

@@ -1,10 +1,12 @@
 """With a trainer that takes no time; tests/test_tools_reproduce.py trains."""
 
 import json
+import os
 import subprocess
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.reproduce import Cell, Result, run, runner, save
@@ -33,7 +35,8 @@ def trained(monkeypatch):
 
     train.broken = []
     monkeypatch.setattr(subprocess, 'run', train)
-    monkeypatch.setattr(runner, 'commit', lambda: 'abc')
+    train.commit = 'abc'
+    monkeypatch.setattr(runner, 'commit', lambda: train.commit)
     return train, commands
 
 
@@ -64,6 +67,61 @@ def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, 
     assert len(run(CELLS, 'camvid', tmp_path, 400)[0]) == 4
     assert len(commands) == 1
     assert '--resume' in commands[0]
+
+
+def test_a_result_names_the_commit_that_was_trained(trained, tmp_path, monkeypatch):
+    train, _ = trained
+    train.broken = ['seed0']
+    run(CELLS[:1], 'camvid', tmp_path, 400)
+    train.broken, train.commit = [], 'def'
+    (resumed, other), _ = run([CELLS[0], CELLS[2]], 'camvid', tmp_path, 400)
+    assert resumed.made_with['commit'] == 'abc and def'
+    assert resumed.made_with['torch'] == torch.__version__
+    assert other.made_with['commit'] == 'def'
+
+    def commit_meanwhile(command, **options):
+        train.commit = 'ghi'
+        return train(command, **options)
+
+    monkeypatch.setattr(subprocess, 'run', commit_meanwhile)
+    (result,), _ = run(CELLS[1:2], 'camvid', tmp_path, 400)
+    assert result.made_with['commit'] == 'def'
+
+
+def test_nobody_else_trains_in_the_folder_while_the_training_lives(trained, tmp_path, monkeypatch):
+    train, commands = trained
+    held = []
+
+    def outlive(command, pass_fds, **options):
+        held.extend(map(os.dup, pass_fds))  # as the child has it, after the tool is gone
+        return train(command, **options)
+
+    train.broken = ['seed0']
+    monkeypatch.setattr(subprocess, 'run', outlive)
+    run(CELLS[:1], 'camvid', tmp_path, 400)
+    with pytest.raises(InputError, match='seed0: another process still trains there'):
+        run(CELLS[:1], 'camvid', tmp_path, 400)
+    assert len(commands) == 1
+    for descriptor in held:
+        os.close(descriptor)
+    train.broken = []
+    assert len(run(CELLS[:1], 'camvid', tmp_path, 400)[0]) == 1
+
+
+def test_a_damaged_result_stops_before_anything_is_trained(trained, tmp_path):
+    _, commands = trained
+    run(CELLS[1:2], 'camvid', tmp_path, 400)
+    commands.clear()
+    (file,) = tmp_path.glob('*/*/result.json')
+    good = json.loads(file.read_text())
+    for damaged in ('{"cell":', json.dumps(good | {'metrics': {}})):
+        file.write_text(damaged)
+        with pytest.raises(InputError, match=r'result\.json: not a result'):
+            run(CELLS[:2], 'camvid', tmp_path, 400)
+    file.write_text(json.dumps(good | {'config': 'other'}))
+    with pytest.raises(InputError, match='was trained with another config'):
+        run(CELLS[:2], 'camvid', tmp_path, 400)
+    assert not commands
 
 
 def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
