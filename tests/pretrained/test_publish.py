@@ -44,7 +44,7 @@ def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
         ((str(config), str(small_checkpoint), tmp_path / 'a.pth'), r'a\.pth: name a \.safetensors file'),
         ((str(config), 'absent.pth', tmp_path / 'a.safetensors'), r'absent\.pth: there is no such checkpoint'),
         (
-            (str(config), 'bisenet-lite://lite_hinge_human_camvid', tmp_path / 'a.safetensors'),
+            (str(config), 'bisenet-lite://lite-tuned_hinge_human_camvid', tmp_path / 'a.safetensors'),
             'tells background, human apart, but',
         ),
         ((str(small_config), str(small_checkpoint), tmp_path / 'a.safetensors'), 'not one of the configs that come with'),
