@@ -32,7 +32,8 @@ def margin(seg_logits: Tensor) -> Tensor:
     if len(scores) == 2:
         return scores[1] - scores[0]
     if len(scores) == 1:
-        return torch.logit(scores[0], eps=1e-7)
+        # Near 1 float32 cannot tell one probability from the next, near 0 it can.
+        return scores[0].double().clamp(torch.finfo(torch.float32).tiny, 1 - 1e-7).logit().float()
     raise InputError(f'{len(scores)} score maps: a margin is that of one class over another')
 
 

@@ -39,7 +39,7 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
         return float(found)
     try:
         value = float(wanted)
-    except ValueError:
+    except (TypeError, ValueError):
         value = float('nan')
     if not abs(value) < float('inf'):
         raise InputError(f"threshold {wanted!r}: give 'best' or a number")

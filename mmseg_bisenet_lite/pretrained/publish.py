@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, MODELS
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.evaluation.scores import scores_of
 from mmseg_bisenet_lite.evaluation.threshold import KEY
+from mmseg_bisenet_lite.hooks import check_weights
 from mmseg_bisenet_lite.pretrained.weights import SUFFIX, save_weights, weights_file
 from mmseg_bisenet_lite.segmentor import read_config
 
@@ -42,6 +43,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     if tuple(classes['classes']) != tuple(wanted):
         raise InputError(f'{checkpoint}: tells {", ".join(classes["classes"])} apart, but {config} {", ".join(wanted)}')
     weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
+    check_weights(MODELS.build(settings.model), loaded, checkpoint)
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)

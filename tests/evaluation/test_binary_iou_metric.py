@@ -118,6 +118,10 @@ def test_wrong_input_is_named(tmp_path, monkeypatch):
     for curve in ('curve.png', str(tmp_path / 'absent' / 'curve.json')):
         with pytest.raises(InputError, match='curve='):
             evaluate(samples(), curve=curve)
+    unmapped = samples()
+    unmapped[1]['gt_sem_seg']['data'][0, 5, 5] = 7
+    with pytest.raises(InputError, match='label 7 is none of 0 '):
+        evaluate(unmapped)
     monkeypatch.setitem(META, 'classes', ('a', 'b', 'c'))
     with pytest.raises(InputError, match='for two classes, not for 3'):
         evaluate(samples())

@@ -21,6 +21,8 @@ def test_the_margin_of_two_maps_and_of_one_is_the_same():
     score = torch.linspace(-4, 4, 12).view(1, 3, 4)
     assert torch.allclose(margin(torch.cat([-score / 2, score / 2])), score[0])
     assert torch.allclose(margin(score.sigmoid()), score[0], atol=1e-5)  # as postprocess_result leaves it
+    low = torch.tensor([[[-40.0, -20.0]]])
+    assert torch.allclose(margin(low.sigmoid()), low[0], atol=1e-4)
     with pytest.raises(InputError, match='3 score maps'):
         margin(torch.zeros(3, 4, 4))
 

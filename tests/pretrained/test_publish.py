@@ -40,12 +40,17 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
 
 
 def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
+    r18 = config.parents[1] / 'camvid' / 'r18_hinge_vehicle.py'
     for arguments, message in (
         ((str(config), str(small_checkpoint), tmp_path / 'a.pth'), r'a\.pth: name a \.safetensors file'),
         ((str(config), 'absent.pth', tmp_path / 'a.safetensors'), r'absent\.pth: there is no such checkpoint'),
         (
             (str(config), 'bisenet-lite://lite-tuned_hinge_human_camvid', tmp_path / 'a.safetensors'),
             'tells background, human apart, but',
+        ),
+        (
+            (str(r18), str(small_checkpoint), tmp_path / 'a.safetensors'),
+            rf'{small_checkpoint.name}: its weights are not those of',
         ),
         ((str(small_config), str(small_checkpoint), tmp_path / 'a.safetensors'), 'not one of the configs that come with'),
     ):
