@@ -68,7 +68,7 @@ class Segmenter:
         threshold: str | float | None = None,
         **options: Any,
     ) -> 'Segmenter':
-        """With weights that come with the package, such as ``'lite-tuned_hinge_vehicle_camvid'``.
+        """With weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``.
 
         The first call exports them and keeps the file in the user's cache folder, without the comparison that
         ``tools/export.py`` makes; it needs MMSegmentation, so for a robot export them.

@@ -53,7 +53,7 @@ def _accuracies(done: Sequence[Result], dataset: str) -> Table:
 
 
 def _differences(done: Sequence[Result]) -> Table:
-    """The paper's two claims, each from pairs of trainings with the same seed."""
+    """The paper's two claims and our own, each from pairs of trainings with the same seed."""
     scores = {result.cell: result.metrics['mIoU'] for result in done}
     claims = {
         'hinge less cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
