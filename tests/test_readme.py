@@ -25,7 +25,7 @@ def test_paths_exist(root, readme):
 def test_checkpoints_are_the_configs(root, readme):
     from mmengine.config import Config
 
-    runs = re.findall(r'(configs/[\w/]+\.py)\W+work_dirs/\S+?/iter_(\d+)\.pth', readme)
+    runs = re.findall(r'(configs/[\w/-]+\.py)\W+work_dirs/\S+?/iter_(\d+)\.pth', readme)
     assert len(runs) >= 3
     for config, iters in runs:
         assert Config.fromfile(root / config).train_cfg.max_iters == int(iters)
