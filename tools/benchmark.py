@@ -123,7 +123,7 @@ def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
     if args.exported and 'frame' not in args.scope:
         raise InputError('--exported: files go from frame to mask; add --scope frame')
     exported = benchmark.find_exported(args.exported, models, args.sizes, settings.device)
-    plan = benchmark.Plan(seconds=args.seconds, half_width=args.half_width)
+    plan = benchmark.Plan.lasting(args.seconds, args.half_width)
     with progress_bar('starting') as show:
         for results in benchmark.run(models, args.sizes, settings, plan, show, exported):
             benchmark.with_accuracy(results.rows, dict(args.accuracy))

@@ -61,7 +61,7 @@ def main() -> None:
             crop=args.crop,
             cache_dir=args.cache_dir,
             workers=args.workers,
-            plan=Plan(seconds=args.seconds, half_width=args.half_width, warm_up_seconds=args.seconds / 4),
+            plan=Plan.lasting(args.seconds, args.half_width),
         )
         with progress_bar('starting') as show:
             results = run(order, show)

@@ -61,6 +61,12 @@ class Plan:
     warm_up_seconds: float = 5.0
     stable: float = 0.1
 
+    @classmethod
+    def lasting(cls, seconds: float, half_width: float) -> 'Plan':
+        """A plan for so many seconds; where they are few, its turns and its warm-up are shorter too."""
+        turn_seconds = min(cls.turn_seconds, seconds / 50)
+        return cls(seconds, half_width, turn_seconds=turn_seconds, warm_up_seconds=seconds / 4)
+
 
 # Turns that are compared to tell whether a call has warmed up.
 WINDOW = 3
