@@ -19,11 +19,14 @@ from mmseg_bisenet_lite.errors import InputError
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line on standard error for a mistake in the user's input; other errors keep their trace."""
+    """End the program with one line on standard error for the user's mistake, or Ctrl-C; other errors keep their trace."""
     try:
         yield
     except InputError as error:
         message = error.line
+    except KeyboardInterrupt:
+        print(f'{Path(sys.argv[0]).name}: interrupted', file=sys.stderr)
+        sys.exit(130)
     except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         message = str(error).strip().splitlines()[-1]
     else:

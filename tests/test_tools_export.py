@@ -132,7 +132,7 @@ def test_random_scores_fail_in_low_precision(root, small_config, small_checkpoin
     assert 'small-128x64-int8.onnx' not in names
 
 
-def test_an_interrupted_export_leaves_nothing(root, small_config, small_checkpoint, tmp_path, monkeypatch):
+def test_an_interrupted_export_leaves_nothing(root, small_config, small_checkpoint, tmp_path, monkeypatch, capsys):
     from mmseg_bisenet_lite.export import runner
 
     def interrupt(*_):
@@ -141,8 +141,10 @@ def test_an_interrupted_export_leaves_nothing(root, small_config, small_checkpoi
     monkeypatch.setattr(runner, 'compare', interrupt)
     arguments = [small_config, small_checkpoint, '--size', '128x64', '--out', tmp_path / 'new']
     monkeypatch.setattr(sys, 'argv', ['export.py', *map(str, arguments)])
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(root / 'tools' / 'export.py'), run_name='__main__')
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err.strip().splitlines()[-1] == 'export.py: interrupted'
     assert list((tmp_path / 'new').iterdir()) == []
 
 
