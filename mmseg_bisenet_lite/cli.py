@@ -1,6 +1,7 @@
 """What the command-line tools share: the host's own tools, one-line errors, types of arguments."""
 
 import argparse
+import errno
 import math
 import os
 import re
@@ -16,6 +17,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.errors import InputError
 
+# What is the user's to mend, and not a defect.
+_OF_PATHS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -27,8 +32,10 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print(f'{Path(sys.argv[0]).name}: interrupted', file=sys.stderr)
         sys.exit(130)
-    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        message = str(error).strip().splitlines()[-1]
+    except OSError as error:
+        if not (isinstance(error, _OF_PATHS) or error.filename or error.errno in _OF_DISKS):
+            raise
+        message = [type(error).__name__, *str(error).strip().splitlines()][-1]
     else:
         return
     sys.exit(f'{Path(sys.argv[0]).name}: error: {message}')

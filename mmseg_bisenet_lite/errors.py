@@ -23,6 +23,14 @@ def first_line(error: BaseException) -> str:
     return next(iter(telling or lines), type(error).__name__)
 
 
+def unmapped(label: int, ignore_index: int, where: str = '') -> InputError:
+    """For a label of a data set that was not mapped to two classes; ``where`` is its file, if it is known."""
+    return InputError(
+        f'{where and where + ": "}label {label} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
+        'does the data set map its classes to two?'
+    )
+
+
 @contextmanager
 def named(what: str, *kinds: type[Exception]) -> Iterator[None]:
     """Turn errors of these kinds into an :class:`InputError` of one line that begins with what failed."""

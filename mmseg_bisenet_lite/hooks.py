@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmseg.models.decode_heads import STDCHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss, LovaszLoss, OhemCrossEntropy
@@ -42,9 +42,16 @@ class StrictCheckpointHook(Hook):
         name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-        if told is not None and list(told) != list(runner.visualizer.dataset_meta['classes']):  # for fine-tuning that is fine
-            ours = ', '.join(runner.visualizer.dataset_meta['classes'])
-            runner.logger.warning(f'{name} was trained to tell {", ".join(told)} apart; this data set has {ours}')
+        if told and (ours := _classes(runner)) and list(told) != list(ours):  # for fine-tuning that is fine
+            runner.logger.warning(f'{name} was trained to tell {", ".join(told)} apart; this data set has {", ".join(ours)}')
+
+
+def _classes(runner: Runner) -> Sequence[str] | None:
+    """Of the data set of a loop that is built already; ``None`` if there is none."""
+    for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+        if isinstance(loop, BaseLoop):
+            return (getattr(loop.dataloader.dataset, 'metainfo', None) or {}).get('classes')
+    return None
 
 
 @HOOKS.register_module()

@@ -2,9 +2,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.model import BaseTTAModel
-from mmengine.runner import get_priority
+from mmengine.runner import BaseLoop, Runner, get_priority
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
@@ -66,14 +67,31 @@ def test_named_parts_may_differ():
         load(weights, allow='decode')
 
 
+class Loop(BaseLoop):
+    def run(self):
+        pytest.fail('it is only built')
+
+
 def test_weights_for_other_classes_are_told():
     told = []
+    data = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('background', 'vehicle'))))
     runner = SimpleNamespace(model=Net(), _load_from='a.pth', logger=SimpleNamespace(warning=told.append))
-    runner.visualizer = SimpleNamespace(dataset_meta=dict(classes=('background', 'vehicle')))
-    for classes in (['background', 'vehicle'], ['background', 'human']):
-        checkpoint = dict(state_dict=Net().state_dict(), meta=dict(dataset_meta=dict(classes=classes)))
-        StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
+    runner._train_loop = runner._val_loop = dict(type='ValLoop')  # not built
+    for loop in (dict(type='TestLoop'), Loop(None, data)):
+        runner._test_loop = loop
+        for classes in (['background', 'vehicle'], ['background', 'human'], None):
+            checkpoint = dict(state_dict=Net().state_dict(), meta=dict(dataset_meta=dict(classes=classes)))
+            StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
     assert told == ['a.pth was trained to tell background, human apart; this data set has background, vehicle']
+
+
+def test_a_runner_that_has_loaded_no_data_yet_warns_of_no_classes(small_config, small_checkpoint, tmp_path):
+    config = Config.fromfile(small_config)
+    config.work_dir = str(tmp_path)
+    config.pop('visualizer')
+    runner = Runner.from_cfg(config)
+    runner.logger.warning = pytest.fail
+    runner.load_checkpoint(str(small_checkpoint))
 
 
 @pytest.mark.parametrize('checkpoint', [dict(model={}, epoch=1), dict(state_dict=dict(weight=3))])

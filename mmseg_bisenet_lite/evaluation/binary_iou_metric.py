@@ -12,7 +12,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, unmapped
 from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
 from mmseg_bisenet_lite.evaluation.margins import BINS, THRESHOLDS, Sweep, histogram, margin
 from mmseg_bisenet_lite.files import replacing
@@ -63,9 +63,7 @@ class BinaryIoUMetric(IoUMetric):
             valid = label != self.ignore_index
             unknown = label[valid & (label != 0) & (label != 1)]
             if len(unknown):
-                raise InputError(
-                    f'label {int(unknown[0])} is none of 0 (background), 1 (foreground) and {self.ignore_index} (ignored)'
-                )
+                raise unmapped(int(unknown[0]), self.ignore_index, sample.get('seg_map_path') or '')
             confusion = [int(((prediction == p) & (label == y)).sum()) for y in (0, 1) for p in (0, 1)]  # TN FP FN TP
             found, wanted = (((mask == 1) & valid).cpu().numpy() for mask in (prediction, label))
             edges = boundary_areas(found, wanted, self.boundary_ratio)

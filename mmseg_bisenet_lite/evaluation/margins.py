@@ -33,7 +33,7 @@ def margin(seg_logits: Tensor) -> Tensor:
         return scores[1] - scores[0]
     if len(scores) == 1:
         # Near 1 float32 cannot tell one probability from the next, near 0 it can.
-        return scores[0].double().clamp(torch.finfo(torch.float32).tiny, 1 - 1e-7).logit().float()
+        return scores[0].clamp(torch.finfo(torch.float32).tiny, 1 - torch.finfo(torch.float32).eps).logit()
     raise InputError(f'{len(scores)} score maps: a margin is that of one class over another')
 
 

@@ -99,7 +99,7 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
     value = chosen_threshold(threshold, loaded, checkpoint or 'no checkpoint given')
     weights = model.state_dict()
     earlier, left = getattr(model, KEY, (0.0, None))
-    if left is not None and torch.equal(left, weights[BIAS].cpu()):  # else other weights were loaded since
+    if left is not None and torch.equal(left.to(weights[BIAS]), weights[BIAS]):  # else other weights were loaded since
         move_threshold(weights, value - earlier)
     else:
         move_threshold(weights, value, decision_point(model))

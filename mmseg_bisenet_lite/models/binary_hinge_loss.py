@@ -7,7 +7,7 @@ from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.errors import InputError, unmapped
 
 # Extreme labels of earlier CUDA batches, (event, host copy of (min, max)): see _check_labels.
 _in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque()
@@ -99,10 +99,7 @@ def _check_labels(label: Tensor, ignore_index: int) -> None:
 def _raise_for_extremes(extremes: Tensor, ignore_index: int) -> None:
     low, high = extremes.tolist()
     if low < 0 or high > 1:
-        raise InputError(
-            f'label {high if high > 1 else low} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
-            'does the data set map its classes to two?'
-        )
+        raise unmapped(high if high > 1 else low, ignore_index)
 
 
 @MODELS.register_module()

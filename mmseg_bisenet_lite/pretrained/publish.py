@@ -1,7 +1,6 @@
 """From a checkpoint of a training to weights that others use, measured as they are shipped."""
 
 from pathlib import Path
-from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import DATASETS, MODELS
@@ -35,13 +34,14 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     settings = read_config(config)
     weights_file(checkpoint)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
-    classes = (loaded.get('meta') or {}).get('dataset_meta')
-    if classes is None or 'state_dict' not in loaded:
+    told = ((loaded.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+    if not told or 'state_dict' not in loaded:
         raise InputError(f'{checkpoint}: does not say which classes it tells apart; take a checkpoint of tools/train.py')
-    meta = {'config_name': _name(config), 'dataset_meta': _plain(classes), 'version': __version__}
-    wanted = DATASETS.get(settings.test_dataloader.dataset.type).METAINFO['classes']
-    if tuple(classes['classes']) != tuple(wanted):
-        raise InputError(f'{checkpoint}: tells {", ".join(classes["classes"])} apart, but {config} {", ".join(wanted)}')
+    dataset_meta = {key: list(value) for key, value in DATASETS.get(settings.test_dataloader.dataset.type).METAINFO.items()}
+    wanted = dataset_meta['classes']
+    if list(told) != wanted:
+        raise InputError(f'{checkpoint}: tells {", ".join(told)} apart, but {config} {", ".join(wanted)}')
+    meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
     weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
     check_weights(MODELS.build(settings.model), loaded, checkpoint)
     draft = file.with_suffix(f'.draft{SUFFIX}')
@@ -63,7 +63,3 @@ def _name(config: str) -> str:
     if not path.is_relative_to(folder):
         raise InputError(f'{config}: not one of the configs that come with the package, so nobody could use the weights')
     return path.relative_to(folder).as_posix()
-
-
-def _plain(meta: Any) -> dict[str, Any]:
-    return {'classes': list(meta['classes']), 'palette': [list(map(int, colour)) for colour in meta['palette']]}

@@ -75,12 +75,12 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
         meta: What JSON can hold.
 
     Raises:
-        InputError: A weight is no number, or too large for half precision.
+        InputError: A weight is NaN, infinite or too large for half precision.
     """
     halved = {key: _as(value, torch.float16).contiguous() for key, value in weights.items()}
     for key, value in halved.items():
         if not value.isfinite().all():
-            raise InputError(f'{key}: a number that is none, or too large for half precision')
+            raise InputError(f'{key}: NaN, infinite, or too large for half precision')
     with replacing(file) as temporary:
         need('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
         temporary.chmod(0o644)  # the library lets nobody else read it

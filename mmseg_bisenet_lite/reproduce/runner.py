@@ -95,19 +95,14 @@ def run(
     for number, (cell, config) in enumerate(planned):
         folder = folder_of(cell, out)
         progress(f'{cell.name}, seed {cell.seed}', number / len(planned))
-        if not (folder / RESULT).is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            with _alone_in(folder) as lock:
-                versions = json.dumps(_made_with(folder), indent=1)
-                for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
-                    with replacing(folder / name) as temporary:
-                        temporary.write_text(text + '\n')
-                error = _train(folder, lock)
-                if error is not None:
-                    failed[cell] = error
-                    continue
-                save(_result(cell, config, folder), folder / RESULT)
-        done.append(Result.load(folder / RESULT))
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone_in(folder) as lock:
+            _check_finished(folder, _digest(config))  # again: somebody else may have trained there meanwhile
+            error = None if (folder / RESULT).is_file() else _train(cell, config, folder, lock)
+        if error is None:
+            done.append(Result.load(folder / RESULT))
+        else:
+            failed[cell] = error
     return done, failed
 
 
@@ -126,7 +121,8 @@ def _digest(config: Config) -> str:
 
 
 def _check_finished(folder: Path, digest: str) -> None:
-    found = [(folder / DIGEST).read_text().strip()] if (folder / DIGEST).is_file() else []
+    begun = (folder / DIGEST).is_file() and _checkpoints(folder)
+    found = [(folder / DIGEST).read_text().strip()] if begun else []
     if (folder / RESULT).is_file():
         found.append(Result.load(folder / RESULT).config)
     if any(each != digest for each in found):
@@ -158,25 +154,38 @@ def _made_with(folder: Path) -> dict[str, str | None]:
         'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
         'commit': commit(),
     }
+    if not _checkpoints(folder):
+        return now
     file = folder / MADE_WITH
-    before = json.loads(file.read_text()) if file.is_file() and list(folder.glob('iter_*.pth')) else now
-    return {
-        key: before[key] if str(value) in str(before[key]).split(' and ') else f'{before[key]} and {value}'
-        for key, value in now.items()
-    }
+    with named(f'{file}: damaged; it says what the training began with, or delete its folder', ValueError):
+        before = json.loads(file.read_text()) if file.is_file() else {}
+    return {key: _and(before.get(key, 'unknown'), value) for key, value in now.items()}
 
 
-def _train(folder: Path, lock: int) -> str | None:
-    """Train, or go on; why it failed."""
+def _and(before: str | None, now: str | None) -> str | None:
+    return before if str(now) in str(before).split(' and ') else f'{before} and {now}'
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return list(folder.glob('iter_*.pth'))
+
+
+def _train(cell: Cell, config: Config, folder: Path, lock: int) -> str | None:
+    """Train, or go on, and write the result; why it failed."""
+    versions = json.dumps(_made_with(folder), indent=1)
+    for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text + '\n')
     tool = compat.mim_folder('mmseg_bisenet_lite') / 'tools' / 'train.py'
     command = [sys.executable, str(tool), str(folder / 'config.py'), '--work-dir', str(folder)]
-    if list(folder.glob('iter_*.pth')):
+    if _checkpoints(folder):
         command.append('--resume')
     log = folder / 'train.log'
     with log.open('a') as file:
         streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=[lock])
         status = subprocess.run(command, **streams).returncode  # type: ignore[call-overload]  # noqa: S603
     if status == 0:
+        save(_result(cell, config, folder), folder / RESULT)
         return None
     lines = log.read_text().strip().splitlines() or ['it said nothing']
     return f'{lines[-1]} (status {status}; {log})'

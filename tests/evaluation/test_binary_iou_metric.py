@@ -120,8 +120,10 @@ def test_wrong_input_is_named(tmp_path, monkeypatch):
             evaluate(samples(), curve=curve)
     unmapped = samples()
     unmapped[1]['gt_sem_seg']['data'][0, 5, 5] = 7
-    with pytest.raises(InputError, match='label 7 is none of 0 '):
-        evaluate(unmapped)
+    for path, message in ((None, '^label 7 is none of 0 '), ('a.png', '^a.png: label 7 is none of 0 ')):
+        unmapped[1]['seg_map_path'] = path
+        with pytest.raises(InputError, match=message):
+            evaluate(unmapped)
     monkeypatch.setitem(META, 'classes', ('a', 'b', 'c'))
     with pytest.raises(InputError, match='for two classes, not for 3'):
         evaluate(samples())

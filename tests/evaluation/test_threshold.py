@@ -77,6 +77,16 @@ def test_weights_that_are_loaded_anew_have_no_threshold_yet(small_config):
         model.load_state_dict(weights)
 
 
+def test_a_model_of_another_type_keeps_its_threshold(small_config):
+    model = MODELS.build(Config.fromfile(small_config).model)
+    bias = model.decode_head.conv_seg.bias
+    before = bias.detach().clone()
+    set_threshold(model, 0.5)
+    model.to(torch.bfloat16)
+    set_threshold(model, 0.0)
+    torch.testing.assert_close(model.decode_head.conv_seg.bias.float(), before, rtol=0, atol=0.002)
+
+
 def test_one_score_map_has_its_own_decision_point(small_config):
     config = Config.fromfile(small_config)
     config.model.decode_head.update(out_channels=1, threshold=0.8)

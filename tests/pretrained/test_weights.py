@@ -66,8 +66,9 @@ def test_damaged_files_are_refused(weights, tmp_path):
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
-    with pytest.raises(InputError, match='a: a number that is none, or too large'):
-        save_weights(tmp_path / 'a.safetensors', {'a': torch.tensor([1e5])}, META)
+    for value in (1e5, float('inf'), float('nan')):
+        with pytest.raises(InputError, match='a: NaN, infinite, or too large'):
+            save_weights(tmp_path / 'a.safetensors', {'a': torch.tensor([1.0, value])}, META)
     assert not list(tmp_path.iterdir())
 
 

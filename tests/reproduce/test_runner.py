@@ -131,6 +131,47 @@ def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
             run(CELLS[:1], 'camvid', tmp_path, **changed)
 
 
+def test_a_training_that_failed_at_once_can_be_run_with_other_options(trained, tmp_path, monkeypatch):
+    train, _ = trained
+    monkeypatch.setattr(subprocess, 'run', lambda command, **options: SimpleNamespace(returncode=1))
+    _, failed = run(CELLS[:1], 'camvid', tmp_path, 400, {'train_dataloader.batch_size': 999})
+    assert list(failed) == CELLS[:1]
+    monkeypatch.setattr(subprocess, 'run', train)
+    assert len(run(CELLS[:1], 'camvid', tmp_path, 400)[0]) == 1
+    train.broken = ['seed1']  # this one leaves a checkpoint
+    run(CELLS[2:3], 'camvid', tmp_path, 400)
+    with pytest.raises(InputError, match='seed1: was trained with another config'):
+        run(CELLS[2:3], 'camvid', tmp_path, 800)
+
+
+def test_what_somebody_else_trained_meanwhile_is_taken_only_if_it_is_the_same(trained, tmp_path):
+    _, commands = trained
+
+    def meanwhile(iterations):
+        def progress(what, done):
+            if what == 'lite_hinge_vehicle, seed 0':
+                run(CELLS[1:2], 'camvid', tmp_path / str(iterations), iterations)
+
+        return progress
+
+    assert len(run(CELLS[:2], 'camvid', tmp_path / '400', 400, progress=meanwhile(400))[0]) == 2
+    assert len(commands) == 2
+    with pytest.raises(InputError, match='was trained with another config or another --iters'):
+        run(CELLS[:2], 'camvid', tmp_path / '200', 400, progress=meanwhile(200))
+
+
+def test_a_training_begun_by_nobody_knows_whom_says_so(trained, tmp_path):
+    folder = tmp_path / 'lite_ce_vehicle' / 'seed0'
+    folder.mkdir(parents=True)
+    (folder / 'iter_100.pth').touch()
+    (result,), _ = run(CELLS[:1], 'camvid', tmp_path, 400)
+    assert result.made_with['commit'] == 'unknown and abc'
+    (folder / 'result.json').unlink()
+    (folder / 'made_with.json').write_text('{"commit":')
+    with pytest.raises(InputError, match=r'made_with\.json: damaged'):
+        run(CELLS[:1], 'camvid', tmp_path, 400)
+
+
 def test_a_last_validation_that_was_cut_off_is_made_up_for(trained, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(runner, 'scores_of', lambda config, file, folder: asked.append(file) or {'mIoU': 70.0})
