@@ -56,4 +56,9 @@ def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             publish(*arguments, tmp_path / 'work')
+    state_dict = torch.load(small_checkpoint, weights_only=True)['state_dict']
+    for content in (state_dict, {'state_dict': state_dict}, {'state_dict': state_dict, 'meta': {'dataset_meta': {}}}):
+        torch.save(content, tmp_path / 'bare.pth')
+        with pytest.raises(InputError, match=r'bare\.pth: does not say which classes it tells apart'):
+            publish(str(config), str(tmp_path / 'bare.pth'), tmp_path / 'a.safetensors', tmp_path / 'work')
     assert not list(tmp_path.glob('*.safetensors'))
