@@ -29,8 +29,8 @@ def one_line_errors() -> Iterator[None]:
         yield
     except InputError as error:
         message = error.line
-    except KeyboardInterrupt:
-        print(f'{Path(sys.argv[0]).name}: interrupted', file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print('; '.join([f'{Path(sys.argv[0]).name}: interrupted', *map(str, error.args)]), file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         if not (isinstance(error, _OF_PATHS) or error.filename or error.errno in _OF_DISKS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,18 +165,14 @@ def main() -> None:
         if args.plot:
             check_picture(args.plot)
         runs: dict[str, Results] = {}
-        interrupted = False
         try:
             for so_far in [read(args)] if args.from_json else measured(args):
                 runs = so_far
         except KeyboardInterrupt:
-            interrupted = True
+            raise KeyboardInterrupt('sizes that were not finished are left out') from None
         finally:  # what was measured is shown, whatever ended it
             if runs:
                 show(args, runs)
-    if interrupted:
-        print('interrupted; sizes that were not finished are left out', file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == '__main__':

@@ -89,7 +89,7 @@ def run(
     """
     planned = [(cell, _config(cell, dataset, iterations, options or {})) for cell in cells]
     for cell, config in planned:
-        _check_finished(folder_of(cell, out), _digest(config))
+        _finished(folder_of(cell, out), _digest(config))
     done: list[Result] = []
     failed: dict[Cell, str] = {}
     for number, (cell, config) in enumerate(planned):
@@ -97,12 +97,12 @@ def run(
         progress(f'{cell.name}, seed {cell.seed}', number / len(planned))
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder) as lock:
-            _check_finished(folder, _digest(config))  # again: somebody else may have trained there meanwhile
-            error = None if (folder / RESULT).is_file() else _train(cell, config, folder, lock)
-        if error is None:
-            done.append(Result.load(folder / RESULT))
+            # Asked again, as somebody else may have trained there meanwhile.
+            outcome = _finished(folder, _digest(config)) or _train(cell, config, folder, lock)
+        if isinstance(outcome, Result):
+            done.append(outcome)
         else:
-            failed[cell] = error
+            failed[cell] = outcome
     return done, failed
 
 
@@ -120,13 +120,13 @@ def _digest(config: Config) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _check_finished(folder: Path, digest: str) -> None:
+def _finished(folder: Path, digest: str) -> Result | None:
+    """The result, if there is one already; what was trained or begun there has to be of this config."""
+    result = Result.load(folder / RESULT) if (folder / RESULT).is_file() else None
     begun = (folder / DIGEST).is_file() and _checkpoints(folder)
-    found = [(folder / DIGEST).read_text().strip()] if begun else []
-    if (folder / RESULT).is_file():
-        found.append(Result.load(folder / RESULT).config)
-    if any(each != digest for each in found):
+    if (result and result.config != digest) or (begun and (folder / DIGEST).read_text().strip() != digest):
         raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
+    return result
 
 
 @contextmanager
@@ -170,8 +170,8 @@ def _checkpoints(folder: Path) -> list[Path]:
     return list(folder.glob('iter_*.pth'))
 
 
-def _train(cell: Cell, config: Config, folder: Path, lock: int) -> str | None:
-    """Train, or go on, and write the result; why it failed."""
+def _train(cell: Cell, config: Config, folder: Path, lock: int) -> Result | str:
+    """Train, or go on, and write the result; or why it failed."""
     versions = json.dumps(_made_with(folder), indent=1)
     for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
         with replacing(folder / name) as temporary:
@@ -185,8 +185,9 @@ def _train(cell: Cell, config: Config, folder: Path, lock: int) -> str | None:
         streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=[lock])
         status = subprocess.run(command, **streams).returncode  # type: ignore[call-overload]  # noqa: S603
     if status == 0:
-        save(_result(cell, config, folder), folder / RESULT)
-        return None
+        result = _result(cell, config, folder)
+        save(result, folder / RESULT)
+        return result
     lines = log.read_text().strip().splitlines() or ['it said nothing']
     return f'{lines[-1]} (status {status}; {log})'
 
