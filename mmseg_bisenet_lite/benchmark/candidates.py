@@ -240,4 +240,5 @@ def graphed(run: Callable[[Tensor], Tensor], static: Tensor) -> Callable[[Tensor
         graph.replay()
         return out
 
+    replay.reads = run  # type: ignore[attr-defined]  # the graph holds addresses of the weights, not the weights
     return replay

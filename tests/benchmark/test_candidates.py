@@ -1,9 +1,13 @@
+import gc
+import weakref
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 import torch
 
 from mmseg_bisenet_lite.benchmark import candidates as module
-from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of
+from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of, graphed
 from mmseg_bisenet_lite.benchmark.models import load_models
 from mmseg_bisenet_lite.errors import InputError
 
@@ -181,3 +185,18 @@ def test_what_a_device_cannot_do_is_one_line(lite, monkeypatch):
     monkeypatch.setattr(module, 'Predict', lambda segmentor: lambda image: torch.zeros(1, 40, 40, dtype=torch.uint8))
     with torch.no_grad(), pytest.raises(InputError, match=r'lite_hinge_vehicle, forward, bf16, 40x40: out of memory$'):
         list(candidates(lite, (40, 40), Settings(CPU, precisions=('bf16',))))
+
+
+def test_graph_keeps_what_it_reads(monkeypatch):
+    """A CUDA graph holds addresses alone: freed weights were an illegal memory access (seen on an H200, torch 2.11)."""
+    cuda = MagicMock()
+    monkeypatch.setattr('mmseg_bisenet_lite.benchmark.candidates.torch.cuda', cuda)
+    module = torch.nn.Linear(2, 2)
+    weights = weakref.ref(module.weight)
+    with torch.no_grad():
+        replay = graphed(module, torch.ones(1, 2))
+    del module
+    gc.collect()
+    assert weights() is not None
+    replay(torch.zeros(1, 2))
+    cuda.CUDAGraph().replay.assert_called_once_with()
