@@ -5,11 +5,13 @@ the parts that need it then raise an ``ImportError`` that says what to install.
 """
 
 from mmseg_bisenet_lite import compat
-
-__version__ = '0.1.0'
+from mmseg_bisenet_lite.utils.malloc import keep_memory
+from mmseg_bisenet_lite.version import __version__
 
 if compat.host_problem() is None:
     compat.apply_fixes()
+    from mmseg_bisenet_lite.apis.exported_segmentor import ExportedSegmentor
+    from mmseg_bisenet_lite.apis.segmentor import init_model
     from mmseg_bisenet_lite.datasets import (
         CamVidBinaryDataset,
         CamVidHumanDataset,
@@ -21,18 +23,11 @@ if compat.host_problem() is None:
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
-    from mmseg_bisenet_lite.evaluation import BinaryIoUMetric, set_threshold
-    from mmseg_bisenet_lite.hooks import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
-    from mmseg_bisenet_lite.models import (
-        BinaryHingeHead,
-        BinaryHingeLoss,
-        BiSeNetLite,
-        ExportedSegmentor,
-        LiteVGG,
-        binary_hinge_loss,
-    )
-    from mmseg_bisenet_lite.optim_wrapper import AutoAmpOptimWrapper
-    from mmseg_bisenet_lite.pretrained.models import init_model
+    from mmseg_bisenet_lite.engine import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
+    from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
+    from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
+    from mmseg_bisenet_lite.models import BinaryHingeHead, BinaryHingeLoss, BiSeNetLite, LiteVGG, binary_hinge_loss
+    from mmseg_bisenet_lite.models.decision import set_threshold
 
 __all__ = [
     'AutoAmpOptimWrapper',
@@ -54,8 +49,10 @@ __all__ = [
     'SeededInfiniteSampler',
     'StrictCheckpointHook',
     'ThresholdHook',
+    '__version__',
     'binary_hinge_loss',
     'init_model',
+    'keep_memory',
     'set_threshold',
 ]
 

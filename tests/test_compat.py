@@ -1,9 +1,12 @@
 import functools
 import http.server
+import importlib
 import json
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +22,9 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmseg_bisenet_lite import compat
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.evaluation.margins import margin
+from mmseg_bisenet_lite.compat import host
+from mmseg_bisenet_lite.models.decision import margin_of_logits
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 class Payload:
@@ -49,11 +53,11 @@ def test_a_missing_host_is_one_clear_line(tmp_path):
     )
     root = compat.mim_folder('mmseg_bisenet_lite').parents[1]
     output = subprocess.run([sys.executable, '-I', '-c', code, str(root)], capture_output=True, text=True, check=True).stdout
-    assert output.strip() == f'LiteVGG needs MMSegmentation: the module torch is missing: {compat.INSTALL}'
+    assert output.strip() == f'LiteVGG needs MMSegmentation: the module torch is missing: {host.INSTALL}'
 
 
 def test_a_newer_mmcv_is_refused_in_one_line(monkeypatch):
-    monkeypatch.setattr(compat, 'version', {'mmsegmentation': '1.2.2', 'mmcv': '2.2.0'}.get)
+    monkeypatch.setattr(host, 'version', {'mmsegmentation': '1.2.2', 'mmcv': '2.2.0'}.get)
     assert compat.host_problem() == 'mmsegmentation refuses mmcv 2.2.0: install mmcv 2.1.0 or mmcv-lite 2.1.0'
 
 
@@ -167,7 +171,7 @@ def test_torchs_own_switches_are_left_as_they_were(tmp_path, monkeypatch, name):
     with pytest.raises(InputError, match='refused'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'evil.pth'))
     assert not (tmp_path / 'victim').exists()
-    assert compat.os.environ[name] == '1'
+    assert os.environ[name] == '1'
 
 
 @pytest.mark.parametrize('policy', ['PolyLR', 'OneCycleLR', 'CosineAnnealingLR', 'LinearLR', 'MultiStepLR'])
@@ -231,7 +235,7 @@ def test_a_checkpoint_being_written_is_not_there_yet(tmp_path, monkeypatch):
         assert target.read_bytes() == b'old'
         raise StopError
 
-    monkeypatch.setattr(compat.Path, 'replace', stop)
+    monkeypatch.setattr(Path, 'replace', stop)
     with pytest.raises(StopError):
         LocalBackend().put(b'new', str(target))
     assert target.read_bytes() == b'old'
@@ -280,7 +284,7 @@ def test_a_module_that_does_not_import_is_named(monkeypatch):
         if name == 'cv2':
             raise ImportError('libGL.so.1: cannot open shared object file')
 
-    monkeypatch.setattr(compat.importlib, 'import_module', broken)
+    monkeypatch.setattr(importlib, 'import_module', broken)
     assert compat.host_problem().startswith('the module cv2 cannot be imported: libGL.so.1')
 
 
@@ -317,7 +321,7 @@ def test_tta_hands_on_the_same_margin_for_two_score_maps_as_for_one():
         tta.module = OneMap()
         tta.module.out_channels = maps
         (merged,) = tta.merge_preds([samples])
-        margins.append(margin(merged.seg_logits.data))
+        margins.append(margin_of_logits(merged.seg_logits.data))
         assert torch.equal(merged.pred_sem_seg.data.squeeze().bool(), margins[-1] > 0)
     assert torch.allclose(*margins, atol=1e-4)
     assert torch.allclose(margins[0].sigmoid(), scores.sigmoid().mean(0)[0], atol=1e-5)

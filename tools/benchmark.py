@@ -7,20 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmseg_bisenet_lite import malloc
-from mmseg_bisenet_lite.cli import (
-    count,
-    need_host,
-    number,
-    number_of_name,
-    one_line_errors,
-    output_file,
-    progress_bar,
-    size,
-    some_of,
-)
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.compat import require_host
+from mmseg_bisenet_lite.utils import malloc
+from mmseg_bisenet_lite.utils.arguments import count, number, number_of_name, output_file, size, some_of
+from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from mmseg_bisenet_lite.benchmark import Results
@@ -28,8 +20,8 @@ if TYPE_CHECKING:
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
+    from mmseg_bisenet_lite.apis.peers import PEERS
     from mmseg_bisenet_lite.benchmark import ENGINES, INFERENCE_MODEL, PRECISIONS, SCOPES, SIZES, Plan
-    from mmseg_bisenet_lite.peers import PEERS
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument_group('what to time').add_argument
@@ -147,7 +139,7 @@ def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
 
     benchmark.print_report(runs)
     if args.markdown:
-        with replacing(args.markdown) as temporary:
+        with atomic_write(args.markdown) as temporary:
             temporary.write_text(benchmark.markdown_report(runs), encoding='utf-8')
     written = benchmark.plot(runs, args.plot) if args.plot else []
     for path in (args.json, args.markdown, *written):
@@ -158,7 +150,7 @@ def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
 def main() -> None:
     """Parse, time or read, print."""
     with one_line_errors():
-        need_host()
+        require_host()
         from mmseg_bisenet_lite.benchmark import check_picture
 
         args = parse_args()

@@ -2,18 +2,10 @@
 
 import argparse
 
-from mmseg_bisenet_lite.cli import (
-    count,
-    need_host,
-    number,
-    one_line_errors,
-    output_file,
-    positive,
-    progress_bar,
-    size,
-    some_of,
-)
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.compat import require_host
+from mmseg_bisenet_lite.utils.arguments import count, number, output_file, positive, size, some_of
+from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,7 +38,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Parse, time, print."""
     with one_line_errors():
-        need_host()
+        require_host()
         args = parse_args()
         from mmseg_bisenet_lite.benchmark import Plan, find_device
         from mmseg_bisenet_lite.benchmark.training import Order, markdown_report, print_report, run
@@ -69,7 +61,7 @@ def main() -> None:
         if args.json:
             results.save(args.json)
         if args.markdown:
-            with replacing(args.markdown) as temporary:
+            with atomic_write(args.markdown) as temporary:
                 temporary.write_text(markdown_report(results), encoding='utf-8')
         for path in filter(None, (args.json, args.markdown)):
             print(f'Written: {path}')

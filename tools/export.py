@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, progress_bar, size, some_of
+from mmseg_bisenet_lite.compat import require_host
+from mmseg_bisenet_lite.utils.arguments import positive, size, some_of
+from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 if TYPE_CHECKING:
     from mmseg_bisenet_lite.export import Outcome
@@ -83,9 +85,9 @@ def run(args: argparse.Namespace) -> list[Outcome]:
 def main() -> None:
     """Parse, export, print."""
     with one_line_errors():
-        need_host()
+        require_host()
         from mmseg_bisenet_lite.export import lines, save, table
-        from mmseg_bisenet_lite.tables import print_tables
+        from mmseg_bisenet_lite.utils.tables import print_tables
 
         args = parse_args()
         outcomes = run(args)

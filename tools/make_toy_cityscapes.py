@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmseg_bisenet_lite.cli import count, one_line_errors, size
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
+from mmseg_bisenet_lite.utils.arguments import count, size
+from mmseg_bisenet_lite.utils.console import one_line_errors
 
 
 def main() -> None:

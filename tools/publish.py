@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from mmseg_bisenet_lite.cli import need_host, one_line_errors, output_file
+from mmseg_bisenet_lite.compat import require_host
+from mmseg_bisenet_lite.utils.arguments import output_file
+from mmseg_bisenet_lite.utils.console import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,10 +21,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Parse, publish, print."""
     with one_line_errors():
-        need_host()
+        require_host()
         from mmseg.utils import register_all_modules
 
-        from mmseg_bisenet_lite.pretrained.publish import publish
+        from mmseg_bisenet_lite.apis.publish import publish
 
         args = parse_args()
         register_all_modules()

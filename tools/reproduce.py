@@ -9,7 +9,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from mmseg_bisenet_lite.cli import need_host, one_line_errors, positive, progress_bar
+from mmseg_bisenet_lite.compat import require_host
+from mmseg_bisenet_lite.utils.arguments import positive
+from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,10 +37,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Parse, train, print."""
     with one_line_errors():
-        need_host()
+        require_host()
         from mmseg_bisenet_lite import reproduce
-        from mmseg_bisenet_lite.files import replacing
-        from mmseg_bisenet_lite.tables import print_tables
+        from mmseg_bisenet_lite.utils.files import atomic_write
+        from mmseg_bisenet_lite.utils.tables import print_tables
 
         args = parse_args()
         cells = reproduce.cells(reproduce.parse_grid(args.grid), args.seeds)
@@ -47,9 +49,9 @@ def main() -> None:
             done, failed = reproduce.run(cells, args.dataset, out, args.iters, args.cfg_options, show)
         tables, lines = reproduce.report(done, failed, args.dataset)
         print_tables(tables, lines)
-        with replacing(out / 'results.json') as temporary:
+        with atomic_write(out / 'results.json') as temporary:
             temporary.write_text(json.dumps([asdict(result) for result in done], indent=1) + '\n')
-        with replacing(out / 'results.md') as temporary:
+        with atomic_write(out / 'results.md') as temporary:
             temporary.write_text('\n\n'.join([*(table.markdown() for table in tables), *lines]) + '\n')
         if done:
             reproduce.draw(done, args.dataset, out / 'curves.png')

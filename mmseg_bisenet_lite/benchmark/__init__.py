@@ -11,7 +11,7 @@ from mmseg_bisenet_lite.benchmark.report import markdown_report, print_report
 from mmseg_bisenet_lite.benchmark.results import Results, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.runner import prepare, run
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES
-from mmseg_bisenet_lite.precision import PRECISIONS
+from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
 __all__ = [
     'ENGINES',

@@ -17,8 +17,8 @@ from mmseg_bisenet_lite.benchmark.models import Model
 from mmseg_bisenet_lite.benchmark.roofline import Operation, operations
 from mmseg_bisenet_lite.benchmark.scopes import SCOPES, Frame, Predict, decide
 from mmseg_bisenet_lite.datasets.toy import render_scene
-from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.precision import PRECISIONS
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
 # In single precision no setting may change the decision of more than this share of the pixels.
 MOST_CHANGED = 0.01
@@ -35,7 +35,7 @@ class Settings:
         batch: Images in one call.
         engines: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
         cuda_graph: Whether the calls are recorded once and replayed.
-        keep_memory: Whether the host's malloc keeps freed memory, see :func:`mmseg_bisenet_lite.malloc.keep_memory`.
+        keep_memory: Whether the host's malloc keeps freed memory, see :func:`mmseg_bisenet_lite.utils.malloc.keep_memory`.
     """
 
     device: torch.device
@@ -92,7 +92,7 @@ def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> No
     for model in models:
         shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
         for width, height in sizes:
-            with named(f'{model.name} cannot take images of {width}x{height}', RuntimeError, ValueError):
+            with as_input_error(f'{model.name} cannot take images of {width}x{height}', RuntimeError, ValueError):
                 shapes(torch.empty(1, 3, height, width, device='meta'))
 
 
@@ -147,7 +147,7 @@ class Plain:
         self.image = Frame(self.segmentor).to(settings.device).image(torch.from_numpy(self.frames).to(settings.device))
         if settings.device.type == 'cuda':
             set_tf32(False)
-        with named(self.name(), RuntimeError):
+        with as_input_error(self.name(), RuntimeError):
             self.expected = Predict(self.segmentor)(self.image).cpu().numpy()
 
     def name(self, *details: str) -> str:
@@ -189,7 +189,7 @@ def _candidate(plain: Plain, scope: str, engine: str, precision: str, settings: 
         set_tf32(tf32)
     what = plain.name(scope, *([] if engine == 'eager' else [engine]), precision)
     torch._dynamo.utils.counters.clear()
-    with named(what, RuntimeError):  # out of memory, an operator that a precision lacks, a compiler that is missing
+    with as_input_error(what, RuntimeError):  # out of memory, an operator that a precision lacks, a compiler that is missing
         run(x)
         held = peak_bytes(module, x, lambda: run(x), how.compile)
         called = graphed(run, x) if settings.cuda_graph else run

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from mmseg_bisenet_lite.benchmark.measure import Call, Clock, HostClock
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.precision import has_arithmetic
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.precision import has_arithmetic
 
 
 class EventClock:

@@ -1,6 +1,5 @@
 """What runs a model: PyTorch in several ways, MMSegmentation's own function, or an exported file's runtime."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from mmseg.models import BaseSegmentor
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.benchmark.models import Model
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.pretrained import sha256_of
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def find_exported(
         InputError: A file cannot be loaded, is of other weights, or takes no frames of these sizes.
     """
     digests = {model.checkpoint: model for model in reversed(models) if model.checkpoint}
-    by_weights = {hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(): model for checkpoint, model in digests.items()}
+    by_weights = {sha256_of(checkpoint): model for checkpoint, model in digests.items()}
     found = []
     for file in map(Path, files):
         metadata = Segmenter(file, str(device)).metadata

@@ -8,7 +8,7 @@ import torch
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.benchmark.devices import device_name, usable_cores
-from mmseg_bisenet_lite.checkout import commit
+from mmseg_bisenet_lite.utils.checkout import commit
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite import compat
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.peers import peer_config
-from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+from mmseg_bisenet_lite.apis.peers import peer_config
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.utils.errors import InputError
 
 # What is compared when nothing is named: the paper's two networks.
 DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')

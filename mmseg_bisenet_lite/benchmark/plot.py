@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from mmseg_bisenet_lite.benchmark.results import Results, Row
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 # Colours that the colour-blind can tell apart. Source: https://jfly.uni-koeln.de/color/
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
@@ -44,7 +44,7 @@ def plot(runs: dict[str, Results], path: Path) -> list[Path]:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=160, bbox_inches='tight')
     return path
 

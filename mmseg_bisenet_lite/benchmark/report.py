@@ -7,7 +7,7 @@ from itertools import groupby
 from mmseg_bisenet_lite.benchmark import paper
 from mmseg_bisenet_lite.benchmark.measure import Ratio
 from mmseg_bisenet_lite.benchmark.results import Results, Row
-from mmseg_bisenet_lite.tables import Table, print_tables
+from mmseg_bisenet_lite.utils.tables import Table, print_tables
 
 
 def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:

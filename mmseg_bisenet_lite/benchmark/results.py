@@ -11,8 +11,8 @@ from mmseg_bisenet_lite.benchmark.energy import Energy
 from mmseg_bisenet_lite.benchmark.engines import ENGINES
 from mmseg_bisenet_lite.benchmark.measure import Ratio, Summary, speed_ratio, summarise
 from mmseg_bisenet_lite.benchmark.roofline import Operation, least_seconds, multiply_accumulates
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 # Of the file; another number means that older readers would misread it.
 FORMAT = 2
@@ -157,7 +157,7 @@ class Results:
             # For readers of the file; it is computed anew from the rounds when the file is read.
             entry['summary'] = {**asdict(row.summary), 'fps': row.fps, 'macs': row.macs}
         text = json.dumps(content, indent=1)
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text)
 
 

@@ -17,9 +17,9 @@ from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
 from mmseg_bisenet_lite.benchmark.models import Model
 from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row
 from mmseg_bisenet_lite.benchmark.roofline import Probe, matrix_product, memory_copy
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.malloc import keep_memory
-from mmseg_bisenet_lite.precision import PRECISIONS
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.malloc import keep_memory
+from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
 # Is told what is being done and which share of all of it is done.
 Progress = Callable[[str, float], None]

@@ -6,7 +6,8 @@ import torch
 from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
-from mmseg_bisenet_lite.segmentor import Normalise
+from mmseg_bisenet_lite.models.decision import margin_of_scores, mask_of_margin
+from mmseg_bisenet_lite.models.normalise import Normalise
 
 
 class Forward(nn.Module):
@@ -42,15 +43,13 @@ class Predict(Forward):
 
 
 def decide(scores: Tensor, head: Any) -> Tensor:
-    """Class indices from scores as MMSegmentation decides: the highest, or, of one map, the sigmoid over the head's threshold.
+    """The mask of a head's scores.
 
     Shape:
-        - Input: ``(N, C, H, W)``.
+        - Input: ``(N, 2 or 1, H, W)``.
         - Output: ``(N, H, W)``, uint8.
     """
-    if scores.shape[1] > 1:
-        return scores.argmax(dim=1).to(torch.uint8)
-    return (scores[:, 0].sigmoid() > head.threshold).to(torch.uint8)
+    return mask_of_margin(margin_of_scores(scores, head.threshold))[:, 0]
 
 
 class Frame(Predict):

@@ -12,7 +12,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg_bisenet_lite.datasets.sampler import SeededIndex
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 VOID = None  # in a vocabulary: the value is labelled, but as nothing that counts; it is ignored
 

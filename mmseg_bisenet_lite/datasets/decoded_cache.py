@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 # After so many images of its own a worker looks again how large the folder has become.
 RESCAN = 20
@@ -40,7 +40,7 @@ class DecodedCache:
         self.full = False
         self.written = 0  # since the folder was last looked through
         self.used = 0
-        with named(f'cache_dir={str(folder)!r}: not a folder that files can be written into', OSError):
+        with as_input_error(f'cache_dir={str(folder)!r}: not a folder that files can be written into', OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, path: str, kind: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
@@ -61,7 +61,7 @@ class DecodedCache:
         key = f'{kind}|{Path(path).resolve()}|{stat.st_mtime_ns}|{stat.st_size}'
         entry = self.folder / f'{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy'
         try:
-            with named(f'{entry}: damaged, delete it', ValueError, EOFError):
+            with as_input_error(f'{entry}: damaged, delete it', ValueError, EOFError):
                 return np.asarray(np.load(entry, mmap_mode='c'))  # whoever writes into it writes into a copy
         except FileNotFoundError:
             pixels = decode()
@@ -77,7 +77,7 @@ class DecodedCache:
                 self.full = True
                 return
             # Another worker may be writing the same image, on another machine too.
-            with replacing(entry, f'.{uuid.uuid4().hex}.tmp') as temporary, temporary.open('wb') as file:
+            with atomic_write(entry, f'.{uuid.uuid4().hex}.tmp') as temporary, temporary.open('wb') as file:
                 np.save(file, pixels)
             self.written += 1
             self.used += pixels.nbytes

@@ -14,7 +14,7 @@ import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 from PIL import Image, UnidentifiedImageError
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 _TILE = re.compile(r'^tile://(?P<stem>.*)\.r(?P<row>\d+)c(?P<column>\d+)of(?P<rows>\d+)x(?P<columns>\d+)(?P<suffix>\.\w+)$')
 

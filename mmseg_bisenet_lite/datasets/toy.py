@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from mmseg_bisenet_lite.datasets.cityscapes import LABEL_IDS, TRAIN_IDS
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 ID = {name: value for value, name in LABEL_IDS.items()} | {'ego vehicle': 1}
 SUPERSAMPLING = 2  # scenes are drawn this much larger, then scaled down, for soft edges

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_bisenet_lite.cli import one_line_errors, positive
 from mmseg_bisenet_lite.deploy import Segmenter, paint
 from mmseg_bisenet_lite.deploy.images import is_image, read_image
-from mmseg_bisenet_lite.deploy.library import need
-from mmseg_bisenet_lite.deploy.segmenter import SCHEME
-from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.utils.arguments import positive
+from mmseg_bisenet_lite.utils.console import one_line_errors
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.library import require
 
 
 def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -30,7 +30,7 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
         return
     if not source.isdecimal() and not path.is_file():
         raise InputError(f'{source}: neither an image, a folder, a video nor the number of a camera')
-    video = need('cv2', 'opencv-python-headless').VideoCapture(int(source) if source.isdecimal() else source)
+    video = require('cv2', 'opencv-python-headless').VideoCapture(int(source) if source.isdecimal() else source)
     if not video.isOpened():
         raise InputError(f'{source}: OpenCV can open neither a video nor a camera of that name')
     try:
@@ -56,11 +56,10 @@ def main() -> None:
     parser.add_argument('--limit', type=positive, metavar='N', help='stop after N frames')
     args = parser.parse_args()
     with one_line_errors():
-        open_file = Segmenter.from_pretrained if args.file.startswith(SCHEME) else Segmenter
-        segmenter = open_file(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
+        segmenter = Segmenter(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         if args.out:
-            with named(f'--out {args.out}: not a folder that frames can be written into', OSError):
+            with as_input_error(f'--out {args.out}: not a folder that frames can be written into', OSError):
                 args.out.mkdir(parents=True, exist_ok=True)
             if args.out.resolve() in (Path(args.source).resolve(), Path(args.source).resolve().parent):
                 raise InputError(f'--out {args.out}: the frames themselves are there; name another folder')
@@ -68,7 +67,7 @@ def main() -> None:
             mask = segmenter(frame)
             if args.out:
                 painted = paint(frame, mask, segmenter.metadata.palette)
-                if not need('cv2', 'opencv-python-headless').imwrite(str(args.out / name), painted):
+                if not require('cv2', 'opencv-python-headless').imwrite(str(args.out / name), painted):
                     raise InputError(f'--out {args.out}: {name} cannot be written there')
         print(segmenter.latency)
 

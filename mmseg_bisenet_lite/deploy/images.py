@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_bisenet_lite.deploy.library import need
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import require
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png')
 
@@ -21,7 +21,7 @@ def read_image(file: Path) -> np.ndarray:
     Raises:
         InputError: It is not there, or not a readable image.
     """
-    cv2 = need('cv2', 'opencv-python-headless')
+    cv2 = require('cv2', 'opencv-python-headless')
     if not file.is_file():
         raise InputError(f'{file}: there is no such image')
     frame = cv2.imread(str(file), cv2.IMREAD_COLOR)

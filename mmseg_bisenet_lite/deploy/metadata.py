@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 # Under this name the text lies in the file: ONNX's metadata_props, OpenVINO's rt_info, the extra files of a .pt2. A TensorRT
 # engine has room for one text only, its name, so there the text is the name.

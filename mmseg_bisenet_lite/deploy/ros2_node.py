@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from mmseg_bisenet_lite.cli import one_line_errors
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.console import one_line_errors
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def frame_of(message: Any) -> np.ndarray:

@@ -1,29 +1,27 @@
-"""Segmenter: frames to masks, with an exported file."""
+"""Segmenter: frames to masks, with an exported file or with weights that come with the package."""
 
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmseg_bisenet_lite.deploy.latency import Latency
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import Metadata
-from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_runtime
-from mmseg_bisenet_lite.errors import InputError, named
-
-# ``bisenet-lite://NAME`` is the weights of that name, which come with the package.
-SCHEME = 'bisenet-lite://'
+from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_pretrained, load_runtime
+from mmseg_bisenet_lite.pretrained.names import SCHEME
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.library import require
 
 
 class Segmenter:
     """What ``tools/export.py`` wrote, ready to be called with frames as a camera gives them.
 
     Args:
-        file: ``.onnx`` (ONNX Runtime), ``.xml`` with its ``.bin`` (OpenVINO), ``.engine`` (TensorRT) or ``.pt2`` (PyTorch).
+        file: ``.onnx`` (ONNX Runtime), ``.xml`` with its ``.bin`` (OpenVINO) or ``.engine`` (TensorRT);
+            or ``bisenet-lite://NAME``, see :meth:`from_pretrained`.
         device: In the runtime's own words: ``'cpu'`` or ``'cuda:0'``; ``'CPU'``, ``'GPU'`` or ``'NPU'`` for OpenVINO. By
             default the CPU, for TensorRT the first GPU.
         threads: Of the CPU; the runtime's own choice by default.
@@ -53,38 +51,49 @@ class Segmenter:
         precision: str | None = None,
         resize: bool = False,
     ) -> None:
-        self.resize = resize
-        if resize:
-            need('cv2', 'opencv-python-headless')
-        self._runtime: Runtime = load_runtime(Path(file), device, threads, precision)
-        self.latency = Latency()
+        if str(file).startswith(SCHEME):
+            runtime = load_pretrained(str(file), device, threads, precision)
+        else:
+            runtime = load_runtime(Path(file), device, threads, precision)
+        self._start(runtime, resize)
 
     @classmethod
     def from_pretrained(
         cls,
         name: str,
         size: tuple[int, int] | None = None,
-        format: str = 'torch',
+        device: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
         threshold: str | float | None = None,
-        **options: Any,
+        resize: bool = False,
     ) -> 'Segmenter':
-        """With weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``.
+        """Run weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``, by PyTorch in this process.
 
-        The first call exports them and keeps the file in the user's cache folder, without the comparison that
-        ``tools/export.py`` makes; it needs MMSegmentation, so for a robot export them.
+        It needs MMSegmentation. A robot needs neither: export the weights for it with ``tools/export.py``, which is faster too.
 
         Args:
             name: Of the weights; ``bisenet-lite://`` may come before it.
             size: (width, height) of the frames; ``None`` is any.
-            format: ``'torch'``, ``'onnx'``, ``'openvino'`` or ``'tensorrt'``.
+            device: ``'cpu'`` (default), ``'cuda:0'``, ...
+            threads: Of the CPU, for all that PyTorch does in this process.
+            precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, where the device has arithmetic for it.
             threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.
-            **options: Those of the class.
+            resize: As for the class.
 
         Raises:
-            InputError: There are no such weights, or a library is missing.
+            InputError: There are no such weights, MMSegmentation is missing, or the device cannot do what is asked.
         """
-        models = need('mmseg_bisenet_lite.pretrained.models', "'mmseg-bisenet-lite[openmmlab]'")
-        return cls(models.exported(name, size, format, threshold), **options)
+        segmenter = cls.__new__(cls)
+        segmenter._start(load_pretrained(name, device, threads, precision, size, threshold), resize)
+        return segmenter
+
+    def _start(self, runtime: Runtime, resize: bool) -> None:
+        self.resize = resize
+        if resize:
+            require('cv2', 'opencv-python-headless')
+        self._runtime = runtime
+        self.latency = Latency()
 
     @property
     def metadata(self) -> Metadata:
@@ -203,11 +212,11 @@ class Segmenter:
     def _in_one(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
         count, height, width, _ = frames.shape
         # The smallest maps of a network vanish on frames of a few pixels; each library says so in its own way.
-        with named(f'the file cannot run on {count} frame(s) of {width}x{height}', RuntimeError, AssertionError):
+        with as_input_error(f'the file cannot run on {count} frame(s) of {width}x{height}', RuntimeError, AssertionError):
             return tuple(self._runtime(frames))
 
 
 def _resized(arrays: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
     """A batch at another size, (width, height)."""
-    cv2 = need('cv2', 'opencv-python-headless')
+    cv2 = require('cv2', 'opencv-python-headless')
     return np.stack([cv2.resize(array, size, interpolation=getattr(cv2, interpolation)) for array in arrays])

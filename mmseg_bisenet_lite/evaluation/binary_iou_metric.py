@@ -12,10 +12,11 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
-from mmseg_bisenet_lite.errors import InputError, unmapped
 from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
-from mmseg_bisenet_lite.evaluation.margins import BINS, THRESHOLDS, Sweep, histogram, margin
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram
+from mmseg_bisenet_lite.models.decision import margin_of_logits
+from mmseg_bisenet_lite.utils.errors import InputError, unmapped
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 
 @METRICS.register_module()
@@ -70,7 +71,7 @@ class BinaryIoUMetric(IoUMetric):
             sparse = None
             if 'seg_logits' in sample:
                 logits = sample['seg_logits']['data']
-                counts = histogram(margin(logits), label.to(logits.device), self.ignore_index).ravel()
+                counts = histogram(margin_of_logits(logits), label.to(logits.device), self.ignore_index).ravel()
                 filled = np.flatnonzero(counts)  # few of them
                 sparse = filled, counts[filled]
             self.results[areas + i] = (self.results[areas + i], np.array([*confusion, *edges]), sparse)
@@ -115,5 +116,5 @@ class BinaryIoUMetric(IoUMetric):
             return
         columns = {'threshold': THRESHOLDS, 'precision': sweep.precision, 'recall': sweep.recall}
         text = json.dumps({name: [round(float(value), 6) for value in column] for name, column in columns.items()})
-        with replacing(self.curve) as temporary:
+        with atomic_write(self.curve) as temporary:
             temporary.write_text(text + '\n')

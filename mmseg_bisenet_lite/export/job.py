@@ -7,11 +7,11 @@ from mmseg.models import BaseSegmentor
 from torch.export import ExportedProgram
 
 from mmseg_bisenet_lite.deploy import Metadata
-from mmseg_bisenet_lite.errors import named
-from mmseg_bisenet_lite.export.graph import FrameToMask
 from mmseg_bisenet_lite.export.program import capture
 from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Samples
+from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
+from mmseg_bisenet_lite.utils.errors import as_input_error
 
 # int8 starts from float32.
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16, 'int8': torch.float32}
@@ -38,5 +38,5 @@ class Job:
         dtype = dtype or DTYPES[self.metadata.precision]
         size = self.metadata.size
         what = f'{size[0]}x{size[1]}' if size else 'any size'
-        with quiet(), named(f'the network cannot be exported for frames of {what}', RuntimeError, ValueError):
+        with quiet(), as_input_error(f'the network cannot be exported for frames of {what}', RuntimeError, ValueError):
             return capture(FrameToMask(self.segmentor, dtype, self.metadata.margin, size), size, self.metadata.batch)

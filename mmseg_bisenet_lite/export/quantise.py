@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Overlap, Predictor, mmseg_predictor
 from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Sample, Samples
-from mmseg_bisenet_lite.signal_stack import kept_signal_stack
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.signal_stack import kept_signal_stack
 
 # Points of mIoU that the frames of the selection may lose. The gate, on other frames, allows a little more.
 MOST_LOST = 0.3
@@ -31,10 +31,10 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
 
     Source: https://docs.openvino.ai/2025/openvino-workflow/model-optimization-guide/quantizing-models-post-training.html
     """
-    nncf = need('nncf', 'nncf')
+    nncf = require('nncf', 'nncf')
     # The ranges hold every calibration frame. NNCF's default, their mean, saturates on frames unlike those: of drawn streets a
     # network trained on photographs then decided up to 4.8 % of the pixels otherwise, against 1.2 %.
-    ranges = need('nncf.quantization.range_estimator', 'nncf').RangeEstimatorParametersSet.MINMAX
+    ranges = require('nncf.quantization.range_estimator', 'nncf').RangeEstimatorParametersSet.MINMAX
     calibration, selection = _frames(job)
 
     def validate(compiled: Any, samples: Iterable[Sample]) -> tuple[float, None]:
@@ -79,8 +79,8 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
 
     Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
     """
-    onnx, library = need('onnx', 'onnx'), need('onnxruntime', 'onnxruntime')
-    quantisation = need('onnxruntime.quantization', 'onnxruntime')
+    onnx, library = require('onnx', 'onnx'), require('onnxruntime', 'onnxruntime')
+    quantisation = require('onnxruntime.quantization', 'onnxruntime')
     calibration, selection = _frames(job)
     convolutions = [node.name for node in model.graph.node if node.op_type == 'Conv']
     upsampling = [node.name for node in model.graph.node if node.op_type == 'MatMul']

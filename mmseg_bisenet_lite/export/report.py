@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from mmseg_bisenet_lite.deploy import Metadata, paint
 from mmseg_bisenet_lite.export.runner import Outcome
 from mmseg_bisenet_lite.export.samples import Sample
-from mmseg_bisenet_lite.files import replacing
-from mmseg_bisenet_lite.tables import Table
+from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.tables import Table
 
 COLUMNS = ['file', 'runtime', 'frames', 'agree', 'worst', 'mIoU', 'of MMSeg', 'lost', 'spared', 'verdict']
 
@@ -74,7 +74,7 @@ def save(outcome: Outcome) -> list[Path]:
     if worst is not None:
         text.append(f'![the frame that agrees least, {worst[0].name}]({picture.name})')
     text.append('```json\n' + json.dumps(asdict(outcome.metadata), indent=1) + '\n```')
-    with replacing(markdown) as temporary:
+    with atomic_write(markdown) as temporary:
         temporary.write_text('\n\n'.join(text) + '\n', encoding='utf-8')
     content = {
         'file': outcome.file.name,
@@ -85,12 +85,12 @@ def save(outcome: Outcome) -> list[Path]:
         'failure': outcome.failure,
         'parity': outcome.parity.record() if outcome.parity is not None and outcome.parity.frames else None,
     }
-    with replacing(record) as temporary:
+    with atomic_write(record) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
     if worst is None:
         picture.unlink(missing_ok=True)  # of an earlier file
         return [markdown, record]
-    with replacing(picture) as temporary:
+    with atomic_write(picture) as temporary:
         _worst_frame(*worst, outcome.metadata).savefig(temporary, format='png')
     return [markdown, record, picture]
 

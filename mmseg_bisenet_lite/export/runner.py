@@ -1,6 +1,5 @@
 """The whole export: write each file, compare it with MMSegmentation, keep it only if it passes."""
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -12,16 +11,16 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import DATASETS
 
 import mmseg_bisenet_lite
-from mmseg_bisenet_lite.checkout import commit
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
-from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.evaluation.threshold import chosen_threshold
-from mmseg_bisenet_lite.export.formats import FORMATS, format_module
+from mmseg_bisenet_lite.export.formats import FORMATS, write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, Predictor, compare, mmseg_predictor
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
-from mmseg_bisenet_lite.pretrained import weights_file
-from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.pretrained import checkpoint_file, sha256_of
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.utils.checkout import commit
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
 # Is told what is being done and which share of it is done.
 Progress = Callable[[str, float], None]
@@ -107,7 +106,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     """
     config = read_config(order.config)
     if order.threshold is not None:
-        weights_file(order.checkpoint)
+        checkpoint_file(order.checkpoint)
         loaded = CheckpointLoader.load_checkpoint(order.checkpoint, 'cpu')
         order = replace(order, threshold=chosen_threshold(order.threshold, loaded, order.checkpoint))
     segmentor = load_segmentor(order.config, config, order.checkpoint, order.threshold)
@@ -121,7 +120,7 @@ def export(order: Order, progress: Progress) -> list[Outcome]:
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
-    with named(f'{order.out}: not a folder that files can be written into', OSError):
+    with as_input_error(f'{order.out}: not a folder that files can be written into', OSError):
         order.out.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.TemporaryDirectory(prefix='.export-', dir=order.out)
     outcomes = []
@@ -146,7 +145,7 @@ def file_name(order: Order, name: str, precision: str) -> str:
     size = '{}x{}'.format(*order.size) if order.size else 'dynamic'
     batch = '' if order.batch == 1 else f'-batch{order.batch or ""}'
     threshold = f'-threshold{order.threshold:g}' if isinstance(order.threshold, float) else ''
-    return f'{Path(order.config).stem}-{size}{batch}{threshold}-{precision}{FORMATS[name][1]}'
+    return f'{Path(order.config).stem}-{size}{batch}{threshold}-{precision}{FORMATS[name]}'
 
 
 def _dataset_meta(checkpoint: str, config: Config) -> dict:
@@ -157,7 +156,7 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     Raises:
         InputError: The two do not have the same classes, or these are not two.
     """
-    with named('the config names no val_dataloader with a data set', AttributeError, TypeError):
+    with as_input_error('the config names no val_dataloader with a data set', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
     found = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {}).get('dataset_meta') or expected
@@ -179,7 +178,7 @@ def _metadata(order: Order, dataset_meta: dict) -> Metadata:
         margin=order.margin,
         config=Path(order.config).name,
         commit=commit(),
-        weights_sha256=hashlib.sha256(weights_file(order.checkpoint).read_bytes()).hexdigest(),
+        weights_sha256=sha256_of(order.checkpoint),
         version=mmseg_bisenet_lite.__version__,
         threshold=float(order.threshold or 0),
     )
@@ -189,7 +188,7 @@ def _write(outcome: Outcome, name: str, job: Job, folder: Path, device: str | No
     """Write the file into a folder and load it."""
     temporary = folder / outcome.file.name
     try:
-        outcome.kept = format_module(name).write(job, temporary)
+        outcome.kept = write(name, job, temporary)
         segmenter = Segmenter(temporary, device)
     except InputError as error:
         outcome.error = error.line.replace(str(temporary), temporary.name)

@@ -13,7 +13,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.deploy.images import is_image, read_image
-from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
 Size = tuple[int, int] | None  # (width, height); None leaves every frame as it is
 
@@ -41,7 +41,7 @@ class Sample:
         inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of what is kept
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
         kept = slice(top, top + inner[1]), slice(left, left + inner[0])
-        with named(f'{self.name} cannot be resized to {size[0]}x{size[1]}', cv2.error):
+        with as_input_error(f'{self.name} cannot be resized to {size[0]}x{size[1]}', cv2.error):
             frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(self.name, frame, label)
@@ -97,14 +97,14 @@ class DatasetSamples(Samples):
     """
 
     def __init__(self, config: Config, split: str, size: Size) -> None:
-        with named(f'the config names no {split}_dataloader with a data set', AttributeError, KeyError, TypeError):
+        with as_input_error(f'the config names no {split}_dataloader with a data set', AttributeError, KeyError, TypeError):
             dataset = config[f'{split}_dataloader'].dataset
         while 'pipeline' not in dataset and 'dataset' in dataset:  # repeated, or wrapped otherwise
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
         other = {'val': 'compare on other frames, --frames DIR or renders', 'train': 'int8 is calibrated on it, or on renders'}
         advice = f'the {split} set of the config cannot be read; {other[split]}'
-        with named(advice, FileNotFoundError, InputError):
+        with as_input_error(advice, FileNotFoundError, InputError):
             self.dataset = DATASETS.build(dataset)
         super().__init__(f'{split} set, {dataset["type"]}', len(self.dataset))
         self.size = size

@@ -3,7 +3,6 @@
 from mmseg_bisenet_lite.models.binary_hinge_head import BinaryHingeHead
 from mmseg_bisenet_lite.models.binary_hinge_loss import BinaryHingeLoss, binary_hinge_loss
 from mmseg_bisenet_lite.models.bisenet_lite import BiSeNetLite
-from mmseg_bisenet_lite.models.exported_segmentor import ExportedSegmentor
 from mmseg_bisenet_lite.models.lite_vgg import LiteVGG
 
-__all__ = ['BiSeNetLite', 'BinaryHingeHead', 'BinaryHingeLoss', 'ExportedSegmentor', 'LiteVGG', 'binary_hinge_loss']
+__all__ = ['BiSeNetLite', 'BinaryHingeHead', 'BinaryHingeLoss', 'LiteVGG', 'binary_hinge_loss']

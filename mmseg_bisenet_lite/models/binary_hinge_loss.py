@@ -7,7 +7,7 @@ from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmseg_bisenet_lite.errors import InputError, unmapped
+from mmseg_bisenet_lite.utils.errors import InputError, unmapped
 
 # Extreme labels of earlier CUDA batches, (event, host copy of (min, max)): see _check_labels.
 _in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque()

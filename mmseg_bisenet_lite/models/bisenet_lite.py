@@ -15,7 +15,7 @@ from mmseg.models.backbones.bisenetv1 import (
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @MODELS.register_module()

@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 # One row per block: the output channels of its 3x3 convolutions. Source: the paper's Table 1.
 WIDTHS = ((8, 16), (16, 32), (64, 64), (128, 128), (256, 256))

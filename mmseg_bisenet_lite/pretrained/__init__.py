@@ -1,6 +1,8 @@
-"""Trained weights that come with the package, by name; :mod:`.models` makes networks of them."""
+"""Trained weights that come with the package, and checkpoints by name.
 
-from mmseg_bisenet_lite.deploy.segmenter import SCHEME
-from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors, names, save_weights, weights_file
+:mod:`.names` finds their files, :mod:`.weights` reads and writes them, :mod:`.loading` makes networks of them.
+"""
 
-__all__ = ['SCHEME', 'load_from_safetensors', 'names', 'save_weights', 'weights_file']
+from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file, names, sha256_of
+
+__all__ = ['SCHEME', 'checkpoint_file', 'names', 'sha256_of']

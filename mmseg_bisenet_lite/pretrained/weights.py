@@ -9,38 +9,13 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from mmseg_bisenet_lite.deploy.library import need
-from mmseg_bisenet_lite.deploy.segmenter import SCHEME
-from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.files import replacing
-
-SUFFIX = '.safetensors'
-FOLDER = Path(__file__).parent  # of the files that ``SCHEME`` names, wherever MMEngine takes a checkpoint
+from mmseg_bisenet_lite.pretrained.names import SCHEME, SUFFIX, checkpoint_file
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.library import require
 
 # Of the text in the file's own metadata.
 _KEY = 'mmseg_bisenet_lite'
-
-
-def names() -> list[str]:
-    """The names of the weights that come with the package."""
-    return sorted(file.stem for file in FOLDER.glob(f'*{SUFFIX}'))
-
-
-def weights_file(checkpoint: str) -> Path:
-    """The file of a checkpoint that is given as ``bisenet-lite://NAME`` or as a path.
-
-    Raises:
-        InputError: There is no such name or file.
-    """
-    name = checkpoint.removeprefix(SCHEME)
-    if name == checkpoint:
-        file = Path(checkpoint)
-        if not file.is_file():
-            raise InputError(f'{checkpoint}: there is no such checkpoint')
-        return file
-    if name not in names():
-        raise InputError(f'{checkpoint}: the weights that come with the package are {", ".join(names())}')
-    return FOLDER / f'{name}{SUFFIX}'
 
 
 @CheckpointLoader.register_scheme(prefixes=[SCHEME, rf'.*\{SUFFIX}$'])
@@ -54,10 +29,12 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
     Raises:
         InputError: It is not there, or not such a file.
     """
-    file = weights_file(filename)
-    library = need('safetensors', 'safetensors')
+    file = checkpoint_file(filename)
+    library = require('safetensors', 'safetensors')
     with (
-        named(f'{file}: not a safetensors file, or damaged', library.SafetensorError, OSError, KeyError, TypeError, ValueError),
+        as_input_error(
+            f'{file}: not a safetensors file, or damaged', library.SafetensorError, OSError, KeyError, TypeError, ValueError
+        ),
         library.safe_open(file, 'pt') as content,
     ):
         meta = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # somebody else's has none
@@ -81,8 +58,8 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
     for key, value in halved.items():
         if not value.isfinite().all():
             raise InputError(f'{key}: NaN, infinite, or too large for half precision')
-    with replacing(file) as temporary:
-        need('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
+    with atomic_write(file) as temporary:
+        require('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
         temporary.chmod(0o644)  # the library lets nobody else read it
 
 

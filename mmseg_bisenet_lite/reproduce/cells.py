@@ -8,9 +8,9 @@ from typing import Any
 from mmengine.config import Config
 
 from mmseg_bisenet_lite import compat
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.peers import PEERS, peer_config
-from mmseg_bisenet_lite.segmentor import read_config
+from mmseg_bisenet_lite.apis.peers import PEERS, peer_config
+from mmseg_bisenet_lite.pretrained.loading import read_config
+from mmseg_bisenet_lite.utils.errors import InputError
 
 # Where a data set's configs are in the project's folder of configs.
 DATASETS = {'camvid': 'camvid', 'cityscapes': '.', 'toy': 'toy'}

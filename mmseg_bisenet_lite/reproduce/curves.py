@@ -6,10 +6,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mmseg_bisenet_lite.files import replacing
 from mmseg_bisenet_lite.reproduce.cells import OWN, groups
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.runner import Result
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 # Colours that the colour-blind can tell apart. Source: https://jfly.uni-koeln.de/color/
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
@@ -40,5 +40,5 @@ def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend()
     figure.tight_layout()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=130)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mmseg_bisenet_lite.reproduce.cells import OWN, Cell, groups
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.runner import Result
-from mmseg_bisenet_lite.tables import Table
+from mmseg_bisenet_lite.utils.tables import Table
 
 # What a training is judged by beside mIoU, and its heading.
 MORE = {

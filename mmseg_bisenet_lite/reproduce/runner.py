@@ -15,11 +15,11 @@ import torch
 from mmengine.config import Config
 
 from mmseg_bisenet_lite import __version__, compat
-from mmseg_bisenet_lite.checkout import commit
-from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.evaluation.scores import scores_of
-from mmseg_bisenet_lite.files import replacing
+from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.reproduce.cells import Cell, folder_of
+from mmseg_bisenet_lite.utils.checkout import commit
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 # Is told what is being done and which share of it is done.
 Progress = Callable[[str, float], None]
@@ -54,7 +54,7 @@ class Result:
         Raises:
             InputError: It is not one.
         """
-        with named(f'{file}: not a result of tools/reproduce.py', OSError, ValueError, TypeError, KeyError):
+        with as_input_error(f'{file}: not a result of tools/reproduce.py', OSError, ValueError, TypeError, KeyError):
             content = json.loads(file.read_text())
             content['cell'] = Cell(**content['cell'])
             content['curve'] = [(step, value) for step, value in content['curve']]
@@ -110,7 +110,7 @@ def _config(cell: Cell, dataset: str, iterations: int | None, options: Mapping[s
     if 'randomness.seed' in options:
         raise InputError('randomness.seed is given by --seeds; leave it out of --cfg-options')
     config = cell.config(dataset, iterations)
-    with named('--cfg-options: they do not fit the config', KeyError, TypeError, IndexError):
+    with as_input_error('--cfg-options: they do not fit the config', KeyError, TypeError, IndexError):
         config.merge_from_dict(dict(options))
     return config
 
@@ -142,7 +142,7 @@ def _alone_in(folder: Path) -> Iterator[int]:
 
 def save(result: Result, file: Path) -> None:
     """Write a result's file."""
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text(json.dumps(asdict(result), indent=1) + '\n')
 
 
@@ -157,7 +157,7 @@ def _made_with(folder: Path) -> dict[str, str | None]:
     if not _checkpoints(folder):
         return now
     file = folder / MADE_WITH
-    with named(f'{file}: damaged; it says what the training began with, or delete its folder', ValueError):
+    with as_input_error(f'{file}: damaged; it says what the training began with, or delete its folder', ValueError):
         before = json.loads(file.read_text()) if file.is_file() else {}
     return {key: _and(before.get(key, 'unknown'), value) for key, value in now.items()}
 
@@ -174,7 +174,7 @@ def _train(cell: Cell, config: Config, folder: Path, lock: int) -> Result | str:
     """Train, or go on, and write the result; or why it failed."""
     versions = json.dumps(_made_with(folder), indent=1)
     for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
-        with replacing(folder / name) as temporary:
+        with atomic_write(folder / name) as temporary:
             temporary.write_text(text + '\n')
     tool = compat.mim_folder('mmseg_bisenet_lite') / 'tools' / 'train.py'
     command = [sys.executable, str(tool), str(folder / 'config.py'), '--work-dir', str(folder)]

@@ -9,7 +9,7 @@ import torch
 from mmseg_bisenet_lite.benchmark import candidates as module
 from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of, graphed
 from mmseg_bisenet_lite.benchmark.models import load_models
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 CPU = torch.device('cpu')
 

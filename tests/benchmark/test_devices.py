@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from mmseg_bisenet_lite import precision
 from mmseg_bisenet_lite.benchmark.candidates import Settings
 from mmseg_bisenet_lite.benchmark.devices import (
     EventClock,
@@ -14,8 +13,9 @@ from mmseg_bisenet_lite.benchmark.devices import (
 )
 from mmseg_bisenet_lite.benchmark.measure import HostClock
 from mmseg_bisenet_lite.benchmark.runner import prepare
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.precision import PRECISIONS
+from mmseg_bisenet_lite.utils import precision
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
 CPU = torch.device('cpu')
 NO_CUDA = 'no CUDA device here'

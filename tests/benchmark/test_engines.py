@@ -10,9 +10,9 @@ import torch
 from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates
 from mmseg_bisenet_lite.benchmark.engines import find_exported
 from mmseg_bisenet_lite.benchmark.models import load_models
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.export.formats import format_module
+from mmseg_bisenet_lite.export.formats import write
 from mmseg_bisenet_lite.export.job import Job
+from mmseg_bisenet_lite.utils.errors import InputError
 
 CPU = torch.device('cpu')
 
@@ -31,7 +31,7 @@ def files(models, small_checkpoint, metadata, tmp_path_factory):
     for number, (size, weights) in enumerate((((64, 48), digest), (None, digest), ((64, 48), '0' * 64))):
         written.append(folder / f'{number}.onnx')
         own = replace(metadata, size=size, precision='fp32', weights_sha256=weights)
-        format_module('onnx').write(Job(models[1].segmentor, own), written[-1])
+        write('onnx', Job(models[1].segmentor, own), written[-1])
     return [str(file) for file in written]
 
 

@@ -9,7 +9,7 @@ from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.report import markdown_report, report
 from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.roofline import Operation
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 SETTINGS = dict(scopes=['forward', 'frame'], batch=1, engines=['eager'], cuda_graph=False, keep_memory=True)
 ENVIRONMENT = dict(device='A device', device_type='cpu', threads=2, cpu_capability='AVX512', torch='2', commit='abc', host=None)

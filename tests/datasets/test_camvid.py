@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite import CamVidBinaryDataset, CamVidHumanDataset, CamVidVehicleDataset
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 TRAIN = dict(img_path='train', seg_map_path='trainannot')

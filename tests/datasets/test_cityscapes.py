@@ -14,7 +14,7 @@ from mmseg_bisenet_lite import CityscapesBinaryDataset, CityscapesHumanDataset, 
 from mmseg_bisenet_lite.datasets.binary import label_table
 from mmseg_bisenet_lite.datasets.cityscapes import HUMAN, VEHICLE
 from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 TRAIN = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')

@@ -5,7 +5,7 @@ import pytest
 
 from mmseg_bisenet_lite import CityscapesHumanDataset, CityscapesVehicleDataset
 from mmseg_bisenet_lite.datasets.decoded_cache import DecodedCache
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from mmseg_bisenet_lite import CityscapesVehicleDataset, SeededInfiniteSampler
 from mmseg_bisenet_lite.datasets import sampler as module
 from mmseg_bisenet_lite.datasets.sampler import SeededIndex
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def first(sampler, count):

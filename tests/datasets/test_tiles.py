@@ -8,7 +8,7 @@ from mmengine import fileio
 from PIL import Image
 
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @settings(max_examples=30, deadline=None)

@@ -5,7 +5,7 @@ from mmengine.utils import scandir
 
 from mmseg_bisenet_lite.datasets.cityscapes import LABEL_IDS, TRAIN_IDS
 from mmseg_bisenet_lite.datasets.toy import render_scene, write_toy_cityscapes
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def files(folder):

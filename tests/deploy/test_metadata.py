@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmseg_bisenet_lite.deploy import Metadata
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @pytest.mark.parametrize('changes', [{}, dict(size=None, batch=None, commit='abc+')])

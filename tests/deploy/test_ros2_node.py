@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Latency, ros2_node
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 FRAME = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
 

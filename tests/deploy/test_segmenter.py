@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmseg_bisenet_lite.deploy import Segmenter, segmenter
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 RNG = np.random.default_rng(0)
 

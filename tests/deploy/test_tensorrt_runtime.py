@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 class Gpu:

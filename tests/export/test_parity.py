@@ -103,7 +103,7 @@ def test_the_worst_frame_is_kept():
 def test_compare_runs_both_sides_on_every_frame(small_config, small_checkpoint):
     from mmseg.apis import inference_model
 
-    from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+    from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 
     segmentor = load_segmentor('small', read_config(str(small_config)), str(small_checkpoint))
     samples = RenderedSamples((96, 64), 3)

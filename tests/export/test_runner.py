@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.runner import Order, _dataset_meta, file_name
-from mmseg_bisenet_lite.segmentor import read_config
+from mmseg_bisenet_lite.pretrained.loading import read_config
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @pytest.mark.parametrize(

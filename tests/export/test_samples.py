@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.samples import (
     DatasetSamples,
     FolderSamples,
@@ -12,6 +11,7 @@ from mmseg_bisenet_lite.export.samples import (
     samples_to_calibrate,
     samples_to_compare,
 )
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_resizing_cuts_and_never_distorts():

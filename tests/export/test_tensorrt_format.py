@@ -7,13 +7,13 @@ from types import ModuleType, SimpleNamespace
 import onnx
 import pytest
 
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export import quantise
 from mmseg_bisenet_lite.export.formats import tensorrt_format
 from mmseg_bisenet_lite.export.formats.tensorrt_format import write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.samples import RenderedSamples
-from mmseg_bisenet_lite.segmentor import load_segmentor, read_config
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @pytest.fixture(scope='module')
@@ -51,7 +51,7 @@ def told(monkeypatch):
     )
     module.NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
     module.BuilderFlag = SimpleNamespace(TF32='TF32')
-    monkeypatch.setattr(tensorrt_format, 'need', lambda *_: module)  # PyTorch too looks at sys.modules for it
+    monkeypatch.setattr(tensorrt_format, 'require', lambda *_: module)  # PyTorch too looks at sys.modules for it
     told.module = module
     return told
 

@@ -6,8 +6,10 @@ import yaml
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
-from mmseg_bisenet_lite.errors import InputError
-from mmseg_bisenet_lite.pretrained import SCHEME, load_from_safetensors, names, save_weights, weights_file
+from mmseg_bisenet_lite.pretrained import SCHEME, names
+from mmseg_bisenet_lite.pretrained.names import checkpoint_file
+from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors, save_weights
+from mmseg_bisenet_lite.utils.errors import InputError
 
 META = {'config_name': 'camvid/lite_hinge_vehicle.py', 'margin_threshold': 0.25}
 
@@ -35,7 +37,7 @@ def test_those_of_the_package_have_names():
         found = CheckpointLoader.load_checkpoint(f'{SCHEME}{name}')
         assert found['meta']['dataset_meta']['classes'][0] == 'background'
         assert abs(found['meta']['margin_threshold']) < 10
-        assert weights_file(f'{SCHEME}{name}').stat().st_size < 8e6
+        assert checkpoint_file(f'{SCHEME}{name}').stat().st_size < 8e6
 
 
 def test_what_is_not_there_is_named(tmp_path):

@@ -8,8 +8,8 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import ForegroundWeightHook
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.reproduce.cells import Cell, cells, parse_grid
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_the_grid_of_table_6():

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.reproduce import Cell, Result, run, runner, save
+from mmseg_bisenet_lite.utils.errors import InputError
 
 CELLS = [Cell('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.errors import InputError, first_line
+from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
 
 class Remote:

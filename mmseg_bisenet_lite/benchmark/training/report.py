@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mmseg_bisenet_lite.benchmark.measure import Ratio, speed_ratio, summarise
 from mmseg_bisenet_lite.benchmark.training.runner import Results
 from mmseg_bisenet_lite.benchmark.training.step import PARTS
-from mmseg_bisenet_lite.tables import Table, print_tables
+from mmseg_bisenet_lite.utils.tables import Table, print_tables
 
 # Fewer workers are as good as more if they come within this share of the best.
 AS_GOOD = 0.03

@@ -19,9 +19,9 @@ from mmseg_bisenet_lite.benchmark.measure import HostClock, Plan, measure
 from mmseg_bisenet_lite.benchmark.training.loader import loaders, one_core
 from mmseg_bisenet_lite.benchmark.training.remote import Remote
 from mmseg_bisenet_lite.benchmark.training.step import Training
-from mmseg_bisenet_lite.errors import InputError, named
-from mmseg_bisenet_lite.files import replacing
-from mmseg_bisenet_lite.segmentor import read_config
+from mmseg_bisenet_lite.pretrained.loading import read_config
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import atomic_write
 
 PARTS = ('loader', 'step', 'iteration')
 
@@ -87,7 +87,7 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write everything as JSON, first under a temporary name."""
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=1))
 
 
@@ -107,7 +107,7 @@ def run(order: Order, progress: Progress = lambda what, share: None) -> Results:
     """
     register_all_modules()
     config = read_config(order.config)
-    with named(f'{order.config}: the changes do not fit it', KeyError, TypeError, IndexError, AttributeError):
+    with as_input_error(f'{order.config}: the changes do not fit it', KeyError, TypeError, IndexError, AttributeError):
         config.merge_from_dict(order.options)
     for key in ('train_dataloader', 'optim_wrapper'):
         if key not in config:

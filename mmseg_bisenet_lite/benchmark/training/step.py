@@ -19,7 +19,7 @@ from mmseg.utils import register_all_modules
 from mmseg_bisenet_lite.benchmark.devices import clock_of, find_device
 from mmseg_bisenet_lite.benchmark.training.loader import build_data
 from mmseg_bisenet_lite.benchmark.training.stock import StockData, stock_optim_wrapper, stock_pipeline
-from mmseg_bisenet_lite.errors import named
+from mmseg_bisenet_lite.utils.errors import as_input_error
 
 # Of a step, in its order; what is neither of the others is heads and losses.
 PARTS = ('preprocessing', 'backbone', 'heads and losses', 'backward', 'update')
@@ -46,7 +46,7 @@ class Training:
         torch.manual_seed(0)
         if stock:
             decode_head.accuracy = accuracy  # the host's own
-        with named('no training can be built from this config', AttributeError, KeyError, TypeError, ValueError):
+        with as_input_error('no training can be built from this config', AttributeError, KeyError, TypeError, ValueError):
             self.model: Any = revert_sync_batchnorm(MODELS.build(self.config.model)).to(self.device).train()
             wrapper = stock_optim_wrapper(self.config) if stock else self.config.optim_wrapper
             self.wrapper = build_optim_wrapper(self.model, wrapper)

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 # By how much of a source pixel a resized region may lie beside its place in the resized whole; see _axis.
 TOLERANCE = 1 / 64

@@ -12,7 +12,7 @@ from mmseg.registry import TRANSFORMS
 from mmseg_bisenet_lite.datasets.decoded_cache import DecodedCache
 from mmseg_bisenet_lite.datasets.decoding import decode
 from mmseg_bisenet_lite.datasets.tiles import Tile
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 UNKNOWN = 254  # in a label table: no class of the data set has this value
 

@@ -1,5 +1,5 @@
 """The libraries that run exported files, behind one protocol; each is imported when a file of its kind is loaded."""
 
-from mmseg_bisenet_lite.deploy.runtimes.runtime import SUFFIXES, Runtime, load_runtime
+from mmseg_bisenet_lite.deploy.runtimes.runtime import SUFFIXES, Runtime, load_pretrained, load_runtime
 
-__all__ = ['SUFFIXES', 'Runtime', 'load_runtime']
+__all__ = ['SUFFIXES', 'Runtime', 'load_pretrained', 'load_runtime']

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
 from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
-from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.library import require
 
 PROVIDERS = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider', 'tensorrt': 'TensorrtExecutionProvider'}
 
@@ -20,7 +20,7 @@ class OnnxRuntime:
     name = 'onnxruntime'
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        library = need('onnxruntime', 'onnxruntime')
+        library = require('onnxruntime', 'onnxruntime')
         found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', device or 'cpu')
         if found is None:
             raise InputError(f'device={device!r}: ONNX Runtime is used on cpu, cuda:N or tensorrt:N')
@@ -37,7 +37,7 @@ class OnnxRuntime:
             options.intra_op_num_threads = threads
         provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
         # Its errors derive from RuntimeError, or in part from Exception alone.
-        with named(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
+        with as_input_error(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
             self._session = library.InferenceSession(str(file), options, providers=[(provider, provider_options)])
         if self._session.get_providers()[0] != provider:
             raise InputError(f'device={device!r}: {provider} did not start; see its messages above')
@@ -53,6 +53,3 @@ class OnnxRuntime:
 def _errors(library: object) -> tuple[type[Exception], ...]:
     state = library.capi.onnxruntime_pybind11_state  # type: ignore[attr-defined]
     return RuntimeError, *(error for error in vars(state).values() if isinstance(error, type) and issubclass(error, Exception))
-
-
-load = OnnxRuntime

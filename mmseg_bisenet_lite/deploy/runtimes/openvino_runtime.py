@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
-from mmseg_bisenet_lite.errors import InputError, named
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.library import require
 
 # Our name -> its name, and what a device must list to have the arithmetic.
 PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16', 'BF16')}
@@ -18,8 +18,8 @@ PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16',
 
 @functools.cache
 def the_core() -> Any:
-    """OpenVINO's ``Core``, one for as long as the process lives: see :mod:`mmseg_bisenet_lite.signal_stack` for several."""
-    return need('openvino', 'openvino').Core()
+    """OpenVINO's ``Core``, one for as long as the process lives: see :mod:`~mmseg_bisenet_lite.utils.signal_stack`."""
+    return require('openvino', 'openvino').Core()
 
 
 class OpenvinoRuntime:
@@ -34,7 +34,7 @@ class OpenvinoRuntime:
         device = device.upper() if device else 'CPU'
         if device not in core.available_devices and f'{device}.0' not in core.available_devices:
             raise InputError(f'device={device!r}: OpenVINO finds only {", ".join(core.available_devices)} here')
-        with named(f'{file}: OpenVINO cannot read it', RuntimeError):
+        with as_input_error(f'{file}: OpenVINO cannot read it', RuntimeError):
             model = core.read_model(file)
         self.metadata = Metadata.from_json(model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None, file)
 
@@ -59,7 +59,7 @@ class OpenvinoRuntime:
             if device != 'CPU':
                 raise InputError(f'threads={threads}: only the CPU has threads, not {device}')
             options['INFERENCE_NUM_THREADS'] = str(threads)
-        with named(f'{file}: OpenVINO cannot compile it for {device}', RuntimeError):
+        with as_input_error(f'{file}: OpenVINO cannot compile it for {device}', RuntimeError):
             self._compiled = core.compile_model(model, device, options)
         self._requests = threading.local()  # a request serves one thread at a time
 
@@ -69,6 +69,3 @@ class OpenvinoRuntime:
             self._requests.own = self._compiled.create_infer_request()
         results = self._requests.own.infer({FRAMES: frames}, share_inputs=True)
         return [results[i] for i in range(len(self._compiled.outputs))]
-
-
-load = OpenvinoRuntime

@@ -2,22 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from mmseg_bisenet_lite.compat import host_problem
 from mmseg_bisenet_lite.deploy.metadata import Metadata
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
+from mmseg_bisenet_lite.utils.errors import InputError
 
-# Ending of a file's name -> module of this package whose load() runs it.
-SUFFIXES = {
-    '.onnx': 'onnx_runtime',
-    '.xml': 'openvino_runtime',
-    '.engine': 'tensorrt_runtime',
-    '.pt2': 'torch_runtime',
-}
+# Endings of the files that :func:`load_runtime` loads.
+SUFFIXES = ('.onnx', '.xml', '.engine')
 
 
 class Runtime(Protocol):
@@ -51,16 +47,24 @@ def load_runtime(file: Path, device: str | None, threads: int | None, precision:
     Raises:
         InputError: See there.
     """
-    if file.suffix not in SUFFIXES:
-        raise InputError(f'{file}: not an exported file; those end in {", ".join(SUFFIXES)}')
-    if not file.is_file():
+    if file.suffix in SUFFIXES and not file.is_file():
         raise InputError(f'{file}: there is no such file')
-    cores = os.cpu_count() or 1
-    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
-        raise InputError(f'threads={threads!r}: give a whole number from 1 to {cores}, the cores of this machine')
-    module = import_module(f'mmseg_bisenet_lite.deploy.runtimes.{SUFFIXES[file.suffix]}')
-    runtime: Runtime = module.load(file, device, threads, precision)
-    return runtime
+    check_threads(threads)
+    # Each library is imported only where a file of its kind is loaded.
+    match file.suffix:
+        case '.onnx':
+            from mmseg_bisenet_lite.deploy.runtimes.onnx_runtime import OnnxRuntime
+
+            return OnnxRuntime(file, device, threads, precision)
+        case '.xml':
+            from mmseg_bisenet_lite.deploy.runtimes.openvino_runtime import OpenvinoRuntime
+
+            return OpenvinoRuntime(file, device, threads, precision)
+        case '.engine':
+            from mmseg_bisenet_lite.deploy.runtimes.tensorrt_runtime import TensorrtRuntime
+
+            return TensorrtRuntime(file, device, threads, precision)
+    raise InputError(f'{file}: not an exported file; those end in {", ".join(SUFFIXES)}')
 
 
 def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str:
@@ -72,3 +76,35 @@ def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str
     if precision not in (None, metadata.precision):
         raise InputError(f'{file}: its precision is {metadata.precision}; for {precision} export it anew')
     return metadata.precision
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise an :class:`InputError` if the machine has not so many cores; ``None`` is the runtime's own choice."""
+    cores = os.cpu_count() or 1
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
+        raise InputError(f'threads={threads!r}: give a whole number from 1 to {cores}, the cores of this machine')
+
+
+def load_pretrained(
+    name: str,
+    device: str | None,
+    threads: int | None,
+    precision: str | None,
+    size: tuple[int, int] | None = None,
+    threshold: str | float | None = None,
+) -> Runtime:
+    """Run weights that come with the package by PyTorch; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
+
+    Raises:
+        InputError: See there; or the host is not installed.
+    """
+    checkpoint_file(with_scheme(name))
+    check_threads(threads)
+    if problem := host_problem():
+        raise InputError(
+            f'{name}: the weights that come with the package run in PyTorch with MMSegmentation ({problem}); where only a '
+            'runtime is installed, give a file of tools/export.py'
+        )
+    from mmseg_bisenet_lite.deploy.runtimes.torch_runtime import TorchRuntime
+
+    return TorchRuntime(name, device, threads, precision, size, threshold)

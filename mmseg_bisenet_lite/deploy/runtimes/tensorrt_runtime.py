@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, MARGIN, MASK, Metadata
 from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import require
 
 
 class TensorrtRuntime:
@@ -25,8 +25,8 @@ class TensorrtRuntime:
     name = 'tensorrt'
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        library = need('tensorrt', 'tensorrt')
-        self._cuda = Cuda(need('cuda.bindings.runtime', 'cuda-python'))
+        library = require('tensorrt', 'tensorrt')
+        self._cuda = Cuda(require('cuda.bindings.runtime', 'cuda-python'))
         found = re.fullmatch(r'cuda(?::(\d+))?', device or 'cuda:0')
         if found is None:
             raise InputError(f'device={device!r}: TensorRT runs on cuda:N')
@@ -119,6 +119,3 @@ class Cuda:
                 InputError(f'TensorRT needs an NVIDIA GPU: {message}') if function == 'cudaSetDevice' else RuntimeError(message)
             )
         return results[0] if results else None
-
-
-load = TensorrtRuntime

@@ -1,48 +1,79 @@
-"""PyTorch, for exported programs."""
+"""PyTorch, for networks that come with the package: no exported file is needed where the host is."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+import torch
 
-from mmseg_bisenet_lite.deploy.library import need
-from mmseg_bisenet_lite.deploy.metadata import KEY, Metadata
-from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
-from mmseg_bisenet_lite.deploy.runtimes.torch_archive import checked_archive
-from mmseg_bisenet_lite.errors import named
+from mmseg_bisenet_lite.deploy.metadata import Metadata
+from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
+from mmseg_bisenet_lite.pretrained.names import sha256_of, with_scheme
+from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
+from mmseg_bisenet_lite.version import __version__
 
 
 class TorchRuntime:
-    """A ``.pt2`` file in PyTorch; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`."""
+    """Weights of the package, run by PyTorch in this process; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
 
-    name = 'torch'
+    Args:
+        name: Of the weights; ``bisenet-lite://`` may come before it.
+        device: ``'cpu'`` (default), ``'cuda'``, ``'cuda:1'``, ...
+        threads: Of the CPU, for all that PyTorch does in the process; ``None`` is PyTorch's choice.
+        precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, if the device has arithmetic for it.
+        size: (width, height) of the frames; ``None`` is any.
+        threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.
 
-    def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
-        torch = self._torch = need('torch', 'torch')
-        archive = checked_archive(file, torch)
-        extra = {f'{KEY}.json': ''}
-        with named(f'{file}: PyTorch {torch.__version__} cannot load it', RuntimeError, ValueError, KeyError):
-            program = torch.export.load(archive, extra_files=extra)
-        self.metadata = Metadata.from_json(extra[f'{KEY}.json'], file)
-        self.precision = only_precision(self.metadata, precision, file)
-        with named(f'device={device!r}', RuntimeError, AssertionError):
-            self._device = torch.device(device or 'cpu')
+    Raises:
+        InputError: There are no such weights, or the device cannot do what is asked.
+    """
+
+    name = 'pytorch'
+
+    def __init__(
+        self,
+        name: str,
+        device: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        size: tuple[int, int] | None = None,
+        threshold: str | float | None = None,
+    ) -> None:
+        checkpoint = with_scheme(name)
+        meta = load_from_safetensors(checkpoint)['meta']
+        with as_input_error(f'device={device!r}', RuntimeError, AssertionError):
+            self._device = torch.device((device or 'cpu').lower())
             torch.empty(0, device=self._device)
-            program = need('torch.export.passes', 'torch').move_to_device_pass(program, self._device)
+        self.precision = precision or 'fp32'
+        if self.precision not in ('fp32', 'bf16', 'fp16') or not has_arithmetic(self._device, self.precision):
+            raise InputError(f'precision={precision!r}: PyTorch computes in fp32 here, or in bf16 and fp16 where {device} does')
         if threads is not None:
             torch.set_num_threads(threads)
+        value = 0.0 if threshold is None else chosen_threshold(threshold, {'meta': meta}, name)
+        self.metadata = Metadata(
+            classes=tuple(meta['dataset_meta']['classes']),
+            palette=tuple(tuple(colour) for colour in meta['dataset_meta']['palette']),
+            size=size,
+            batch=None,
+            precision=self.precision,
+            margin=True,
+            config=str(meta['config_name']),
+            commit=None,
+            weights_sha256=sha256_of(checkpoint),
+            version=__version__,
+            threshold=value,
+        )
+        segmentor = load_segmentor(checkpoint, pretrained_config(name), checkpoint, value)
+        module: torch.nn.Module = FrameToMask(segmentor, PRECISIONS[self.precision].dtype, margin=True, size=size)
         # The frames come channels last, so nothing has to be rearranged.
-        self._module = program.module().to(memory_format=torch.channels_last)
+        self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
         """Run it."""
-        torch = self._torch
         with torch.inference_mode():
             # PyTorch takes no array that is read only.
             writable = frames if frames.flags.writeable else frames.copy()
-            outputs = self._module(torch.from_numpy(writable).to(self._device))
-            outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
-            return [output.cpu().numpy() for output in outputs]
-
-
-load = TorchRuntime
+            return [output.cpu().numpy() for output in self._module(torch.from_numpy(writable).to(self._device))]

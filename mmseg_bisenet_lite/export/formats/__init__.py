@@ -1,17 +1,38 @@
 """The kinds of files, one module each; ``write()`` of each makes one."""
 
-from importlib import import_module
-from types import ModuleType
+from pathlib import Path
 
-# Name on the command line -> module here, and the ending of the file.
-FORMATS = {
-    'onnx': ('onnx_format', '.onnx'),
-    'openvino': ('openvino_format', '.xml'),
-    'tensorrt': ('tensorrt_format', '.engine'),
-    'torch': ('torch_format', '.pt2'),
-}
+from mmseg_bisenet_lite.export.job import Job
+
+# Name on the command line -> ending of the file.
+FORMATS = {'onnx': '.onnx', 'openvino': '.xml', 'tensorrt': '.engine'}
 
 
-def format_module(name: str) -> ModuleType:
-    """The module of a format, which imports the format's library only when it is used."""
-    return import_module(f'{__name__}.{FORMATS[name][0]}')
+def write(name: str, job: Job, file: Path) -> list[str]:
+    """Write a file of one of ``FORMATS``; each format's library is imported only when it is written.
+
+    Args:
+        name: Of the format.
+        job: What to write.
+        file: Its folder exists.
+
+    Returns:
+        Of an int8 file, the layers that are kept in higher precision.
+
+    Raises:
+        InputError: A library is missing, or the format has no such precision.
+    """
+    match name:
+        case 'onnx':
+            from mmseg_bisenet_lite.export.formats import onnx_format
+
+            return onnx_format.write(job, file)
+        case 'openvino':
+            from mmseg_bisenet_lite.export.formats import openvino_format
+
+            return openvino_format.write(job, file)
+        case 'tensorrt':
+            from mmseg_bisenet_lite.export.formats import tensorrt_format
+
+            return tensorrt_format.write(job, file)
+    raise ValueError(f'{name} is none of {", ".join(FORMATS)}')

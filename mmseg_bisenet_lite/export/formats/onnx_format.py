@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, MARGIN, MASK
-from mmseg_bisenet_lite.errors import InputError
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_onnx
 from mmseg_bisenet_lite.export.quiet import quiet
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import require
 
 # The first in which resizing and padding mean what they mean today; and the first with convolutions in bfloat16.
 OPSET, OPSET_BF16 = 18, 22
@@ -31,19 +31,19 @@ def write(job: Job, file: Path) -> list[str]:
         InputError: A library is missing, or the format has no such precision.
     """
     if job.metadata.precision == 'bf16':
-        raise InputError('ONNX Runtime has no bf16 for networks like this; openvino, tensorrt and torch have it')
+        raise InputError('ONNX Runtime has no bf16 for networks like this; openvino and tensorrt have it')
     model = build(job)
     kept: list[str] = []
     if job.metadata.precision == 'int8':
         model, kept = quantise_onnx(model, job)
-    need('onnx', INSTALL).save(model, file)
+    require('onnx', INSTALL).save(model, file)
     return kept
 
 
 def build(job: Job) -> Any:
     """The model before quantisation, as ``onnx.ModelProto``, with its metadata."""
-    onnx = need('onnx', INSTALL)
-    need('onnxscript', INSTALL)
+    onnx = require('onnx', INSTALL)
+    require('onnxscript', INSTALL)
     outputs = [MASK, MARGIN] if job.metadata.margin else [MASK]
     with quiet():
         exported: Any = torch.onnx.export(

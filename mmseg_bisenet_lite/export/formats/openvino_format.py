@@ -4,12 +4,12 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import KEY
 from mmseg_bisenet_lite.deploy.runtimes.openvino_runtime import the_core
 from mmseg_bisenet_lite.export.formats.onnx_format import build
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_openvino
+from mmseg_bisenet_lite.utils.library import require
 
 
 def write(job: Job, file: Path) -> list[str]:
@@ -18,7 +18,7 @@ def write(job: Job, file: Path) -> list[str]:
     The weights are float32, or float16 for fp16. Which precision to compute in is for the device to be told, so bf16 is only
     a word in the metadata, which the Segmenter passes on.
     """
-    openvino = need('openvino', 'openvino')
+    openvino = require('openvino', 'openvino')
     core = the_core()
     model = core.read_model(io.BytesIO(build(job).SerializeToString()))
     kept: list[str] = []

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mmseg_bisenet_lite.deploy.library import need
 from mmseg_bisenet_lite.deploy.metadata import FRAMES
-from mmseg_bisenet_lite.errors import InputError, first_line, named
 from mmseg_bisenet_lite.export.formats.onnx_format import build
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_onnx
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
+from mmseg_bisenet_lite.utils.library import require
 
 # Of free axes, (batch, height, width): the smallest, what TensorRT optimises for, and the largest.
 FREE = ((1, 4, 16), (64, 480, 2160), (64, 640, 3840))
@@ -20,9 +20,10 @@ def write(job: Job, file: Path) -> list[str]:
 
     Source: https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/advanced.html#strongly-typed-networks
     """
-    tensorrt = need('tensorrt', 'tensorrt')
+    tensorrt = require('tensorrt', 'tensorrt')
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
-    with named('TensorRT finds no NVIDIA GPU; export engines on the machine that will run them', RuntimeError, TypeError):
+    no_gpu = 'TensorRT finds no NVIDIA GPU; export engines on the machine that will run them'
+    with as_input_error(no_gpu, RuntimeError, TypeError):
         builder = tensorrt.Builder(logger)
     model = build(job)
     kept: list[str] = []

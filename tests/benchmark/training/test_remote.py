@@ -6,7 +6,7 @@ import pytest
 
 from mmseg_bisenet_lite.benchmark.training.remote import Remote
 from mmseg_bisenet_lite.datasets.decoded_cache import DecodedCache
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_an_object_elsewhere(tmp_path):

@@ -4,7 +4,7 @@ from mmengine.config import Config
 from mmseg_bisenet_lite.benchmark.training import Order, run
 from mmseg_bisenet_lite.benchmark.training.report import best_workers
 from mmseg_bisenet_lite.benchmark.training.runner import with_crop
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_another_crop_is_set_everywhere(small_config):

@@ -6,9 +6,10 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmseg.models.decode_heads import decode_head
 
-from mmseg_bisenet_lite import AutoAmpOptimWrapper, malloc
+from mmseg_bisenet_lite import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.benchmark.training.step import PARTS, Training
 from mmseg_bisenet_lite.benchmark.training.stock import StockData
+from mmseg_bisenet_lite.utils import malloc
 
 
 @pytest.fixture(params=[True, False], ids=['mmseg', 'ours'])

@@ -11,7 +11,7 @@ from scipy import stats
 
 from mmseg_bisenet_lite import RandomResizeCropFlip
 from mmseg_bisenet_lite.datasets.transforms.geometry import resized_window
-from mmseg_bisenet_lite.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError
 
 FACTORS = (0.75, 1.0, 1.5, 1.75, 2.0)
 

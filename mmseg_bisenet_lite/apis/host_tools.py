@@ -1,0 +1,110 @@
+"""MMSegmentation's own ``tools/train.py`` and ``tools/test.py``, with what this package adds to their options."""
+
+import argparse
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
+from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
+from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.pretrained.names import SCHEME
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+def run_host_tool(tool: str) -> None:
+    """Run the installed MMSegmentation's ``tools/<tool>.py`` with this process's arguments.
+
+    Its logs and files are the host's; importing this package has applied the fixes and registered the modules before the host
+    reads a config.
+
+    Args:
+        tool: ``'train'`` or ``'test'``.
+
+    Raises:
+        InputError: Our own options do not fit the rest.
+    """
+    sys.argv[1:] = host_arguments(tool, sys.argv[1:])
+    runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
+
+
+def parser(tool: str) -> argparse.ArgumentParser:
+    """The options of MMSegmentation's tool and ours."""
+    found = argparse.ArgumentParser(description=f"{tool.capitalize()} a segmentor with MMSegmentation's tools/{tool}.py.")
+    add = found.add_argument
+    add('config', metavar='CONFIG', help='config file')
+    if tool == 'test':
+        add('checkpoint', metavar='CHECKPOINT', help=f'weights: a .pth file or {SCHEME}NAME; or a file of tools/export.py')
+        add('--threshold', metavar='best|NUMBER', help='foreground is what has a margin above it (default: 0)')
+        add('--out', metavar='DIR', help='write the masks there, as PNG of 0 and 1')
+        add('--show', action='store_true', help='show the predictions in windows')
+        add('--show-dir', metavar='DIR', help='write labels and predictions there, painted side by side')
+        add('--wait-time', metavar='SECONDS', help='how long each window of --show stays (default: 2)')
+        add('--tta', action='store_true', help='average the scores over scales and flips')
+    else:
+        add('--resume', action='store_true', help='go on from the last checkpoint in the work dir')
+        add('--amp', action='store_true', help="train in mixed precision, with MMEngine's plain OptimWrapper")
+    add('--work-dir', metavar='DIR', help='folder for logs and checkpoints (default: work_dirs/ and the name of the config)')
+    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change the config, as train_dataloader.batch_size=4')
+    add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), help='how several processes were started (default: none)')
+    add('--local-rank', '--local_rank', metavar='N', help='given by some launchers')
+    return found
+
+
+def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments for the host's tool, with ours turned into options of the config.
+
+    Args:
+        tool: ``'train'`` or ``'test'``.
+        arguments: As the user gave them; what neither knows is left to the host.
+
+    Raises:
+        InputError: ``--threshold`` is neither ``best`` nor a number, or an option does not go with an exported file.
+    """
+    args, unknown = parser(tool).parse_known_args(list(arguments))
+    given = vars(args)
+    config, checkpoint, options = given.pop('config'), given.pop('checkpoint', None), given.pop('cfg_options')
+    threshold = given.pop('threshold', None)
+    if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
+        options = [*_exported_model(checkpoint, threshold, args.tta), *options]
+    elif threshold is not None:
+        options = [*_threshold(threshold), *options]
+    if given.get('amp') and _mixes_by_itself(config, options):
+        print(f'--amp: {AutoAmpOptimWrapper.__name__} mixes precisions by itself where the device gains (optim_wrapper.dtype)')
+        given['amp'] = False
+    flags: list[str] = []
+    for name, value in given.items():
+        if value not in (None, False):
+            flags += [f'--{name.replace("_", "-")}', *([] if value is True else [value])]
+    changes = ['--cfg-options', *options] if options else []
+    return [config, *([] if checkpoint is None else [checkpoint]), *flags, *unknown, *changes]
+
+
+def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
+    """Options of the config that put an exported file in the place of the network."""
+    if not Path(file).is_file():
+        raise InputError(f'{file}: there is no such file')
+    if tta:
+        raise InputError('--tta averages scores, which an exported file does not give; test the checkpoint')
+    if threshold is not None:
+        raise InputError('--threshold changes weights, which an exported file has within; give it to tools/export.py')
+    return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
+
+
+def _threshold(wanted: str) -> list[str]:
+    if wanted != 'best':
+        chosen_threshold(wanted, {}, '--threshold')
+    return ['default_hooks.threshold.type=ThresholdHook', f'default_hooks.threshold.use={wanted}']
+
+
+def _mixes_by_itself(config: str, options: Sequence[str]) -> bool:
+    """Whether the config names :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
+    if not Path(config).is_file() or any(option.startswith('optim_wrapper.type=') for option in options):
+        return False
+    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # a name, with its scope or without, or the class
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2] == AutoAmpOptimWrapper.__name__

@@ -1,0 +1,66 @@
+"""From a checkpoint of a training to weights that others use, measured as they are shipped."""
+
+from pathlib import Path
+
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.registry import DATASETS, MODELS
+
+from mmseg_bisenet_lite import __version__, compat
+from mmseg_bisenet_lite.apis.scores import scores_of
+from mmseg_bisenet_lite.compat import check_weights
+from mmseg_bisenet_lite.models.decision import KEY
+from mmseg_bisenet_lite.pretrained.loading import read_config
+from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
+from mmseg_bisenet_lite.pretrained.weights import save_weights
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
+    """Write the weights in half precision, test them, and write the figures and the best threshold beside them.
+
+    Args:
+        config: Of the training; one of this project's.
+        checkpoint: Of the same.
+        file: What to write, ``.safetensors``; it has its name only when all is done.
+        work_dir: For the log of the test.
+
+    Returns:
+        What ``BinaryIoUMetric`` found on the config's ``test_dataloader``.
+
+    Raises:
+        InputError: A file is missing or does not fit, or the test set has no foreground.
+    """
+    if file.suffix != SUFFIX:
+        raise InputError(f'{file}: name a {SUFFIX} file')
+    settings = read_config(config)
+    checkpoint_file(checkpoint)
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+    told = ((loaded.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+    if not told or 'state_dict' not in loaded:
+        raise InputError(f'{checkpoint}: does not say which classes it tells apart; take a checkpoint of tools/train.py')
+    dataset_meta = {key: list(value) for key, value in DATASETS.get(settings.test_dataloader.dataset.type).METAINFO.items()}
+    wanted = dataset_meta['classes']
+    if list(told) != wanted:
+        raise InputError(f'{checkpoint}: tells {", ".join(told)} apart, but {config} {", ".join(wanted)}')
+    meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
+    weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
+    check_weights(MODELS.build(settings.model), loaded, checkpoint)
+    draft = file.with_suffix(f'.draft{SUFFIX}')
+    try:
+        save_weights(draft, weights, meta)
+        metrics = scores_of(settings, str(draft), work_dir)
+        if 'threshold' not in metrics:
+            raise InputError(f'{config}: its test set shows no {wanted[1]}, so there is nothing to measure')
+        save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
+    finally:
+        draft.unlink(missing_ok=True)
+    return metrics
+
+
+def _name(config: str) -> str:
+    """Where a config is in the project's folder of configs."""
+    folder = (compat.mim_folder('mmseg_bisenet_lite') / 'configs').resolve()
+    path = Path(config).resolve()
+    if not path.is_relative_to(folder):
+        raise InputError(f'{config}: not one of the configs that come with the package, so nobody could use the weights')
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,30 @@
+"""Trained networks for MMSegmentation's inference functions."""
+
+from mmseg.apis import init_model as host_init_model
+from mmseg.models import BaseSegmentor
+
+from mmseg_bisenet_lite.models.decision import set_threshold
+from mmseg_bisenet_lite.pretrained.loading import pretrained_config
+from mmseg_bisenet_lite.pretrained.names import with_scheme
+
+
+def init_model(name: str, device: str = 'cpu', threshold: str | float | None = None) -> BaseSegmentor:
+    """A trained network for ``inference_model`` and ``show_result_pyplot``, as MMSegmentation's ``init_model`` gives it.
+
+    Args:
+        name: One of :func:`~mmseg_bisenet_lite.pretrained.names`; ``bisenet-lite://`` may come before it.
+        device: Where it runs, such as ``'cpu'`` or ``'cuda:0'``.
+        threshold: Of the margin: ``None`` is 0, as it was trained; ``'best'`` the one with the highest F1 on val; or a number.
+
+    Raises:
+        InputError: There are no such weights, or no such threshold.
+
+    Example:
+        >>> model = init_model('lite_hinge_vehicle_camvid')
+        >>> mask = inference_model(model, 'street.jpg').pred_sem_seg.data[0]  # (H, W), 1 is vehicle
+    """
+    checkpoint = with_scheme(name)
+    model: BaseSegmentor = host_init_model(pretrained_config(name), checkpoint, device=device)
+    if threshold is not None:
+        set_threshold(model, threshold, checkpoint)
+    return model

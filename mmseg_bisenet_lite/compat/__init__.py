@@ -1,0 +1,33 @@
+"""Everything that works around the host toolboxes, and nothing else.
+
+Two hosts provide ``mmseg``, ``mmengine`` and ``mmcv``: OpenMMLab's distributions, and onedl's maintained forks of them.
+``python -m mmseg_bisenet_lite.doctor`` shows which fixes act. No module here imports a host at its top, so that the doctor
+also runs where the host is missing or broken.
+"""
+
+from mmseg_bisenet_lite.compat import imports  # isort: skip  # the fixes apply in the order of these lines
+from mmseg_bisenet_lite.compat import checkpoints  # isort: skip
+from mmseg_bisenet_lite.compat import resume  # isort: skip
+from mmseg_bisenet_lite.compat import cpu  # isort: skip
+from mmseg_bisenet_lite.compat import scores  # isort: skip
+from mmseg_bisenet_lite.compat.checkpoints import check_weights
+from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
+from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
+
+__all__ = [
+    'FIXES',
+    'HOSTS',
+    'Fix',
+    'apply_fixes',
+    'check_weights',
+    'checkpoints',
+    'cpu',
+    'host_name',
+    'host_problem',
+    'imports',
+    'mim_folder',
+    'require_host',
+    'resume',
+    'scores',
+    'version',
+]

@@ -1,0 +1,206 @@
+"""Checkpoints: read without running what is in them, written whole, and refused where they do not fit."""
+
+import functools
+import os
+import pickle
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from mmseg_bisenet_lite.compat.fixes import fix
+from mmseg_bisenet_lite.utils.errors import InputError, first_line
+from mmseg_bisenet_lite.utils.files import atomic_write
+
+
+@fix(
+    'safe-checkpoints',
+    broken=(
+        'with torch >= 2.6 mmengine 0.10.7 cannot read its own checkpoints; onedl-mmengine reads any and '
+        'runs the code in them; both run configs that a checkpoint carries'
+    ),
+    versions='mmengine 0.10.7 with torch >= 2.6; onedl-mmengine 0.10.12',
+    delete_when='mmengine loads its checkpoints with weights_only=True and never without, and runs nothing in them',
+)
+def _load_checkpoints_safely() -> bool:
+    import torch
+    from mmengine.infer import BaseInferencer
+    from mmengine.runner import checkpoint as host
+
+    def torch_load(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        return torch.load(file, map_location=map_location, weights_only=True)
+
+    original = host.CheckpointLoader.load_checkpoint.__func__
+
+    def load_checkpoint(cls: type, filename: str, map_location: Any = None, logger: Any = 'current') -> Any:
+        try:
+            # The loaders of the various schemes call torch.load in their own ways: what holds for all is set around them.
+            with _forced_weights_only(), torch.serialization.safe_globals(_checkpoint_types()):
+                checkpoint = original(cls, filename, map_location, logger)
+        except (FileNotFoundError, InputError):
+            raise
+        except pickle.UnpicklingError as error:
+            code = re.search(r'GLOBAL (\S+)', str(error))
+            what = f'it would run {code[1]}' if code else 'it holds something else or is damaged'
+            raise InputError(f'{filename}: refused: {what}, and only weights and plain data are loaded') from error
+        except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load's, for damaged files
+            raise InputError(f'{filename}: cannot be read, is it damaged? ({first_line(error)})') from error
+        if not isinstance(checkpoint, dict):
+            raise InputError(f'{filename}: not a checkpoint, which is a dict, but a {type(checkpoint).__name__}')
+        if isinstance(checkpoint.get('meta'), dict):
+            checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python, to look for "gpu_ids"
+        return checkpoint
+
+    init_model = BaseInferencer._init_model
+
+    def _init_model(self: Any, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
+        if not cfg:
+            raise InputError(f'{weights}: give the config too; the one inside a checkpoint is code, which is not run')
+        return init_model(self, cfg, weights, device)
+
+    if hasattr(host, '_safe_torch_load'):  # onedl's, which allows the free getattr, and falls back to running code
+        host._safe_torch_load = torch_load
+    host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+    BaseInferencer._init_model = _init_model
+    return True
+
+
+@contextmanager
+def _forced_weights_only() -> Iterator[None]:
+    names = ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ[names[0]] = '1'
+    try:
+        yield
+    finally:
+        del os.environ[names[0]]
+        os.environ.update(before)
+
+
+def _checkpoint_types() -> list[Any]:
+    """The few types beyond tensors and plain containers that MMEngine writes into a checkpoint, with their pickled names."""
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+    core = np._core if hasattr(np, '_core') else np.core
+    modules = ('numpy.core.multiarray', 'numpy._core.multiarray')  # NumPy 1 and 2 write different names
+    dtypes = {type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] + np.typecodes['AllFloat']}
+
+    return [
+        HistoryBuffer,
+        OneCycleParamScheduler,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        *((core.multiarray._reconstruct, f'{module}._reconstruct') for module in modules),
+        *((core.multiarray.scalar, f'{module}.scalar') for module in modules),
+        *((_getattr, f'{module}.getattr') for module in ('builtins', '__builtin__')),
+    ]
+
+
+def _getattr(owner: type, name: str) -> Callable:
+    """Stands for ``getattr`` in a checkpoint, where two classes pickle their own functions so; a free one could run code."""
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+
+    own = {
+        HistoryBuffer: ('min', 'max', 'current', 'mean'),
+        OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+    }
+    if not isinstance(owner, type) or name not in own.get(owner, ()):
+        raise pickle.UnpicklingError(f'GLOBAL getattr({name!r})')
+    return getattr(owner, name)
+
+
+@fix(
+    'inference-weights',
+    broken='init_model and MMSegInferencer keep random weights where a checkpoint does not fit the config',
+    versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
+    delete_when='mmseg loads strictly for inference',
+)
+def _check_inference_weights() -> bool:
+    from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
+    from mmseg.apis import inference, mmseg_inferencer
+
+    def load_to_model(model: Any, checkpoint: dict, name: str = 'the checkpoint') -> dict:
+        if any(type(module).__module__.startswith('mmseg_bisenet_lite.') for module in model.modules()):
+            check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does without them
+        return _load_checkpoint_to_model(model, checkpoint)
+
+    def load_checkpoint(model: Any, filename: str, map_location: Any = None) -> dict:
+        checkpoint = _load_checkpoint(filename, map_location)
+        if 'state_dict' not in checkpoint:
+            checkpoint = {'state_dict': checkpoint}
+        return load_to_model(model, {'meta': {}, **checkpoint}, filename)
+
+    inference.load_checkpoint = load_checkpoint  # init_model's
+    mmseg_inferencer._load_checkpoint_to_model = load_to_model  # MMSegInferencer's
+    return True
+
+
+def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:
+    """Raise an :class:`InputError` if a checkpoint's weights are not those of the model, but for the parts in ``allow``."""
+    from mmengine.model import BaseTTAModel, is_model_wrapper
+
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    expected = {key: tuple(value.shape) for key, value in inner.state_dict().items()}
+    weights = checkpoint.get('state_dict', checkpoint)
+    found = {re.sub(r'^module\.', '', key): tuple(getattr(value, 'shape', ())) for key, value in weights.items()}
+
+    differing = {
+        'missing': expected.keys() - found.keys(),
+        'unexpected': found.keys() - expected.keys(),
+        'of another shape': {key for key in expected.keys() & found.keys() if expected[key] != found[key]},
+    }
+    parts = tuple(f'{part}.' for part in allow)
+    differences = {kind: sorted(k for k in keys if not f'{k}.'.startswith(parts)) for kind, keys in differing.items()}
+    if any(chain(*differences.values())):
+        summary = ', '.join(f'{len(keys)} {kind} (as {keys[0]})' for kind, keys in differences.items() if keys)
+        raise InputError(
+            f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with '
+            '(to fine-tune, name the parts that may differ in StrictCheckpointHook(allow=...))'
+        )
+
+
+@fix(
+    'atomic-writes',
+    broken='mmengine writes checkpoints under their final names, so a killed run leaves half a file there',
+    versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
+    delete_when='mmengine writes to a temporary name and renames',
+)
+def _write_atomically() -> bool:
+    import mmengine.runner
+    from mmengine.fileio import LocalBackend
+    from mmengine.runner import runner as host
+
+    def through_temporary_file(write: Callable) -> Callable:
+        @functools.wraps(write)
+        def put(self: Any, obj: Any, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
+            with atomic_write(filepath) as temporary:
+                write(self, obj, str(temporary), *args, **kwargs)
+
+        return put
+
+    find_latest = host.find_latest_checkpoint
+
+    def find_latest_checkpoint(path: str) -> str | None:
+        latest = find_latest(path)
+        if latest is None or Path(latest).is_file():
+            return latest
+        # The run was killed in the moment in which CheckpointHook wrote last_checkpoint, without a temporary file.
+        saved = [
+            (int(match[1]), file)
+            for file in Path(path).iterdir()
+            if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', file.name))
+        ]
+        return str(max(saved)[1]) if saved else None
+
+    LocalBackend.put = through_temporary_file(LocalBackend.put)
+    LocalBackend.put_text = through_temporary_file(LocalBackend.put_text)
+    mmengine.runner.find_latest_checkpoint = host.find_latest_checkpoint = find_latest_checkpoint
+    return True

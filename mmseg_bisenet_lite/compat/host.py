@@ -1,0 +1,63 @@
+"""Plain facts about the host that is installed, found without importing it where that can be."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+
+from mmseg_bisenet_lite.utils.errors import InputError, first_line
+
+INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab]' in a checkout of mmseg-bisenet-lite"
+
+HEADLESS = 'run pip install -c .ci/constraints.txt --force-reinstall --no-deps opencv-python-headless'
+
+# What each host is called on the package index.
+HOSTS = {
+    'OpenMMLab': ('mmsegmentation', 'mmengine', ('mmcv', 'mmcv-lite')),
+    'onedl': ('onedl-mmsegmentation', 'onedl-mmengine', ('onedl-mmcv',)),
+}
+
+
+def version(distribution: str) -> str | None:
+    """The installed version of a distribution, or ``None``."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def host_name() -> str | None:
+    """The key of ``HOSTS`` whose mmsegmentation is installed, or ``None``."""
+    return next((name for name, (mmseg, *_) in HOSTS.items() if version(mmseg)), None)
+
+
+def host_problem() -> str | None:
+    """Why the host cannot be imported and what to do about it, one line, or ``None`` if it can."""
+    for module in ('torch', 'mmengine', 'mmcv', 'mmseg', 'ftfy', 'regex'):
+        if importlib.util.find_spec(module) is None:
+            return f'the module {module} is missing: {INSTALL}'
+    for module in ('torch', 'cv2', 'mmengine', 'mmcv'):  # each needs the one before
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            libraries = f'; {HEADLESS}' if module == 'cv2' else ''
+            return f'the module {module} cannot be imported: {first_line(error)}{libraries}'
+    mmcv = version('mmcv') or version('mmcv-lite')
+    if host_name() == 'OpenMMLab' and mmcv and tuple(map(int, mmcv.split('.')[:2])) >= (2, 2):
+        return f'mmsegmentation refuses mmcv {mmcv}: install mmcv 2.1.0 or mmcv-lite 2.1.0'
+    return None
+
+
+def mim_folder(module: str) -> Path:
+    """The ``.mim`` folder of an importable package: its configs and tools."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise InputError(f'the module {module} is missing: {INSTALL}')
+    return Path(spec.origin).parent / '.mim'
+
+
+def require_host() -> None:
+    """Raise an :class:`InputError` that says what to install if MMSegmentation cannot be imported."""
+    problem = host_problem()
+    if problem:
+        raise InputError(problem)

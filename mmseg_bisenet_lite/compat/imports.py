@@ -1,0 +1,65 @@
+"""What keeps the host from being imported, and packages from finding their configs."""
+
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+
+from mmseg_bisenet_lite.compat.fixes import fix
+from mmseg_bisenet_lite.compat.host import host_name, mim_folder
+
+OURS = 'mmseg_bisenet_lite'
+
+
+@fix(
+    'compiled-ops',
+    broken=('mmsegmentation 1.2.2 imports mmcv.ops, which mmcv-lite has no compiled code for; BiSeNet needs none of it'),
+    versions='mmsegmentation 1.2.2 with mmcv-lite',
+    delete_when='mmsegmentation guards those imports, as onedl-mmsegmentation does',
+)
+def _stub_compiled_ops() -> bool:
+    if host_name() == 'onedl' or importlib.util.find_spec('mmcv._ext') is not None:
+        return False
+
+    class Missing(types.ModuleType):
+        def __getattr__(self, name: str) -> Callable:
+            if name.startswith('__'):
+                raise AttributeError(name)
+
+            def missing_op(*args: object, **kwargs: object) -> None:
+                raise RuntimeError(f"mmcv's compiled operator {name} is missing: install the full mmcv instead of mmcv-lite")
+
+            return missing_op
+
+    stub = Missing('mmcv._ext')
+    stub.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', loader=None)
+    sys.modules['mmcv._ext'] = stub
+    return True
+
+
+@fix(
+    'package-configs',
+    broken=(
+        "_base_ = 'mmseg::...' needs pkg_resources (mmengine 0.10.7), fails under onedl and for editable "
+        'installs, and knows no other packages'
+    ),
+    versions='mmengine 0.10.7 with setuptools >= 82; onedl-mmengine 0.10.12',
+    delete_when='mmengine finds the configs of a package by importing it',
+)
+def _resolve_package_configs() -> bool:
+    from mmengine.config import Config
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    original = Config._get_cfg_path
+
+    def _get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        module, separator, path = cfg_path.partition('::')
+        if not separator or module not in ('mmseg', OURS):
+            return original(cfg_path, filename)
+        # Our modules are registered in MMSegmentation's scope, so that is the scope of our configs too.
+        return str(mim_folder(module) / 'configs' / path), 'mmseg'
+
+    Config._get_cfg_path = staticmethod(_get_cfg_path)
+    MODULE2PACKAGE[OURS] = OURS
+    return True

@@ -1,0 +1,79 @@
+"""Runs that go on where they were cut off."""
+
+import itertools
+from typing import Any
+
+from mmseg_bisenet_lite.compat.fixes import fix
+
+
+@fix(
+    'resume-data',
+    broken=(
+        'a resumed run of mmengine 0.10.7 loads every batch that it has seen, to throw it away; on both '
+        'hosts the order of the data may be that of a new seed. Mended for endless samplers'
+    ),
+    versions='mmengine 0.10.7; the seed on onedl-mmengine 0.10.12 too',
+    delete_when='mmengine advances the sampler, with the seed of the checkpoint',
+)
+def _resume_without_replay() -> bool:
+    from mmengine.runner import Runner, loops
+
+    resume = Runner.resume
+
+    def resume_with_seed(self: Any, *args: Any, **kwargs: Any) -> None:
+        begun_with = self.seed
+        resume(self, *args, **kwargs)
+        sampler = self.train_loop.dataloader.sampler
+        # The run's seed is not the sampler's with diff_rank_seed, or where the config gives the sampler one of its own.
+        seed = self.message_hub.get_info('sampler_seed', self.seed if getattr(sampler, 'seed', None) == begun_with else None)
+        if seed is not None and hasattr(sampler, 'seed'):
+            sampler.seed = seed
+            if hasattr(sampler, '_indices_of_rank'):
+                sampler.indices = sampler._indices_of_rank()
+
+    run = loops.IterBasedTrainLoop.run
+
+    def run_with_seed(self: Any) -> Any:
+        seed = getattr(self.dataloader.sampler, 'seed', None)
+        if isinstance(seed, int):
+            self.runner.message_hub.update_info('sampler_seed', seed)  # which checkpoints hold
+        return run(self)
+
+    Runner.resume, loops.IterBasedTrainLoop.run = resume_with_seed, run_with_seed
+    if not hasattr(loops._InfiniteDataloaderIterator, 'skip_iter'):  # onedl's goes on where the run ended
+        _skip_seen_batches(loops)
+    return True
+
+
+def _skip_seen_batches(loops: Any) -> None:
+    from mmengine.dataset import InfiniteSampler
+
+    class LateIterator(loops._InfiniteDataloaderIterator):
+        """Starts no worker before the first batch is asked for, and counts off batches that were seen without loading them."""
+
+        def __init__(self, dataloader: Any) -> None:
+            self._dataloader, self._iterator, self._epoch, self.seen = dataloader, None, 0, 0
+
+        def __next__(self) -> Any:
+            if self.seen:
+                self.seen -= 1
+                return None
+            if self._iterator is None:
+                self._iterator = iter(self._dataloader)
+            return super().__next__()
+
+    run = loops.IterBasedTrainLoop.run
+
+    def run_from_there(self: Any) -> Any:
+        sampler, batch_size = self.dataloader.sampler, self.dataloader.batch_size
+        if self._iter and batch_size and (hasattr(sampler, 'skip') or isinstance(sampler, InfiniteSampler)):
+            seen = self._iter * batch_size
+            if hasattr(sampler, 'skip'):
+                sampler.skip(seen)
+            else:
+                next(itertools.islice(sampler.indices, seen, seen), None)
+            self.dataloader_iterator.seen = self._iter
+        return run(self)
+
+    loops._InfiniteDataloaderIterator = LateIterator
+    loops.IterBasedTrainLoop.run = run_from_there

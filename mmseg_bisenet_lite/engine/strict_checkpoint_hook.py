@@ -1,0 +1,43 @@
+"""StrictCheckpointHook: a checkpoint that does not fit its config is an error."""
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+from mmseg.registry import HOOKS
+
+from mmseg_bisenet_lite.compat import check_weights
+
+
+@HOOKS.register_module()
+class StrictCheckpointHook(Hook):
+    """Refuse a checkpoint whose weights are not exactly the model's; warn of one for other classes.
+
+    MMEngine logs a warning and goes on with random weights in their place.
+
+    Args:
+        allow: Parts of the model that may differ, for fine-tuning: ``('decode_head', 'auxiliary_head')`` keeps the rest
+            strict.
+
+    Raises:
+        InputError: Weights are missing, unexpected or of another shape.
+    """
+
+    def __init__(self, allow: str | Sequence[str] = ()) -> None:
+        self.allow = (allow,) if isinstance(allow, str) else tuple(allow)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the keys and shapes before anything is loaded."""
+        name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
+        check_weights(runner.model, checkpoint, name, self.allow)
+        told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
+        if told and (ours := _classes(runner)) and list(told) != list(ours):  # for fine-tuning that is fine
+            runner.logger.warning(f'{name} was trained to tell {", ".join(told)} apart; this data set has {", ".join(ours)}')
+
+
+def _classes(runner: Runner) -> Sequence[str] | None:
+    """Of the data set of a loop that is built already; ``None`` if there is none."""
+    for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+        if isinstance(loop, BaseLoop):
+            return (getattr(loop.dataloader.dataset, 'metainfo', None) or {}).get('classes')
+    return None

@@ -1,0 +1,142 @@
+"""The graph that is exported: from the camera's frame to the mask."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmseg.models import BaseSegmentor
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mmseg_bisenet_lite.models.decision import margin_of_scores, mask_of_margin
+from mmseg_bisenet_lite.models.normalise import Normalise
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+class Upsample(nn.Module):
+    """Bilinear up-sampling to a fixed size, as two matrix products.
+
+    It is what ``F.interpolate`` computes, of which the runtimes' own kernels take up to a seventh of the whole graph's time.
+
+    Args:
+        small: (height, width) of the map.
+        size: (height, width) to give it.
+        align_corners: As in ``F.interpolate``.
+
+    Shape:
+        - Input: ``(N, 1, *small)``, float32.
+        - Output: ``(N, 1, *size)``.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, small: Sequence[int], size: Sequence[int], align_corners: bool) -> None:
+        super().__init__()
+        for name, few, many in zip(('rows', 'columns'), small, size, strict=True):
+            # What becomes of a line that is 1 in one place: the weights of that place, (few, many).
+            weights = F.interpolate(torch.eye(few)[None], size=many, mode='linear', align_corners=align_corners)[0]
+            self.register_buffer(name, weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See ``Shape``."""
+        return self.rows.T @ x @ self.columns
+
+
+class FrameToMask(nn.Module):
+    """A two-class segmentor as it is deployed: normalisation, network, decision and up-sampling, without batch norms.
+
+    The class with the higher score wins, so only the scores' difference, the margin, matters. Up-sampling is linear, so the
+    difference of the up-sampled scores is the up-sampled difference: one map is up-sampled, not two.
+
+    Args:
+        segmentor: As :func:`mmseg_bisenet_lite.segmentor.load_segmentor` gives it; it is copied.
+        dtype: What the network computes in. Normalisation and up-sampling are float32.
+        margin: Whether the margin is an output too.
+        size: (width, height) of the frames; ``None`` is any.
+
+    Shape:
+        - Input: ``(N, H, W, 3)``, uint8, in the channel order that the ``data_preprocessor`` expects (BGR).
+        - Output: the mask ``(N, H, W)``, uint8, 0 or 1; with ``margin`` also the margin ``(N, H, W)``, float32: score of the
+          foreground less that of the background, or of one score less the threshold's; above 0 is foreground.
+
+    Raises:
+        InputError: The segmentor is not for two classes, or decides in another way than MMSegmentation's base classes.
+    """
+
+    def __init__(
+        self,
+        segmentor: BaseSegmentor,
+        dtype: torch.dtype = torch.float32,
+        margin: bool = False,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        _check(segmentor)
+        self.segmentor = copy.deepcopy(segmentor)
+        fold_batch_norms(self.segmentor)
+        self.segmentor.requires_grad_(False).to(dtype).eval()
+        self.normalise = Normalise(segmentor.cfg)
+        self.dtype = dtype
+        self.margin = margin
+        self.upsample: nn.Module | None = None
+        if size is not None:
+            shape = size[::-1]
+            small = copy.deepcopy(self).to('meta').small_margin(torch.empty(1, *shape, 3, dtype=torch.uint8, device='meta'))
+            self.upsample = Upsample(small.shape[2:], shape, segmentor.decode_head.align_corners)
+
+    def small_margin(self, frames: Tensor) -> Tensor:
+        """The margin as the head gives it, ``(N, 1, h, w)``, float32."""
+        head = self.segmentor.decode_head
+        image = self.normalise(frames).to(self.dtype)
+        scores = head(self.segmentor.extract_feat(image)).float()  # (N, 1 or 2, h, w)
+        return margin_of_scores(scores, head.threshold if head.out_channels == 1 else None)
+
+    def forward(self, frames: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """See ``Shape``."""
+        margin = self.small_margin(frames)
+        if self.upsample is not None:
+            margin = self.upsample(margin)[:, 0]
+        else:
+            corners = self.segmentor.decode_head.align_corners
+            margin = F.interpolate(margin, size=frames.shape[1:3], mode='bilinear', align_corners=corners)[:, 0]
+        mask = mask_of_margin(margin)
+        return (mask, margin) if self.margin else mask
+
+
+def fold_batch_norms(module: nn.Module) -> None:
+    """Fold each batch norm that follows a convolution into it, in place.
+
+    MMCV's ``fuse_conv_bn`` also folds those of networks that normalise before they convolve, DDRNet for one.
+    """
+    convolution: tuple[str, nn.Conv2d] | None = None
+    before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
+    for name, child in module.named_children():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            if convolution is not None and not before:
+                setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
+                setattr(module, name, nn.Identity())
+            convolution = None
+        elif isinstance(child, nn.Conv2d):
+            convolution = name, child
+        else:
+            fold_batch_norms(child)
+
+
+def _check(segmentor: BaseSegmentor) -> None:
+    head = segmentor.decode_head
+    if not isinstance(head, BaseDecodeHead) or type(head).predict_by_feat is not BaseDecodeHead.predict_by_feat:
+        raise InputError(f'{type(head).__name__}: only heads that decide as BaseDecodeHead does can be exported')
+    if head.num_classes != 2 or head.out_channels > 2:
+        raise InputError(
+            f'num_classes={head.num_classes}, out_channels={head.out_channels}: the exported graph is for two classes'
+        )
+    if head.out_channels == 1 and not 0 < head.threshold < 1:
+        raise InputError(f'threshold={head.threshold} is on the sigmoid of the score and must lie between 0 and 1')
+    if segmentor.test_cfg.mode != 'whole':
+        raise InputError(f'test_cfg.mode={segmentor.test_cfg.mode!r}: the exported graph takes the frame whole')
+    if (segmentor.cfg.model.get('data_preprocessor') or {}).get('test_cfg'):
+        raise InputError('data_preprocessor.test_cfg: the exported graph does not pad; leave it out and take a size that fits')

@@ -1,0 +1,74 @@
+"""Networks from configs and checkpoints, as they are run and no longer trained."""
+
+import warnings
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmseg.apis import init_model
+from mmseg.models import BaseSegmentor
+
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.models.decision import set_threshold
+from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
+from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+
+
+def read_config(file: str) -> Config:
+    """The config in a file.
+
+    Raises:
+        InputError: There is no such file, or it is not the config of a model.
+    """
+    if not Path(file).is_file():
+        raise InputError(f'{file}: there is no such config')
+    with as_input_error(f'{file}: not a config', OSError, SyntaxError):
+        config = Config.fromfile(file)
+    if 'model' not in config:
+        raise InputError(f'{file}: a config without a model')
+    return config
+
+
+def load_segmentor(source: str, config: Config, checkpoint: str | None, threshold: str | float | None = None) -> BaseSegmentor:
+    """A segmentor for inference: float32, on the host, without gradients and without the heads that only training needs.
+
+    Args:
+        source: What errors call the config.
+        config: As :func:`read_config` gives it.
+        checkpoint: File of the weights, or ``bisenet-lite://NAME``; ``None`` is the initial ones.
+        threshold: Of the margin: ``None`` is 0, ``'best'`` the checkpoint's, or a number.
+
+    Raises:
+        InputError: The checkpoint is missing or does not fit, or the config is no segmentor's, or there is no such threshold.
+    """
+    if checkpoint is not None:
+        checkpoint_file(checkpoint)
+    with warnings.catch_warnings():
+        # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
+        warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
+        what = f'{source}: no segmentor can be built from this config'
+        with as_input_error(what, AttributeError, KeyError, TypeError, ValueError):
+            segmentor = init_model(config, None, device='cpu')
+        if checkpoint is not None:
+            segmentor = init_model(config, checkpoint, device='cpu')
+    if checkpoint is not None and threshold is not None:
+        set_threshold(segmentor, threshold, checkpoint)
+    if not hasattr(segmentor, 'encode_decode'):
+        raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
+    if getattr(segmentor, 'auxiliary_head', None) is not None:
+        segmentor.auxiliary_head = None
+    return revert_sync_batchnorm(segmentor).requires_grad_(False).eval()
+
+
+def pretrained_config(name: str) -> Config:
+    """The config that weights of the package were trained with.
+
+    Args:
+        name: One of :func:`~mmseg_bisenet_lite.pretrained.names`; ``bisenet-lite://`` may come before it.
+
+    Raises:
+        InputError: There are no such weights.
+    """
+    meta = load_from_safetensors(with_scheme(name))['meta']
+    return read_config(str(compat.mim_folder('mmseg_bisenet_lite') / 'configs' / str(meta['config_name'])))

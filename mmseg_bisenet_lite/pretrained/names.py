@@ -1,0 +1,51 @@
+"""Checkpoints by name or by path: ``bisenet-lite://NAME`` is weights that come with the package.
+
+No PyTorch here, so that a robot may ask too.
+"""
+
+import hashlib
+from pathlib import Path
+
+from mmseg_bisenet_lite.utils.errors import InputError
+
+# ``bisenet-lite://NAME`` is the weights of that name, wherever a checkpoint is taken.
+SCHEME = 'bisenet-lite://'
+
+SUFFIX = '.safetensors'
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The names of the weights that come with the package."""
+    return sorted(file.stem for file in FOLDER.glob(f'*{SUFFIX}'))
+
+
+def with_scheme(name: str) -> str:
+    """``bisenet-lite://NAME`` of a name that is given with the scheme or without it."""
+    return f'{SCHEME}{name.removeprefix(SCHEME)}'
+
+
+def checkpoint_file(checkpoint: str | Path) -> Path:
+    """The file of a checkpoint that is given as ``bisenet-lite://NAME`` or as a path.
+
+    Raises:
+        InputError: There is no such name or file.
+    """
+    name = str(checkpoint).removeprefix(SCHEME)
+    if name == str(checkpoint):
+        file = Path(checkpoint)
+        if not file.is_file():
+            raise InputError(f'{checkpoint}: there is no such checkpoint')
+        return file
+    if name not in names():
+        raise InputError(f'{checkpoint}: the weights that come with the package are {", ".join(names())}')
+    return FOLDER / f'{name}{SUFFIX}'
+
+
+def sha256_of(checkpoint: str | Path) -> str:
+    """Digest of a checkpoint's file, which exported files carry.
+
+    Raises:
+        InputError: There is no such name or file.
+    """
+    return hashlib.sha256(checkpoint_file(checkpoint).read_bytes()).hexdigest()

@@ -1,0 +1,74 @@
+"""Types of command-line arguments."""
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def size(text: str) -> tuple[int, int]:
+    """``argparse`` type of an image size, ``'WxH'`` to (width, height)."""
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    if match is None or min(map(int, match.groups())) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x360 (width x height)')
+    return int(match[1]), int(match[2])
+
+
+def count(text: str) -> int:
+    """``argparse`` type of a whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 on')
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """``argparse`` type of a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1 on')
+    return int(text)
+
+
+def number(text: str) -> float:
+    """``argparse`` type of a finite number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 on')
+    return value
+
+
+def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """``argparse`` type of a comma-separated list of some of the names, without repetitions."""
+    known = list(names)
+
+    def parse(text: str) -> list[str]:
+        chosen = list(dict.fromkeys(text.split(',')))
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f'{name!r} is none of {", ".join(known)}')
+        return chosen
+
+    return parse
+
+
+def output_file(text: str) -> Path:
+    """``argparse`` type of a file that can be written: its folder exists, and it is no folder itself."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f'there is no folder {path.parent} to write {path.name} into')
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f'{path} cannot be written')
+    return path
+
+
+def number_of_name(text: str) -> tuple[str, float]:
+    """``argparse`` type of a name with a number, ``'NAME=1.5'``."""
+    name, _, number = text.rpartition('=')
+    try:
+        return name, float(number)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a name and a number such as lite=83.5') from None

@@ -1,0 +1,17 @@
+"""Which state of the checkout runs."""
+
+import contextlib
+import subprocess
+from pathlib import Path
+
+
+def commit() -> str | None:
+    """The checkout's commit, with a plus sign if files differ from it; ``None`` outside a checkout."""
+    root = Path(__file__).parents[2]
+    if not (root / '.git').exists():  # an installed package may lie inside somebody else's checkout
+        return None
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        # The long form of --dirty would name a tag; --always names the commit where there is none.
+        command = ['git', 'describe', '--always', '--exclude=*', '--dirty=+']
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    return None

@@ -1,0 +1,64 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmseg_bisenet_lite.apis.publish import publish
+from mmseg_bisenet_lite.apis.scores import scores_of
+from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+@pytest.fixture
+def config(root, toy, tmp_path, monkeypatch):
+    """A config of the project, with its data set where it looks for it."""
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'toy').symlink_to(toy)
+    monkeypatch.chdir(tmp_path)
+    return root / 'configs' / 'toy' / 'lite_hinge_vehicle.py'
+
+
+def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_path):
+    file = tmp_path / 'small.safetensors'
+    metrics = publish(str(config), str(small_checkpoint), file, tmp_path / 'work')
+    found = load_from_safetensors(str(file))
+    assert found['meta']['config_name'] == 'toy/lite_hinge_vehicle.py'
+    assert found['meta']['dataset_meta']['classes'] == ['background', 'vehicle']
+    assert found['meta']['metrics'] == metrics
+    assert found['meta']['margin_threshold'] == metrics['threshold'] != 0
+    original = torch.load(small_checkpoint, weights_only=True)
+    original = original.get('state_dict', original)
+    assert found['state_dict'].keys() == original.keys()
+    assert file.stat().st_size < 0.55 * small_checkpoint.stat().st_size
+    assert [each.name for each in tmp_path.glob('*.safetensors')] == ['small.safetensors']
+
+    settings = Config.fromfile(config)
+    settings.default_hooks.threshold.use = 'best'
+    best = scores_of(settings, str(file), tmp_path / 'best')
+    assert best['F1'] == pytest.approx(metrics['bestF1'], abs=0.02)  # the margins are rounded anew
+    assert best['threshold'] == pytest.approx(0, abs=0.011)
+    assert best['AP'] == pytest.approx(metrics['AP'], abs=0.5)
+
+
+def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
+    r18 = config.parents[1] / 'camvid' / 'r18_hinge_vehicle.py'
+    for arguments, message in (
+        ((str(config), str(small_checkpoint), tmp_path / 'a.pth'), r'a\.pth: name a \.safetensors file'),
+        ((str(config), 'absent.pth', tmp_path / 'a.safetensors'), r'absent\.pth: there is no such checkpoint'),
+        (
+            (str(config), 'bisenet-lite://lite-tuned_hinge_human_camvid', tmp_path / 'a.safetensors'),
+            'tells background, human apart, but',
+        ),
+        (
+            (str(r18), str(small_checkpoint), tmp_path / 'a.safetensors'),
+            rf'{small_checkpoint.name}: its weights are not those of',
+        ),
+        ((str(small_config), str(small_checkpoint), tmp_path / 'a.safetensors'), 'not one of the configs that come with'),
+    ):
+        with pytest.raises(InputError, match=message):
+            publish(*arguments, tmp_path / 'work')
+    state_dict = torch.load(small_checkpoint, weights_only=True)['state_dict']
+    for content in (state_dict, {'state_dict': state_dict}, {'state_dict': state_dict, 'meta': {'dataset_meta': {}}}):
+        torch.save(content, tmp_path / 'bare.pth')
+        with pytest.raises(InputError, match=r'bare\.pth: does not say which classes it tells apart'):
+            publish(str(config), str(tmp_path / 'bare.pth'), tmp_path / 'a.safetensors', tmp_path / 'work')
+    assert not list(tmp_path.glob('*.safetensors'))

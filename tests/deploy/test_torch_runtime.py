@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.deploy.runtimes import runtime
+from mmseg_bisenet_lite.export.parity import mmseg_predictor
+from mmseg_bisenet_lite.export.samples import RenderedSamples
+from mmseg_bisenet_lite.pretrained import names
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
+from mmseg_bisenet_lite.utils.errors import InputError
+
+CHECKPOINT = f'bisenet-lite://{names()[0]}'
+
+
+@pytest.fixture(scope='module')
+def segmenter():
+    return Segmenter(CHECKPOINT)
+
+
+def test_it_gives_mmsegmentations_masks_at_any_size(segmenter):
+    expected = mmseg_predictor(load_segmentor(CHECKPOINT, pretrained_config(CHECKPOINT), CHECKPOINT))
+    for size, count in (((128, 64), 1), ((101, 67), 3)):
+        frames = np.stack([sample.frame for sample in RenderedSamples(size, count)])
+        masks = segmenter(frames)
+        assert masks.shape == (count, *size[::-1])
+        assert (masks != np.stack([expected(frame) for frame in frames])).mean() <= 0.001
+
+
+def test_a_name_is_as_good_as_the_scheme(segmenter):
+    frame = RenderedSamples((64, 48), 1)[0].frame
+    frame.flags.writeable = False  # as some sources give them
+    named = Segmenter.from_pretrained(names()[0], size=(64, 48))
+    assert named.metadata.size == (64, 48)
+    assert (named(frame) != segmenter(frame)).mean() <= 0.001
+    with pytest.raises(InputError, match=r'a frame of 64x32, but the file was exported for 64x48'):
+        named(frame[:32])
+
+
+def test_half_precision_comes_near(segmenter):
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip('this PyTorch has no oneDNN, so no bfloat16 on CPUs')
+    frame = RenderedSamples((128, 64), 1)[0].frame
+    try:
+        half = Segmenter.from_pretrained(CHECKPOINT, precision='bf16')
+    except InputError as refused:
+        pytest.skip(f'this CPU computes in no bf16: {refused}')
+    assert half.precision == 'bf16'
+    exact, found = (each.with_margin(frame)[1] for each in (segmenter, half))
+    assert 0 < np.abs(exact - found).mean() < 0.1 * exact.std()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(device='nowhere'), "device='nowhere': "),
+        (dict(precision='int8'), "precision='int8': PyTorch computes in fp32"),
+        (dict(threads='2'), "threads='2': give a whole number"),
+        (dict(threshold='worst'), "threshold 'worst': give 'best' or a number"),
+    ],
+)
+def test_what_it_cannot_do(options, message):
+    with pytest.raises(InputError, match=message):
+        Segmenter.from_pretrained(names()[0], **options)
+
+
+def test_without_the_host_one_line_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(runtime, 'host_problem', lambda: 'the module torch is missing: run pip')
+    with pytest.raises(
+        InputError, match=r'run in PyTorch with MMSegmentation .*torch is missing.*give a file of tools/export.py'
+    ):
+        Segmenter(CHECKPOINT)

@@ -1,0 +1,31 @@
+import errno
+import sys
+
+import pytest
+
+from mmseg_bisenet_lite.utils.console import one_line_errors
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (InputError('a.pth: damaged'), 'a.pth: damaged'),
+        (FileNotFoundError('first\na.pth can not be found.'), 'a.pth can not be found.'),  # as hosts say it
+        (FileExistsError(), 'FileExistsError'),
+        (OSError(errno.ENAMETOOLONG, 'File name too long', 'aaa'), "[Errno 36] File name too long: 'aaa'"),
+        (OSError(errno.ENOSPC, 'No space left on device'), '[Errno 28] No space left on device'),
+    ],
+)
+def test_the_users_mistakes_are_one_line(monkeypatch, error, message):
+    monkeypatch.setattr(sys, 'argv', ['tools/train.py'])
+    with pytest.raises(SystemExit, match=r'^train\.py: error: ') as stopped, one_line_errors():
+        raise error
+    assert stopped.value.code == f'train.py: error: {message}'
+
+
+@pytest.mark.parametrize('error', [OSError(errno.EIO, 'Input/output error'), ValueError('a'), ConnectionError('b')])
+def test_defects_keep_their_trace(error):
+    with pytest.raises(type(error)) as raised, one_line_errors():
+        raise error
+    assert raised.value is error
