@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +10,19 @@ from mmseg_bisenet_lite.compat import require_host
 from mmseg_bisenet_lite.utils import malloc
 from mmseg_bisenet_lite.utils.arguments import count, number, number_of_name, output_file, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
-from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.files import write_text
+from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
 
 if TYPE_CHECKING:
-    from mmseg_bisenet_lite.benchmark import Results
+    from mmseg_bisenet_lite.benchmark.inference import Results
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
     from mmseg_bisenet_lite.apis.peers import PEERS
-    from mmseg_bisenet_lite.benchmark import ENGINES, INFERENCE_MODEL, PRECISIONS, SCOPES, SIZES, Plan
+    from mmseg_bisenet_lite.benchmark.inference import ENGINES, INFERENCE_MODEL, SCOPES, SIZES
+    from mmseg_bisenet_lite.benchmark.measure import Plan
+    from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument_group('what to time').add_argument
@@ -91,80 +92,49 @@ def parse_args() -> argparse.Namespace:
         ignored = sorted(used - {'from_json', 'accuracy', 'markdown', 'plot'})
         if ignored:
             parser.error(f'--from-json times nothing, so it takes no {", ".join(ignored).replace("_", "-")}')
-    args.sizes = tuple(dict.fromkeys(args.sizes))
     return args
-
-
-def measured(args: argparse.Namespace) -> Iterator[dict[str, Results]]:
-    """A new run, after each size."""
-    from mmseg_bisenet_lite import benchmark
-
-    settings = benchmark.Settings(
-        device=benchmark.find_device(args.device),
-        scopes=args.scope,
-        precisions=args.precision,
-        batch=args.batch,
-        engines=args.engine,
-        cuda_graph=args.cuda_graph,
-        keep_memory=args.keep_memory,
-    )
-    benchmark.prepare(settings, args.threads)
-    models = benchmark.load_models(args.configs, args.checkpoint, args.peers)
-    benchmark.check_accuracies(dict(args.accuracy), [model.name for model in models])
-    if args.exported and 'frame' not in args.scope:
-        raise InputError('--exported: files go from frame to mask; add --scope frame')
-    exported = benchmark.find_exported(args.exported, models, args.sizes, settings.device)
-    plan = benchmark.Plan.lasting(args.seconds, args.half_width)
-    with progress_bar('starting') as show:
-        for results in benchmark.run(models, args.sizes, settings, plan, show, exported):
-            benchmark.with_accuracy(results.rows, dict(args.accuracy))
-            if args.json:
-                results.save(args.json)
-            yield {'this run': results}
-
-
-def read(args: argparse.Namespace) -> dict[str, Results]:
-    """Earlier runs."""
-    from mmseg_bisenet_lite import benchmark
-
-    runs = [benchmark.load(Path(file)) for file in args.from_json]
-    benchmark.check_accuracies(dict(args.accuracy), [row.model for results in runs for row in results.rows])
-    benchmark.with_accuracy([row for results in runs for row in results.rows], dict(args.accuracy))
-    return dict(zip(benchmark.numbered([Path(file).stem for file in args.from_json]), runs, strict=True))
-
-
-def show(args: argparse.Namespace, runs: dict[str, Results]) -> None:
-    """Tables and pictures."""
-    from mmseg_bisenet_lite import benchmark
-
-    benchmark.print_report(runs)
-    if args.markdown:
-        with atomic_write(args.markdown) as temporary:
-            temporary.write_text(benchmark.markdown_report(runs), encoding='utf-8')
-    written = benchmark.plot(runs, args.plot) if args.plot else []
-    for path in (args.json, args.markdown, *written):
-        if path:
-            print(f'Written: {path}')
 
 
 def main() -> None:
     """Parse, time or read, print."""
     with one_line_errors():
         require_host()
-        from mmseg_bisenet_lite.benchmark import check_picture
+        from mmseg_bisenet_lite.benchmark.inference import BenchmarkConfig, benchmark, check_picture, load_all
 
-        args = parse_args()
-        if args.plot:
-            check_picture(args.plot)
+        args = vars(parse_args())
+        outputs = {name: args.pop(name) for name in ('json', 'markdown', 'plot')}
+        files = args.pop('from_json')
+        if outputs['plot']:
+            check_picture(outputs['plot'])
         runs: dict[str, Results] = {}
         try:
-            for so_far in [read(args)] if args.from_json else measured(args):
-                runs = so_far
+            if files:
+                runs = load_all([Path(file) for file in files], dict(args['accuracy']))
+            else:
+                with progress_bar('starting') as say:
+                    for results in benchmark(BenchmarkConfig(**args), say):
+                        runs = {'this run': results}
+                        if outputs['json']:
+                            results.save(outputs['json'])
         except KeyboardInterrupt:
             raise KeyboardInterrupt('sizes that were not finished are left out') from None
         finally:  # what was measured is shown, whatever ended it
             if runs:
-                show(args, runs)
+                show(runs, **outputs)
+
+
+def show(runs: dict[str, Results], json: Path | None, markdown: Path | None, plot: Path | None) -> None:
+    """Print the tables, and write them and the pictures."""
+    from mmseg_bisenet_lite.benchmark.inference import plot as draw
+    from mmseg_bisenet_lite.benchmark.inference import report
+
+    tables, lines = report(runs)
+    print_tables(tables, lines)
+    if markdown:
+        write_text(markdown, markdown_tables(tables, lines))
+    for path in (json, markdown, *(draw(runs, plot) if plot else [])):
+        if path:
+            print(f'Written: {path}')
 
 
 if __name__ == '__main__':

@@ -5,14 +5,15 @@ import argparse
 from mmseg_bisenet_lite.compat import require_host
 from mmseg_bisenet_lite.utils.arguments import count, number, output_file, positive, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
-from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.files import write_text
+from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
     from mmengine.config import DictAction
 
-    from mmseg_bisenet_lite.benchmark import Plan
+    from mmseg_bisenet_lite.benchmark.measure import Plan
     from mmseg_bisenet_lite.benchmark.training import PARTS
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -39,31 +40,19 @@ def main() -> None:
     """Parse, time, print."""
     with one_line_errors():
         require_host()
-        args = parse_args()
-        from mmseg_bisenet_lite.benchmark import Plan, find_device
-        from mmseg_bisenet_lite.benchmark.training import Order, markdown_report, print_report, run
+        args = vars(parse_args())
+        from mmseg_bisenet_lite.benchmark.training import TrainingBenchmarkConfig, report, run
 
-        order = Order(
-            config=args.config,
-            options=args.cfg_options,
-            parts=args.part,
-            device=find_device(args.device),
-            threads=args.threads,
-            batch=args.batch,
-            crop=args.crop,
-            cache_dir=args.cache_dir,
-            workers=args.workers,
-            plan=Plan.lasting(args.seconds, args.half_width),
-        )
+        json, markdown = args.pop('json'), args.pop('markdown')
         with progress_bar('starting') as show:
-            results = run(order, show)
-        print_report(results)
-        if args.json:
-            results.save(args.json)
-        if args.markdown:
-            with atomic_write(args.markdown) as temporary:
-                temporary.write_text(markdown_report(results), encoding='utf-8')
-        for path in filter(None, (args.json, args.markdown)):
+            results = run(TrainingBenchmarkConfig(**args), show)
+        tables, lines = report(results)
+        print_tables(tables, lines)
+        if json:
+            results.save(json)
+        if markdown:
+            write_text(markdown, markdown_tables(tables, lines))
+        for path in filter(None, (json, markdown)):
             print(f'Written: {path}')
 
 

@@ -1,18 +1,12 @@
 """Export a trained segmentor for robots, and prove each file's masks against MMSegmentation's before it gets its name."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmseg_bisenet_lite.compat import require_host
 from mmseg_bisenet_lite.utils.arguments import positive, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
-
-if TYPE_CHECKING:
-    from mmseg_bisenet_lite.export import Outcome
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,43 +54,22 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> list[Outcome]:
-    """Export, with a progress bar."""
-    from mmseg_bisenet_lite.export import Order, export
-
-    order = Order(
-        config=args.config,
-        checkpoint=args.checkpoint,
-        formats=args.format,
-        precisions=args.precision,
-        out=args.out,
-        size=args.size,
-        batch=args.batch,
-        margin=args.margin,
-        threshold=args.threshold,
-        frames=args.frames,
-        limit=args.limit,
-        device=args.device,
-    )
-    with progress_bar('loading') as show:
-        return export(order, show)
-
-
 def main() -> None:
     """Parse, export, print."""
     with one_line_errors():
         require_host()
-        from mmseg_bisenet_lite.export import lines, save, table
+        from mmseg_bisenet_lite.export import ExportConfig, export, lines, save, table
         from mmseg_bisenet_lite.utils.tables import print_tables
 
-        args = parse_args()
-        outcomes = run(args)
-        print_tables([table(outcomes)], lines(outcomes))
-        for outcome in outcomes:
-            save(outcome)
-            print(f'Written: {"only the report of " if outcome.failure else ""}{outcome.file}')
+        wanted = ExportConfig(**vars(parse_args()))
+        with progress_bar('loading') as show:
+            results = export(wanted, show)
+        print_tables([table(results)], lines(results))
+        for result in results:
+            save(result)
+            print(f'Written: {"only the report of " if result.failure else ""}{result.file}')
         print('Beside each: .report.md, .report.json, and the worst frame, .worst.png')
-    if any(outcome.failure for outcome in outcomes):
+    if any(result.failure for result in results):
         sys.exit(1)
 
 

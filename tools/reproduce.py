@@ -38,23 +38,21 @@ def main() -> None:
     """Parse, train, print."""
     with one_line_errors():
         require_host()
-        from mmseg_bisenet_lite import reproduce
-        from mmseg_bisenet_lite.utils.files import atomic_write
-        from mmseg_bisenet_lite.utils.tables import print_tables
+        from mmseg_bisenet_lite.reproduce import draw, parse_grid, report, reproduce, runs_of
+        from mmseg_bisenet_lite.utils.files import write_text
+        from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
 
         args = parse_args()
-        cells = reproduce.cells(reproduce.parse_grid(args.grid), args.seeds)
+        runs = runs_of(parse_grid(args.grid), args.seeds)
         out = args.out or Path('work_dirs') / 'reproduce' / args.dataset
         with progress_bar('reading the configs') as show:
-            done, failed = reproduce.run(cells, args.dataset, out, args.iters, args.cfg_options, show)
-        tables, lines = reproduce.report(done, failed, args.dataset)
+            done, failed = reproduce(runs, args.dataset, out, args.iters, args.cfg_options, show)
+        tables, lines = report(done, failed, args.dataset)
         print_tables(tables, lines)
-        with atomic_write(out / 'results.json') as temporary:
-            temporary.write_text(json.dumps([asdict(result) for result in done], indent=1) + '\n')
-        with atomic_write(out / 'results.md') as temporary:
-            temporary.write_text('\n\n'.join([*(table.markdown() for table in tables), *lines]) + '\n')
+        write_text(out / 'results.json', json.dumps([asdict(result) for result in done], indent=1) + '\n')
+        write_text(out / 'results.md', markdown_tables(tables, lines))
         if done:
-            reproduce.draw(done, args.dataset, out / 'curves.png')
+            draw(done, args.dataset, out / 'curves.png')
         print(f'Written: results.md, results.json{", curves.png" if done else ""} in {out}')
     if failed:
         sys.exit(1)

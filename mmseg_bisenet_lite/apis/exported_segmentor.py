@@ -16,6 +16,7 @@ from torch import Tensor
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 
 @MODELS.register_module()
@@ -52,7 +53,7 @@ class ExportedSegmentor(BaseModel):
         self.segmenter = Segmenter(file, device, threads, precision, resize=True)
         size = self.segmenter.metadata.size
         if size is not None:
-            print_log(f'{file}: frames of another size than {size[0]}x{size[1]} are resized', 'current')
+            print_log(f'{file}: frames of another size than {size_text(size)} are resized', 'current')
 
     def forward(self, inputs: Tensor, data_samples: SampleList | None = None, mode: str = 'tensor') -> SampleList:
         """See ``Shape``."""

@@ -187,6 +187,10 @@ class Ratio:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        interval = 'too few rounds' if math.isnan(self.low) else f'{self.low:.2f}, {self.high:.2f}'
+        return f'{self.value:.2f} [{interval}]'
+
 
 def speed_ratio(reference: Sequence[Sequence[float]], rounds: Sequence[Sequence[float]]) -> Ratio:
     """How many times as fast as the reference a call was, from their times in the same rounds.

@@ -14,6 +14,7 @@ from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_pretrained, load_ru
 from mmseg_bisenet_lite.pretrained.names import SCHEME
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 
 class Segmenter:
@@ -183,7 +184,7 @@ class Segmenter:
                 *(_resized(each, (width, height), 'INTER_LINEAR') for each in margin),
             )
         else:
-            here, there = ('{}x{}'.format(*pair) for pair in ((width, height), size))
+            here, there = (size_text(each) for each in ((width, height), size))
             raise InputError(f'a frame of {here}, but the file was exported for {there}: take resize=True, or export anew')
         self.latency.add(time.perf_counter() - start)
         return outputs if frames.ndim == 4 else tuple(output[0] for output in outputs)
@@ -212,7 +213,9 @@ class Segmenter:
     def _in_one(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
         count, height, width, _ = frames.shape
         # The smallest maps of a network vanish on frames of a few pixels; each library says so in its own way.
-        with as_input_error(f'the file cannot run on {count} frame(s) of {width}x{height}', RuntimeError, AssertionError):
+        with as_input_error(
+            f'the file cannot run on {count} frame(s) of {size_text((width, height))}', RuntimeError, AssertionError
+        ):
             return tuple(self._runtime(frames))
 
 

@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram
 from mmseg_bisenet_lite.models.decision import margin_of_logits
 from mmseg_bisenet_lite.utils.errors import InputError, unmapped
-from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.files import write_text
 
 
 @METRICS.register_module()
@@ -116,5 +116,4 @@ class BinaryIoUMetric(IoUMetric):
             return
         columns = {'threshold': THRESHOLDS, 'precision': sweep.precision, 'recall': sweep.recall}
         text = json.dumps({name: [round(float(value), 6) for value in column] for name, column in columns.items()})
-        with atomic_write(self.curve) as temporary:
-            temporary.write_text(text + '\n')
+        write_text(self.curve, text + '\n')

@@ -55,12 +55,12 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
             ignored_scope=nncf.IgnoredScope(types=['MatMul'], validate=False),  # the up-sampling of the margin
         )
     # The weights of a convolution that is int8 come through a conversion, those of one that is not are a constant.
-    kept = [
+    high_precision_layers = [
         op.get_friendly_name().removesuffix('/WithoutBiases')
         for op in quantised.get_ordered_ops()
         if op.get_type_name() == 'Convolution' and op.input_value(1).get_node().get_type_name() == 'Constant'
     ]
-    return quantised, kept
+    return quantised, high_precision_layers
 
 
 def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, list[str]]:

@@ -10,88 +10,90 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmseg_bisenet_lite.deploy import Metadata, paint
-from mmseg_bisenet_lite.export.runner import Outcome
+from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample
-from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.files import atomic_write, write_text
 from mmseg_bisenet_lite.utils.tables import Table
 
 COLUMNS = ['file', 'runtime', 'frames', 'agree', 'worst', 'mIoU', 'of MMSeg', 'lost', 'spared', 'verdict']
 
 
-def table(outcomes: Sequence[Outcome]) -> Table:
+def table(results: Sequence[ExportResult]) -> Table:
     """A row for each file."""
-    return Table('masks of the exported files against MMSegmentation', COLUMNS, [_cells(outcome) for outcome in outcomes])
+    return Table('masks of the exported files against MMSegmentation', COLUMNS, [_cells(result) for result in results])
 
 
-def _cells(outcome: Outcome) -> list[str]:
-    parity = outcome.parity
-    verdict = 'passed' if outcome.failure is None else 'FAILED'
+def _cells(result: ExportResult) -> list[str]:
+    parity = result.parity
+    verdict = 'passed' if result.failure is None else 'FAILED'
     if parity is None or not parity.frames:
-        return [outcome.file.name, *['-'] * (len(COLUMNS) - 2), verdict]
+        return [result.file.name, *['-'] * (len(COLUMNS) - 2), verdict]
     return [
-        outcome.file.name,
-        outcome.runtime,
+        result.file.name,
+        result.runtime,
         str(parity.frames),
         f'{parity.agreement:.3f}',
         f'{parity.worst_agreement:.3f}',
         f'{parity.exported.miou:.2f}',
         f'{parity.reference.miou:.2f}',
         f'{parity.lost:.2f}',
-        str(len(outcome.kept)) if outcome.metadata.precision == 'int8' else '-',
+        str(len(result.high_precision_layers)) if result.metadata.precision == 'int8' else '-',
         verdict,
     ]
 
 
-def lines(outcomes: Sequence[Outcome]) -> list[str]:
+def lines(results: Sequence[ExportResult]) -> list[str]:
     """What explains the table, and what failed."""
     found = []
-    if any(outcome.parity is not None for outcome in outcomes):
-        labelled = all(outcome.parity.labelled for outcome in outcomes if outcome.parity is not None)
+    if any(result.parity is not None for result in results):
+        labelled = all(result.parity.labelled for result in results if result.parity is not None)
         truth = (
             'ground truth' if labelled else "MMSegmentation's masks, for want of ground truth: every differing pixel is a loss"
         )
-        found.append(f'Frames: {outcomes[0].source}. mIoU: in %, against {truth}.')
+        found.append(f'Frames: {results[0].source}. mIoU: in %, against {truth}.')
         found.append(
             'agree: % of the pixels that are decided as MMSegmentation decides them; worst: of the worst frame; '
             'spared: layers of an int8 file that are in higher precision.'
         )
-    found += [f'{outcome.file.name}: in higher precision: {", ".join(outcome.kept)}' for outcome in outcomes if outcome.kept]
-    found += [f'{outcome.file.name}: {outcome.failure}' for outcome in outcomes if outcome.failure]
+    found += [
+        f'{result.file.name}: in higher precision: {", ".join(result.high_precision_layers)}'
+        for result in results
+        if result.high_precision_layers
+    ]
+    found += [f'{result.file.name}: {result.failure}' for result in results if result.failure]
     return found
 
 
-def save(outcome: Outcome) -> list[Path]:
+def save(result: ExportResult) -> list[Path]:
     """Write ``FILE.report.md``, ``FILE.report.json`` and ``FILE.worst.png``, which are there for a file that failed too.
 
     Returns:
         What was written.
     """
     markdown, record, picture = (
-        outcome.file.with_name(outcome.file.name + ending) for ending in ('.report.md', '.report.json', '.worst.png')
+        result.file.with_name(result.file.name + ending) for ending in ('.report.md', '.report.json', '.worst.png')
     )
-    worst = outcome.parity.worst if outcome.parity is not None else None
-    text = [table([outcome]).markdown(), *(f'- {line}' for line in lines([outcome]))]
+    worst = result.parity.worst if result.parity is not None else None
+    text = [table([result]).markdown(), *(f'- {line}' for line in lines([result]))]
     if worst is not None:
         text.append(f'![the frame that agrees least, {worst[0].name}]({picture.name})')
-    text.append('```json\n' + json.dumps(asdict(outcome.metadata), indent=1) + '\n```')
-    with atomic_write(markdown) as temporary:
-        temporary.write_text('\n\n'.join(text) + '\n', encoding='utf-8')
+    text.append('```json\n' + json.dumps(asdict(result.metadata), indent=1) + '\n```')
+    write_text(markdown, '\n\n'.join(text) + '\n')
     content = {
-        'file': outcome.file.name,
-        'metadata': asdict(outcome.metadata),
-        'runtime': outcome.runtime,
-        'source': outcome.source,
-        'higher_precision': outcome.kept,
-        'failure': outcome.failure,
-        'parity': outcome.parity.record() if outcome.parity is not None and outcome.parity.frames else None,
+        'file': result.file.name,
+        'metadata': asdict(result.metadata),
+        'runtime': result.runtime,
+        'source': result.source,
+        'higher_precision': result.high_precision_layers,
+        'failure': result.failure,
+        'parity': result.parity.record() if result.parity is not None and result.parity.frames else None,
     }
-    with atomic_write(record) as temporary:
-        temporary.write_text(json.dumps(content, indent=1))
+    write_text(record, json.dumps(content, indent=1))
     if worst is None:
         picture.unlink(missing_ok=True)  # of an earlier file
         return [markdown, record]
     with atomic_write(picture) as temporary:
-        _worst_frame(*worst, outcome.metadata).savefig(temporary, format='png')
+        _worst_frame(*worst, result.metadata).savefig(temporary, format='png')
     return [markdown, record, picture]
 
 

@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.deploy.images import is_image, read_image
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 Size = tuple[int, int] | None  # (width, height); None leaves every frame as it is
 
@@ -41,7 +42,7 @@ class Sample:
         inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of what is kept
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
         kept = slice(top, top + inner[1]), slice(left, left + inner[0])
-        with as_input_error(f'{self.name} cannot be resized to {size[0]}x{size[1]}', cv2.error):
+        with as_input_error(f'{self.name} cannot be resized to {size_text(size)}', cv2.error):
             frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(self.name, frame, label)

@@ -6,22 +6,20 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mmseg_bisenet_lite.reproduce.cells import OWN, groups
+from mmseg_bisenet_lite.reproduce.config import OWN, groups
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
-from mmseg_bisenet_lite.reproduce.runner import Result
+from mmseg_bisenet_lite.reproduce.results import Result
+from mmseg_bisenet_lite.utils.colours import COLOURS
 from mmseg_bisenet_lite.utils.files import atomic_write
-
-# Colours that the colour-blind can tell apart. Source: https://jfly.uni-koeln.de/color/
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 
 
 def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
     """Draw mIoU on val over the iterations, one picture for each target: the mean of the seeds, and the range they span."""
-    targets = sorted({result.cell.target for result in done})
+    targets = sorted({result.run.target for result in done})
     figure = Figure(figsize=(6 * len(targets), 4.2))
     for place, target in enumerate(targets):
         axes = figure.add_subplot(1, len(targets), place + 1)
-        chosen = groups(result for result in done if result.cell.target == target)
+        chosen = groups(result for result in done if result.run.target == target)
         for number, ((network, loss, _), results) in enumerate(chosen.items()):
             steps = sorted(set.intersection(*({step for step, _ in result.curve} for result in results)))
             values = [[dict(result.curve)[step] for result in results] for step in steps]

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
-from mmseg_bisenet_lite.reproduce.cells import OWN, Cell, groups
+from mmseg_bisenet_lite.reproduce.config import OWN, Run, groups
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
-from mmseg_bisenet_lite.reproduce.runner import Result
+from mmseg_bisenet_lite.reproduce.results import Result
 from mmseg_bisenet_lite.utils.tables import Table
 
 # What a training is judged by beside mIoU, and its heading.
@@ -21,7 +21,7 @@ MORE = {
 }
 
 
-def report(done: Sequence[Result], failed: dict[Cell, str], dataset: str) -> tuple[list[Table], list[str]]:
+def report(done: Sequence[Result], failed: dict[Run, str], dataset: str) -> tuple[list[Table], list[str]]:
     """Tables, and the lines that explain them."""
     tables = [_accuracies(done, dataset), _differences(done), _foreground(done)]
     seeds = sorted({len(results) for results in groups(done).values()})
@@ -29,7 +29,7 @@ def report(done: Sequence[Result], failed: dict[Cell, str], dataset: str) -> tup
         f'{dataset}, val, the last weights of each training: mIoU over the two classes in %, mean ± standard deviation over '
         f'seeds ({" or ".join(map(str, seeds)) or 0} of them); the paper: on Cityscapes.',
         *sorted({f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in done}),
-        *(f'{cell.name}, seed {cell.seed}, failed: {why}' for cell, why in failed.items()),
+        *(f'{run.name}, seed {run.seed}, failed: {why}' for run, why in failed.items()),
         *(f'Against speed: tools/benchmark.py ... --accuracy {points}' for points in _points(done)),
     ]
     return [table for table in tables if table.rows], lines
@@ -54,7 +54,7 @@ def _accuracies(done: Sequence[Result], dataset: str) -> Table:
 
 def _differences(done: Sequence[Result]) -> Table:
     """The paper's two claims and our own, each from pairs of trainings with the same seed."""
-    scores = {result.cell: result.metrics['mIoU'] for result in done}
+    scores = {result.run: result.metrics['mIoU'] for result in done}
     claims = {
         'hinge less cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
         'hinge less cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
@@ -64,9 +64,9 @@ def _differences(done: Sequence[Result]) -> Table:
     }
     rows = []
     for claim, (one, other) in claims.items():
-        for target in sorted({cell.target for cell in scores}):
-            seeds = sorted({cell.seed for cell in scores})
-            pairs = [(Cell(*one, target, seed), Cell(*other, target, seed)) for seed in seeds]
+        for target in sorted({run.target for run in scores}):
+            seeds = sorted({run.seed for run in scores})
+            pairs = [(Run(*one, target, seed), Run(*other, target, seed)) for seed in seeds]
             found = [scores[a] - scores[b] for a, b in pairs if a in scores and b in scores]
             paper = [ACCURACIES.get((*names, target)) for names in (one, other)]
             if found:
@@ -90,7 +90,7 @@ def _points(done: Sequence[Result]) -> list[str]:
     """For each target what ``tools/benchmark.py`` is to be told; it calls our models as their configs, peers as themselves."""
     found: dict[str, list[str]] = {}
     for (network, loss, target), results in groups(done).items():
-        name = network if loss == OWN else results[0].cell.name
+        name = network if loss == OWN else results[0].run.name
         mean = statistics.mean(result.metrics['mIoU'] for result in results)
         found.setdefault(target, []).append(f'{name}={mean:.2f}')
     return [' '.join(points) for points in found.values()]

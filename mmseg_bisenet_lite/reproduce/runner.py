@@ -5,9 +5,8 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,64 +15,28 @@ from mmengine.config import Config
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_of
-from mmseg_bisenet_lite.reproduce.cells import Cell, folder_of
+from mmseg_bisenet_lite.reproduce.config import Run, folder_of
+from mmseg_bisenet_lite.reproduce.results import Result, save
 from mmseg_bisenet_lite.utils.checkout import commit
+from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.files import atomic_write
-
-# Is told what is being done and which share of it is done.
-Progress = Callable[[str, float], None]
+from mmseg_bisenet_lite.utils.files import write_text
 
 RESULT, DIGEST, MADE_WITH, LOCK = 'result.json', 'config.sha256', 'made_with.json', 'lock'
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a training came to.
-
-    Attributes:
-        cell: What was trained.
-        iterations: How long.
-        metrics: On val with the last weights: what ``BinaryIoUMetric`` logs.
-        curve: (iteration, mIoU in %) of each validation.
-        config: Digest of the config that it was trained with.
-        made_with: Versions and device at its start; several, where it was resumed with others.
-    """
-
-    cell: Cell
-    iterations: int
-    metrics: dict[str, float]
-    curve: list[tuple[int, float]]
-    config: str
-    made_with: dict[str, str | None]
-
-    @classmethod
-    def load(cls, file: Path) -> 'Result':
-        """Read the file of :func:`save`.
-
-        Raises:
-            InputError: It is not one.
-        """
-        with as_input_error(f'{file}: not a result of tools/reproduce.py', OSError, ValueError, TypeError, KeyError):
-            content = json.loads(file.read_text())
-            content['cell'] = Cell(**content['cell'])
-            content['curve'] = [(step, value) for step, value in content['curve']]
-            content['metrics']['mIoU']
-            return cls(**content)
-
-
-def run(
-    cells: Sequence[Cell],
+def reproduce(
+    runs: Sequence[Run],
     dataset: str,
     out: Path,
     iterations: int | None = None,
     options: Mapping[str, Any] | None = None,
-    progress: Progress = lambda what, done: None,
-) -> tuple[list[Result], dict[Cell, str]]:
+    progress: ReportProgress = lambda what, done: None,
+) -> tuple[list[Result], dict[Run, str]]:
     """Train what is not yet trained; a training that was cut off is resumed.
 
     Args:
-        cells: What to train.
+        runs: What to train.
         dataset: A key of ``DATASETS``.
         out: Folder for everything; finished trainings are found there again.
         iterations: Of each; ``None`` is the configs' own number.
@@ -87,29 +50,29 @@ def run(
         InputError: A config is missing, the changes do not fit, or a training in ``out`` was made with another config or its
             result is damaged: nothing is trained then. Or another process is at a training in ``out``.
     """
-    planned = [(cell, _config(cell, dataset, iterations, options or {})) for cell in cells]
-    for cell, config in planned:
-        _finished(folder_of(cell, out), _digest(config))
+    planned = [(run, _config(run, dataset, iterations, options or {})) for run in runs]
+    for run, config in planned:
+        _finished(folder_of(run, out), _digest(config))
     done: list[Result] = []
-    failed: dict[Cell, str] = {}
-    for number, (cell, config) in enumerate(planned):
-        folder = folder_of(cell, out)
-        progress(f'{cell.name}, seed {cell.seed}', number / len(planned))
+    failed: dict[Run, str] = {}
+    for number, (run, config) in enumerate(planned):
+        folder = folder_of(run, out)
+        progress(f'{run.name}, seed {run.seed}', number / len(planned))
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder) as lock:
             # Asked again, as somebody else may have trained there meanwhile.
-            outcome = _finished(folder, _digest(config)) or _train(cell, config, folder, lock)
+            outcome = _finished(folder, _digest(config)) or _train(run, config, folder, lock)
         if isinstance(outcome, Result):
             done.append(outcome)
         else:
-            failed[cell] = outcome
+            failed[run] = outcome
     return done, failed
 
 
-def _config(cell: Cell, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
+def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
     if 'randomness.seed' in options:
         raise InputError('randomness.seed is given by --seeds; leave it out of --cfg-options')
-    config = cell.config(dataset, iterations)
+    config = run.config(dataset, iterations)
     with as_input_error('--cfg-options: they do not fit the config', KeyError, TypeError, IndexError):
         config.merge_from_dict(dict(options))
     return config
@@ -140,12 +103,6 @@ def _alone_in(folder: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
-def save(result: Result, file: Path) -> None:
-    """Write a result's file."""
-    with atomic_write(file) as temporary:
-        temporary.write_text(json.dumps(asdict(result), indent=1) + '\n')
-
-
 def _made_with(folder: Path) -> dict[str, str | None]:
     """Versions and device as they are now, beside those of the training's earlier starts."""
     now = {
@@ -170,12 +127,11 @@ def _checkpoints(folder: Path) -> list[Path]:
     return list(folder.glob('iter_*.pth'))
 
 
-def _train(cell: Cell, config: Config, folder: Path, lock: int) -> Result | str:
+def _train(run: Run, config: Config, folder: Path, lock: int) -> Result | str:
     """Train, or go on, and write the result; or why it failed."""
     versions = json.dumps(_made_with(folder), indent=1)
     for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
-        with atomic_write(folder / name) as temporary:
-            temporary.write_text(text + '\n')
+        write_text(folder / name, text + '\n')
     tool = compat.mim_folder('mmseg_bisenet_lite') / 'tools' / 'train.py'
     command = [sys.executable, str(tool), str(folder / 'config.py'), '--work-dir', str(folder)]
     if _checkpoints(folder):
@@ -185,14 +141,14 @@ def _train(cell: Cell, config: Config, folder: Path, lock: int) -> Result | str:
         streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=[lock])
         status = subprocess.run(command, **streams).returncode  # type: ignore[call-overload]  # noqa: S603
     if status == 0:
-        result = _result(cell, config, folder)
+        result = _result(run, config, folder)
         save(result, folder / RESULT)
         return result
     lines = log.read_text().strip().splitlines() or ['it said nothing']
     return f'{lines[-1]} (status {status}; {log})'
 
 
-def _result(cell: Cell, config: Config, folder: Path) -> Result:
+def _result(run: Run, config: Config, folder: Path) -> Result:
     iterations = config.train_cfg.max_iters
     validations: dict[int, dict[str, float]] = {}
     for file in sorted(folder.glob('*/vis_data/scalars.json')):  # one of each start
@@ -205,7 +161,7 @@ def _result(cell: Cell, config: Config, folder: Path) -> Result:
         validations[iterations] = scores_of(config, str(folder / f'iter_{iterations}.pth'), folder / 'test')
     timing = {'data_time', 'time'}
     return Result(
-        cell=cell,
+        run=run,
         iterations=iterations,
         metrics={key: value for key, value in validations[iterations].items() if key not in timing},
         curve=[(step, validations[step]['mIoU']) for step in sorted(validations)],

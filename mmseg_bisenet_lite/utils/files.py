@@ -19,3 +19,9 @@ def atomic_write(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a whole text file in UTF-8, or leave what was there."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')

@@ -55,3 +55,13 @@ def print_tables(tables: Sequence[Table], lines: Sequence[str]) -> None:
         console.print(table.rich())
     for line in lines:
         print(line)
+
+
+def markdown_tables(tables: Sequence[Table], lines: Sequence[str]) -> str:
+    """The same for a Markdown file."""
+    return '\n\n'.join([*(table.markdown() for table in tables), '\n'.join(f'- {line}' for line in lines)]) + '\n'
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, each made unique: the second ``a`` becomes ``a#2``."""
+    return [f'{name}#{names[:i].count(name) + 1}' if name in names[:i] else name for i, name in enumerate(names)]

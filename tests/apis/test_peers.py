@@ -24,8 +24,8 @@ PARAMETERS = {
 
 @pytest.mark.parametrize('name', PEERS)
 def test_peers_are_for_two_classes(name):
-    from mmseg_bisenet_lite.benchmark.models import load_models
-    from mmseg_bisenet_lite.benchmark.scopes import Forward
+    from mmseg_bisenet_lite.benchmark.inference.models import load_models
+    from mmseg_bisenet_lite.benchmark.inference.scopes import Forward
 
     (model,) = load_models(['configs/lite_ce_human.py'], [], [name])[1:]
     with torch.no_grad():

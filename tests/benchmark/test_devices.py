@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from mmseg_bisenet_lite.benchmark.candidates import Settings
 from mmseg_bisenet_lite.benchmark.devices import (
     EventClock,
     SynchronisedClock,
@@ -11,8 +10,9 @@ from mmseg_bisenet_lite.benchmark.devices import (
     find_device,
     set_tf32,
 )
+from mmseg_bisenet_lite.benchmark.inference.candidates import Settings
+from mmseg_bisenet_lite.benchmark.inference.runner import prepare
 from mmseg_bisenet_lite.benchmark.measure import HostClock
-from mmseg_bisenet_lite.benchmark.runner import prepare
 from mmseg_bisenet_lite.utils import precision
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
@@ -93,7 +93,7 @@ def test_events_time_the_work_and_not_its_launch():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_CUDA)
 def test_a_graph_replays_with_new_inputs():
-    from mmseg_bisenet_lite.benchmark.candidates import graphed
+    from mmseg_bisenet_lite.benchmark.inference.candidates import graphed
 
     net = torch.nn.Conv2d(3, 4, 3).cuda().eval()
     with torch.no_grad():

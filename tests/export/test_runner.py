@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmseg_bisenet_lite.export.runner import Order, _dataset_meta, file_name
+from mmseg_bisenet_lite.export.config import ExportConfig
+from mmseg_bisenet_lite.export.runner import _dataset_meta
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -19,8 +20,8 @@ from mmseg_bisenet_lite.utils.errors import InputError
     ],
 )
 def test_the_name_says_what_the_file_takes(size, batch, name):
-    order = Order('configs/lite.py', 'a.pth', ['openvino'], ['int8'], Path('out'), size, batch)
-    assert file_name(order, 'openvino', 'int8') == name
+    config = ExportConfig('configs/lite.py', 'a.pth', Path('out'), size, batch=batch)
+    assert config.file_name('openvino', 'int8') == name
 
 
 def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, small_checkpoint, tmp_path):

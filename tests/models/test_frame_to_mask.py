@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmseg_bisenet_lite.apis.peers import peer_config
-from mmseg_bisenet_lite.benchmark.candidates import frames_of
+from mmseg_bisenet_lite.benchmark.inference.candidates import frames_of
 from mmseg_bisenet_lite.export.parity import mmseg_predictor
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask, Upsample
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config

@@ -3,7 +3,7 @@ import re
 import pytest
 from PIL import Image
 
-from mmseg_bisenet_lite.reproduce import Cell, Result, draw, report
+from mmseg_bisenet_lite.reproduce import Result, Run, draw, report
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.report import spread
 
@@ -11,7 +11,7 @@ from mmseg_bisenet_lite.reproduce.report import spread
 def result(network, loss, target, seed, score):
     metrics = dict(aAcc=99.0, mIoU=score, fgIoU=score - 10, precision=80.0, recall=70.0, F1=75.0, boundaryIoU=40.0)
     curve = [(100, score - 9), (200, score)]
-    return Result(Cell(network, loss, target, seed), 200, metrics, curve, 'abc', {'torch': '2.13', 'device': 'cpu'})
+    return Result(Run(network, loss, target, seed), 200, metrics, curve, 'abc', {'torch': '2.13', 'device': 'cpu'})
 
 
 DONE = [
@@ -28,7 +28,7 @@ DONE = [
 
 
 def test_the_table_stands_beside_the_papers():
-    tables, lines = report(DONE, {Cell('r18', 'ce', 'human', 0): 'no memory'}, 'camvid')
+    tables, lines = report(DONE, {Run('r18', 'ce', 'human', 0): 'no memory'}, 'camvid')
     accuracy, claims, foreground = tables
     rows = {tuple(row[:3]): row[3:] for row in accuracy.rows}
     assert rows['vehicle', 'lite', 'hinge'] == ['83.50 ± 0.71', '2', '95.03']

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmseg_bisenet_lite.reproduce import Cell, Result, run, runner, save
+from mmseg_bisenet_lite.reproduce import Result, Run, reproduce, runner, save
 from mmseg_bisenet_lite.utils.errors import InputError
 
-CELLS = [Cell('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
+RUNS = [Run('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def trained(monkeypatch):
 def test_each_training_is_run_once(trained, tmp_path):
     _, commands = trained
     told = []
-    first, failed = run(CELLS[:3], 'camvid', tmp_path, 400, progress=lambda what, done: told.append((what, done)))
-    again, _ = run(CELLS, 'camvid', tmp_path, 400)
+    first, failed = reproduce(RUNS[:3], 'camvid', tmp_path, 400, progress=lambda what, done: told.append((what, done)))
+    again, _ = reproduce(RUNS, 'camvid', tmp_path, 400)
     assert not failed
     assert len(commands) == 4
     assert first == again[:3]
@@ -58,13 +58,13 @@ def test_each_training_is_run_once(trained, tmp_path):
 def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, tmp_path):
     train, commands = trained
     train.broken = ['lite_ce_vehicle/seed0']
-    done, failed = run(CELLS, 'camvid', tmp_path, 400)
-    assert [result.cell for result in done] == CELLS[1:]
-    assert list(failed) == CELLS[:1]
-    assert 'RuntimeError: no memory (status 1; ' in failed[CELLS[0]]
+    done, failed = reproduce(RUNS, 'camvid', tmp_path, 400)
+    assert [result.run for result in done] == RUNS[1:]
+    assert list(failed) == RUNS[:1]
+    assert 'RuntimeError: no memory (status 1; ' in failed[RUNS[0]]
     train.broken = []
     commands.clear()
-    assert len(run(CELLS, 'camvid', tmp_path, 400)[0]) == 4
+    assert len(reproduce(RUNS, 'camvid', tmp_path, 400)[0]) == 4
     assert len(commands) == 1
     assert '--resume' in commands[0]
 
@@ -72,9 +72,9 @@ def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, 
 def test_a_result_names_the_commit_that_was_trained(trained, tmp_path, monkeypatch):
     train, _ = trained
     train.broken = ['seed0']
-    run(CELLS[:1], 'camvid', tmp_path, 400)
+    reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     train.broken, train.commit = [], 'def'
-    (resumed, other), _ = run([CELLS[0], CELLS[2]], 'camvid', tmp_path, 400)
+    (resumed, other), _ = reproduce([RUNS[0], RUNS[2]], 'camvid', tmp_path, 400)
     assert resumed.made_with['commit'] == 'abc and def'
     assert resumed.made_with['torch'] == torch.__version__
     assert other.made_with['commit'] == 'def'
@@ -84,7 +84,7 @@ def test_a_result_names_the_commit_that_was_trained(trained, tmp_path, monkeypat
         return train(command, **options)
 
     monkeypatch.setattr(subprocess, 'run', commit_meanwhile)
-    (result,), _ = run(CELLS[1:2], 'camvid', tmp_path, 400)
+    (result,), _ = reproduce(RUNS[1:2], 'camvid', tmp_path, 400)
     assert result.made_with['commit'] == 'def'
 
 
@@ -98,50 +98,50 @@ def test_nobody_else_trains_in_the_folder_while_the_training_lives(trained, tmp_
 
     train.broken = ['seed0']
     monkeypatch.setattr(subprocess, 'run', outlive)
-    run(CELLS[:1], 'camvid', tmp_path, 400)
+    reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     with pytest.raises(InputError, match='seed0: another process still trains there'):
-        run(CELLS[:1], 'camvid', tmp_path, 400)
+        reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     assert len(commands) == 1
     for descriptor in held:
         os.close(descriptor)
     train.broken = []
-    assert len(run(CELLS[:1], 'camvid', tmp_path, 400)[0]) == 1
+    assert len(reproduce(RUNS[:1], 'camvid', tmp_path, 400)[0]) == 1
 
 
 def test_a_damaged_result_stops_before_anything_is_trained(trained, tmp_path):
     _, commands = trained
-    run(CELLS[1:2], 'camvid', tmp_path, 400)
+    reproduce(RUNS[1:2], 'camvid', tmp_path, 400)
     commands.clear()
     (file,) = tmp_path.glob('*/*/result.json')
     good = json.loads(file.read_text())
-    for damaged in ('{"cell":', json.dumps(good | {'metrics': {}})):
+    for damaged in ('{"run":', json.dumps(good | {'metrics': {}})):
         file.write_text(damaged)
         with pytest.raises(InputError, match=r'result\.json: not a result'):
-            run(CELLS[:2], 'camvid', tmp_path, 400)
+            reproduce(RUNS[:2], 'camvid', tmp_path, 400)
     file.write_text(json.dumps(good | {'config': 'other'}))
     with pytest.raises(InputError, match='was trained with another config'):
-        run(CELLS[:2], 'camvid', tmp_path, 400)
+        reproduce(RUNS[:2], 'camvid', tmp_path, 400)
     assert not commands
 
 
 def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
-    run(CELLS[:1], 'camvid', tmp_path, 400)
+    reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     for changed in (dict(iterations=800), dict(iterations=400, options={'a': 1})):
         with pytest.raises(InputError, match='seed0: was trained with another config or another --iters'):
-            run(CELLS[:1], 'camvid', tmp_path, **changed)
+            reproduce(RUNS[:1], 'camvid', tmp_path, **changed)
 
 
 def test_a_training_that_failed_at_once_can_be_run_with_other_options(trained, tmp_path, monkeypatch):
     train, _ = trained
     monkeypatch.setattr(subprocess, 'run', lambda command, **options: SimpleNamespace(returncode=1))
-    _, failed = run(CELLS[:1], 'camvid', tmp_path, 400, {'train_dataloader.batch_size': 999})
-    assert list(failed) == CELLS[:1]
+    _, failed = reproduce(RUNS[:1], 'camvid', tmp_path, 400, {'train_dataloader.batch_size': 999})
+    assert list(failed) == RUNS[:1]
     monkeypatch.setattr(subprocess, 'run', train)
-    assert len(run(CELLS[:1], 'camvid', tmp_path, 400)[0]) == 1
+    assert len(reproduce(RUNS[:1], 'camvid', tmp_path, 400)[0]) == 1
     train.broken = ['seed1']  # this one leaves a checkpoint
-    run(CELLS[2:3], 'camvid', tmp_path, 400)
+    reproduce(RUNS[2:3], 'camvid', tmp_path, 400)
     with pytest.raises(InputError, match='seed1: was trained with another config'):
-        run(CELLS[2:3], 'camvid', tmp_path, 800)
+        reproduce(RUNS[2:3], 'camvid', tmp_path, 800)
 
 
 def test_what_somebody_else_trained_meanwhile_is_taken_only_if_it_is_the_same(trained, tmp_path):
@@ -150,32 +150,32 @@ def test_what_somebody_else_trained_meanwhile_is_taken_only_if_it_is_the_same(tr
     def meanwhile(iterations):
         def progress(what, done):
             if what == 'lite_hinge_vehicle, seed 0':
-                run(CELLS[1:2], 'camvid', tmp_path / str(iterations), iterations)
+                reproduce(RUNS[1:2], 'camvid', tmp_path / str(iterations), iterations)
 
         return progress
 
-    assert len(run(CELLS[:2], 'camvid', tmp_path / '400', 400, progress=meanwhile(400))[0]) == 2
+    assert len(reproduce(RUNS[:2], 'camvid', tmp_path / '400', 400, progress=meanwhile(400))[0]) == 2
     assert len(commands) == 2
     with pytest.raises(InputError, match='was trained with another config or another --iters'):
-        run(CELLS[:2], 'camvid', tmp_path / '200', 400, progress=meanwhile(200))
+        reproduce(RUNS[:2], 'camvid', tmp_path / '200', 400, progress=meanwhile(200))
 
 
 def test_a_training_begun_by_nobody_knows_whom_says_so(trained, tmp_path):
     folder = tmp_path / 'lite_ce_vehicle' / 'seed0'
     folder.mkdir(parents=True)
     (folder / 'iter_100.pth').touch()
-    (result,), _ = run(CELLS[:1], 'camvid', tmp_path, 400)
+    (result,), _ = reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     assert result.made_with['commit'] == 'unknown and abc'
     (folder / 'result.json').unlink()
     (folder / 'made_with.json').write_text('{"commit":')
     with pytest.raises(InputError, match=r'made_with\.json: damaged'):
-        run(CELLS[:1], 'camvid', tmp_path, 400)
+        reproduce(RUNS[:1], 'camvid', tmp_path, 400)
 
 
 def test_a_last_validation_that_was_cut_off_is_made_up_for(trained, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(runner, 'scores_of', lambda config, file, folder: asked.append(file) or {'mIoU': 70.0})
-    (result,), _ = run(CELLS[:1], 'camvid', tmp_path, 500)
+    (result,), _ = reproduce(RUNS[:1], 'camvid', tmp_path, 500)
     assert result.metrics == {'mIoU': 70.0}
     assert result.curve[-1] == (500, 70.0)
     assert asked == [str(tmp_path / 'lite_ce_vehicle' / 'seed0' / 'iter_500.pth')]
@@ -183,7 +183,7 @@ def test_a_last_validation_that_was_cut_off_is_made_up_for(trained, tmp_path, mo
 
 def test_wrong_input_stops_before_anything_is_trained(trained, tmp_path):
     _, commands = trained
-    run(CELLS[1:2], 'camvid', tmp_path, 400)
+    reproduce(RUNS[1:2], 'camvid', tmp_path, 400)
     commands.clear()
     for arguments, message in (
         (dict(iterations=800), 'another --iters'),
@@ -191,15 +191,15 @@ def test_wrong_input_stops_before_anything_is_trained(trained, tmp_path):
         (dict(iterations=400, options={'param_scheduler.7.end': 5}), '--cfg-options: they do not fit'),
     ):
         with pytest.raises(InputError, match=message):
-            run(CELLS[:2], 'camvid', tmp_path, **arguments)
+            reproduce(RUNS[:2], 'camvid', tmp_path, **arguments)
     assert not commands
 
 
 def test_results_are_read_as_they_were_written(trained, tmp_path):
-    (result,), _ = run(CELLS[:1], 'camvid', tmp_path, 400)
+    (result,), _ = reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     save(result, tmp_path / 'a.json')
     assert Result.load(tmp_path / 'a.json') == result
-    for text in ('', '{}', '[]', '{"cell": 3}'):
+    for text in ('', '{}', '[]', '{"run": 3}'):
         (tmp_path / 'a.json').write_text(text)
         with pytest.raises(InputError, match=r'a\.json: not a result'):
             Result.load(tmp_path / 'a.json')

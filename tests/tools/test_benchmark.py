@@ -97,7 +97,7 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
     ],
 )
 def test_wrong_input_is_one_line_before_anything_is_timed(refused, tmp_path, monkeypatch, arguments, message):
-    from mmseg_bisenet_lite.benchmark import runner
+    from mmseg_bisenet_lite.benchmark.inference import runner
 
     def timed(*_):
         raise AssertionError('something was timed')
@@ -110,16 +110,16 @@ def test_wrong_input_is_one_line_before_anything_is_timed(refused, tmp_path, mon
 
 
 def test_an_interrupted_run_shows_and_keeps_what_it_has(root, tmp_path, monkeypatch, capsys):
-    from mmseg_bisenet_lite import benchmark
+    from mmseg_bisenet_lite.benchmark.inference import runner
 
-    measure = benchmark.run
+    measure = runner.run
 
     def interrupted_after_one_size(*arguments):
         yield next(measure(*arguments))
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(benchmark, 'run', interrupted_after_one_size)
+    monkeypatch.setattr(runner, 'run', interrupted_after_one_size)
     monkeypatch.setattr(sys, 'argv', ['benchmark.py', '--no-keep-memory', *FAST, '--json', 'a.json'])
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(root / 'tools' / 'benchmark.py'), run_name='__main__')

@@ -27,7 +27,7 @@ def test_a_grid_is_trained_once_and_printed(root, small, tmp_path):
     assert first.returncode == 0, first.stderr
     assert 'Written: results.md, results.json, curves.png in grid' in first.stdout
     results = json.loads((tmp_path / 'grid' / 'results.json').read_text())
-    assert [result['cell']['seed'] for result in results] == [0]
+    assert [result['run']['seed'] for result in results] == [0]
     assert [step for step, _ in results[0]['curve']] == [1, 2, 3, 4]
     assert results[0]['metrics'].keys() >= {'mIoU', 'fgIoU', 'AP', 'threshold'}
     assert 'toy: mIoU' in (tmp_path / 'grid' / 'results.md').read_text()

@@ -1,6 +1,8 @@
-"""The training benchmark: our loader and step against MMSegmentation's, and whole iterations by the number of workers."""
+"""Our loader and step against MMSegmentation's, and whole iterations by the number of workers."""
 
-from mmseg_bisenet_lite.benchmark.training.report import markdown_report, print_report
-from mmseg_bisenet_lite.benchmark.training.runner import PARTS, Order, Results, run
+from mmseg_bisenet_lite.benchmark.training.config import PARTS, TrainingBenchmarkConfig
+from mmseg_bisenet_lite.benchmark.training.report import report
+from mmseg_bisenet_lite.benchmark.training.results import Results
+from mmseg_bisenet_lite.benchmark.training.runner import run
 
-__all__ = ['PARTS', 'Order', 'Results', 'markdown_report', 'print_report', 'run']
+__all__ = ['PARTS', 'Results', 'TrainingBenchmarkConfig', 'report', 'run']

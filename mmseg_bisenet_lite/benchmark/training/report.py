@@ -3,10 +3,10 @@
 import statistics
 from collections.abc import Iterator
 
-from mmseg_bisenet_lite.benchmark.measure import Ratio, speed_ratio, summarise
-from mmseg_bisenet_lite.benchmark.training.runner import Results
+from mmseg_bisenet_lite.benchmark.measure import speed_ratio, summarise
+from mmseg_bisenet_lite.benchmark.training.results import Results
 from mmseg_bisenet_lite.benchmark.training.step import PARTS
-from mmseg_bisenet_lite.utils.tables import Table, print_tables
+from mmseg_bisenet_lite.utils.tables import Table
 
 # Fewer workers are as good as more if they come within this share of the best.
 AS_GOOD = 0.03
@@ -18,28 +18,13 @@ def report(results: Results) -> tuple[list[Table], list[str]]:
     return tables, list(_explanations(results))
 
 
-def print_report(results: Results) -> None:
-    """To the terminal."""
-    print_tables(*report(results))
-
-
-def markdown_report(results: Results) -> str:
-    """For a file."""
-    tables, lines = report(results)
-    return '\n\n'.join([*(table.markdown() for table in tables), '\n'.join(f'- {line}' for line in lines)]) + '\n'
-
-
-def _ratio(ratio: Ratio) -> str:
-    return f'{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]'
-
-
 def _loader(results: Results) -> Iterator[Table]:
     batch = results.settings['batch']
     for name, rounds in results.loader.items():
         rows = []
         for who, times in rounds.items():
             summary = summarise(times)
-            speedup = '1' if who == 'mmseg' else _ratio(speed_ratio(rounds['mmseg'], times))
+            speedup = '1' if who == 'mmseg' else str(speed_ratio(rounds['mmseg'], times))
             per_image = summary.median / batch
             rows.append(
                 [who, f'{per_image * 1e3:.1f}', f'{1 / per_image:.1f}', speedup, f'{summary.spread:.1%}', str(len(times))]
@@ -54,7 +39,7 @@ def _step(results: Results) -> Iterator[Table]:
     rows = []
     for who, times in results.step.items():
         summary = summarise(times)
-        speedup = '1' if who == 'mmseg' else _ratio(speed_ratio(results.step['mmseg'], times))
+        speedup = '1' if who == 'mmseg' else str(speed_ratio(results.step['mmseg'], times))
         images = results.settings['batch'] / summary.median
         cells = [who, f'{summary.median * 1e3:.1f}', f'{1 / summary.median:.2f}', f'{images:.1f}']
         rows.append([*cells, speedup, f'{summary.spread:.1%}', str(len(times))])

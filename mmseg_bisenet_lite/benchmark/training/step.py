@@ -1,8 +1,12 @@
 """Training steps and whole iterations, as the runner makes them, in a process of their own."""
 
 import copy
+import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,7 +23,7 @@ from mmseg.utils import register_all_modules
 from mmseg_bisenet_lite.benchmark.devices import clock_of, find_device
 from mmseg_bisenet_lite.benchmark.training.loader import build_data
 from mmseg_bisenet_lite.benchmark.training.stock import StockData, stock_optim_wrapper, stock_pipeline
-from mmseg_bisenet_lite.utils.errors import as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 
 # Of a step, in its order; what is neither of the others is heads and losses.
 PARTS = ('preprocessing', 'backbone', 'heads and losses', 'backward', 'update')
@@ -102,6 +106,63 @@ class Training:
             waited = time.perf_counter() - begun
             found.append((waited, self._step(batch)))
         return found[warm_up:]
+
+
+# The training of a process that :func:`apart` started.
+_training: Training
+
+
+def begin(config: str, stock: bool, device: str, threads: int | None) -> None:
+    """Make this process's training."""
+    global _training
+    _training = Training(config, stock, device, threads)
+
+
+def step() -> float:
+    """:meth:`Training.step` of this process's training."""
+    return _training.step()
+
+
+def split(steps: int) -> list[dict[str, float]]:
+    """:meth:`Training.split` of this process's training."""
+    return _training.split(steps)
+
+
+def iterate(workers: int, seconds: float) -> list[tuple[float, float]]:
+    """:meth:`Training.iterate` of this process's training."""
+    return _training.iterate(workers, seconds)
+
+
+@contextmanager
+def apart(config: str, stock: bool, device: str, threads: int | None) -> Iterator[Callable[..., Any]]:
+    """A training in a process of its own, so that neither side's memory, threads or caches are the other's.
+
+    Args:
+        config: See :class:`Training`, as for the others.
+        stock: See there.
+        device: See there.
+        threads: See there.
+
+    Yields:
+        What calls :func:`step`, :func:`split` or :func:`iterate` there and returns what it gives.
+
+    Raises:
+        InputError: No training can be built, or the process ran out of memory.
+    """
+
+    def call(function: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return pool.submit(function, *args).result()
+        except BrokenProcessPool as error:
+            raise InputError('a process of the benchmark died: too little memory? Take a smaller --batch or --crop') from error
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f'too little memory on the device: {first_line(error)}; take a smaller --batch or --crop'
+            ) from error
+
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+        call(begin, config, stock, device, threads)
+        yield call
 
 
 def _timed(owner: Any, name: str, spans: dict[str, float], part: str, wait: Callable[[], None]) -> Callable[[], None]:

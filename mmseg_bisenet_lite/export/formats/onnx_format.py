@@ -33,11 +33,11 @@ def write(job: Job, file: Path) -> list[str]:
     if job.metadata.precision == 'bf16':
         raise InputError('ONNX Runtime has no bf16 for networks like this; openvino and tensorrt have it')
     model = build(job)
-    kept: list[str] = []
+    high_precision_layers: list[str] = []
     if job.metadata.precision == 'int8':
-        model, kept = quantise_onnx(model, job)
+        model, high_precision_layers = quantise_onnx(model, job)
     require('onnx', INSTALL).save(model, file)
-    return kept
+    return high_precision_layers
 
 
 def build(job: Job) -> Any:

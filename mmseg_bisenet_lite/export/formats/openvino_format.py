@@ -21,12 +21,12 @@ def write(job: Job, file: Path) -> list[str]:
     openvino = require('openvino', 'openvino')
     core = the_core()
     model = core.read_model(io.BytesIO(build(job).SerializeToString()))
-    kept: list[str] = []
+    high_precision_layers: list[str] = []
     metadata = job.metadata
     if metadata.precision == 'int8':
-        model, kept = quantise_openvino(model, job)
+        model, high_precision_layers = quantise_openvino(model, job)
         has_bf16 = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         metadata = replace(metadata, rest='bf16' if has_bf16 else 'fp32')
     model.set_rt_info(metadata.to_json(), KEY)
     openvino.save_model(model, file, compress_to_fp16=metadata.precision == 'fp16')
-    return kept
+    return high_precision_layers

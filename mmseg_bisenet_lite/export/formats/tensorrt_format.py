@@ -26,9 +26,9 @@ def write(job: Job, file: Path) -> list[str]:
     with as_input_error(no_gpu, RuntimeError, TypeError):
         builder = tensorrt.Builder(logger)
     model = build(job)
-    kept: list[str] = []
+    high_precision_layers: list[str] = []
     if job.metadata.precision == 'int8':
-        model, kept = quantise_onnx(model, job, symmetric=True)
+        model, high_precision_layers = quantise_onnx(model, job, symmetric=True)
     network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(model.SerializeToString()):
@@ -50,4 +50,4 @@ def write(job: Job, file: Path) -> list[str]:
     if engine is None:
         raise InputError('TensorRT could not build the engine; see its messages above')
     file.write_bytes(engine)
-    return kept
+    return high_precision_layers

@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.benchmark.training import Order, run
+from mmseg_bisenet_lite.benchmark.training import TrainingBenchmarkConfig, run
 from mmseg_bisenet_lite.benchmark.training.report import best_workers
 from mmseg_bisenet_lite.benchmark.training.runner import with_crop
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -31,17 +31,17 @@ def test_the_fewest_workers_that_are_as_good():
     ('changes', 'message'),
     [
         (dict(config='absent.py'), 'absent.py: there is no such config'),
-        (dict(options={'train_dataloader.dataset.data_root': 'nowhere'}), 'nowhere.*: there is no such folder'),
-        (dict(options={'train_dataloader.dataset.pipeline.9.crop_size': (1, 1)}), 'the changes do not fit it'),
+        (dict(cfg_options={'train_dataloader.dataset.data_root': 'nowhere'}), 'nowhere.*: there is no such folder'),
+        (dict(cfg_options={'train_dataloader.dataset.pipeline.9.crop_size': (1, 1)}), 'the changes do not fit it'),
     ],
 )
 def test_wrong_orders_are_named(small_config, changes, message):
     with pytest.raises(InputError, match=message):
-        run(Order(**{'config': str(small_config), 'parts': ['loader'], **changes}))
+        run(TrainingBenchmarkConfig(**{'config': str(small_config), 'part': ['loader'], **changes}))
 
 
 def test_a_config_that_trains_nothing_is_named(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text("_base_ = 'mmseg::_base_/models/fast_scnn.py'")
     with pytest.raises(InputError, match='without train_dataloader'):
-        run(Order(str(path)))
+        run(TrainingBenchmarkConfig(str(path)))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates
-from mmseg_bisenet_lite.benchmark.engines import find_exported
-from mmseg_bisenet_lite.benchmark.models import load_models
+from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates
+from mmseg_bisenet_lite.benchmark.inference.engines import find_exported
+from mmseg_bisenet_lite.benchmark.inference.models import load_models
 from mmseg_bisenet_lite.export.formats import write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.utils.errors import InputError

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.benchmark.energy import Energy
-from mmseg_bisenet_lite.benchmark.models import numbered
-from mmseg_bisenet_lite.benchmark.plot import check_picture, plot
-from mmseg_bisenet_lite.benchmark.report import markdown_report, report
-from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row, check_accuracies, load, with_accuracy
-from mmseg_bisenet_lite.benchmark.roofline import Operation
+from mmseg_bisenet_lite.benchmark.inference.plot import check_picture, plot
+from mmseg_bisenet_lite.benchmark.inference.report import report
+from mmseg_bisenet_lite.benchmark.inference.results import Ceilings, Results, Row, check_accuracies, load, with_accuracy
+from mmseg_bisenet_lite.benchmark.inference.roofline import Operation
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.tables import markdown_tables, numbered
 
 SETTINGS = dict(scopes=['forward', 'frame'], batch=1, engines=['eager'], cuda_graph=False, keep_memory=True)
 ENVIRONMENT = dict(device='A device', device_type='cpu', threads=2, cpu_capability='AVX512', torch='2', commit='abc', host=None)
@@ -184,7 +184,7 @@ def test_runs_side_by_side(results):
 
 
 def test_markdown_is_a_table_to_markdown_readers(results):
-    text = markdown_report({'run': results})
+    text = markdown_tables(*report({'run': results}))
     header, rule, first = text.split('\n\n')[1].splitlines()[:3]
     assert header.count('|') == rule.count('|') == first.count('|')
     assert set(rule) <= set('|:- ')

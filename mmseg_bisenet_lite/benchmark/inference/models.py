@@ -11,6 +11,7 @@ from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.peers import peer_config
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.tables import numbered
 
 # What is compared when nothing is named: the paper's two networks.
 DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')
@@ -65,11 +66,6 @@ def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Seque
     models.extend(_load(peer, peer, peer_config(peer), None) for peer in peers)
     names = numbered([model.name for model in models])
     return [replace(model, name=name) for model, name in zip(models, names, strict=True)]
-
-
-def numbered(names: Sequence[str]) -> list[str]:
-    """The names, each made unique: the second ``a`` becomes ``a#2``."""
-    return [f'{name}#{names[:i].count(name) + 1}' if name in names[:i] else name for i, name in enumerate(names)]
 
 
 def _load(name: str, source: str, config: Config, checkpoint: str | None) -> Model:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_bisenet_lite.benchmark import candidates as module
-from mmseg_bisenet_lite.benchmark.candidates import Settings, candidates, check_sizes, frames_of, graphed
-from mmseg_bisenet_lite.benchmark.models import load_models
+from mmseg_bisenet_lite.benchmark.inference import candidates as module
+from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates, check_sizes, frames_of, graphed
+from mmseg_bisenet_lite.benchmark.inference.models import load_models
 from mmseg_bisenet_lite.utils.errors import InputError
 
 CPU = torch.device('cpu')
@@ -190,7 +190,7 @@ def test_what_a_device_cannot_do_is_one_line(lite, monkeypatch):
 def test_graph_keeps_what_it_reads(monkeypatch):
     """A CUDA graph holds addresses alone: freed weights were an illegal memory access (seen on an H200, torch 2.11)."""
     cuda = MagicMock()
-    monkeypatch.setattr('mmseg_bisenet_lite.benchmark.candidates.torch.cuda', cuda)
+    monkeypatch.setattr('mmseg_bisenet_lite.benchmark.inference.candidates.torch.cuda', cuda)
     module = torch.nn.Linear(2, 2)
     weights = weakref.ref(module.weight)
     with torch.no_grad():

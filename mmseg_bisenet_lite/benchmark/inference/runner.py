@@ -8,21 +8,21 @@ from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.benchmark.candidates import Candidate, Settings, candidates, check_sizes
-from mmseg_bisenet_lite.benchmark.devices import check_precision, clock_of, set_tf32, usable_cores
+from mmseg_bisenet_lite.benchmark.devices import check_precision, clock_of, find_device, set_tf32, usable_cores
 from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
-from mmseg_bisenet_lite.benchmark.engines import INFERENCE_MODEL, Exported
 from mmseg_bisenet_lite.benchmark.environment import environment
+from mmseg_bisenet_lite.benchmark.inference.candidates import Candidate, Settings, candidates, check_sizes
+from mmseg_bisenet_lite.benchmark.inference.config import BenchmarkConfig
+from mmseg_bisenet_lite.benchmark.inference.engines import INFERENCE_MODEL, Exported, find_exported
+from mmseg_bisenet_lite.benchmark.inference.models import Model, load_models
+from mmseg_bisenet_lite.benchmark.inference.results import Ceilings, Results, Row, check_accuracies, with_accuracy
+from mmseg_bisenet_lite.benchmark.inference.roofline import Probe, matrix_product, memory_copy
 from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
-from mmseg_bisenet_lite.benchmark.models import Model
-from mmseg_bisenet_lite.benchmark.results import Ceilings, Results, Row
-from mmseg_bisenet_lite.benchmark.roofline import Probe, matrix_product, memory_copy
+from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.malloc import keep_memory
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
-
-# Is told what is being done and which share of all of it is done.
-Progress = Callable[[str, float], None]
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 # Each of the device's limits is tried so long at each size.
 PROBE = Plan(seconds=0.5, half_width=0.0, rounds=3, turn_seconds=0.05, warm_up_seconds=0.5)
@@ -62,12 +62,48 @@ def prepare(settings: Settings, threads: int | None) -> None:
         torch._dynamo.config.cache_size_limit = torch._dynamo.config.accumulated_cache_size_limit = 4096
 
 
+def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Results]:
+    """Load what is to be timed, and time it.
+
+    Args:
+        config: What to time.
+        progress: Is kept informed.
+
+    Raises:
+        InputError: A file is missing, or an option does not go with the rest.
+
+    Yields:
+        The results so far, after each size; always the same object.
+    """
+    settings = Settings(
+        device=find_device(config.device),
+        scopes=config.scope,
+        precisions=config.precision,
+        batch=config.batch,
+        engines=config.engine,
+        cuda_graph=config.cuda_graph,
+        keep_memory=config.keep_memory,
+    )
+    prepare(settings, config.threads)
+    models = load_models(config.configs, config.checkpoint, config.peers)
+    accuracies = dict(config.accuracy)
+    check_accuracies(accuracies, [model.name for model in models])
+    if config.exported and 'frame' not in config.scope:
+        raise InputError('--exported: files go from frame to mask; add --scope frame')
+    sizes = list(dict.fromkeys(config.sizes))
+    exported = find_exported(config.exported, models, sizes, settings.device)
+    plan = Plan.lasting(config.seconds, config.half_width)
+    for results in run(models, sizes, settings, plan, progress, exported):
+        with_accuracy(results.rows, accuracies)
+        yield results
+
+
 def run(
     models: Sequence[Model],
     sizes: Sequence[tuple[int, int]],
     settings: Settings,
     plan: Plan,
-    progress: Progress,
+    progress: ReportProgress,
     exported: Sequence[Exported] = (),
 ) -> Iterator[Results]:
     """Measure.
@@ -98,8 +134,8 @@ def run(
         yield results
 
 
-def _say(progress: Progress, size: tuple[int, int], number: int, sizes: int, what: str, share: float = 0.0) -> None:
-    progress(f'{size[0]}x{size[1]}: {what}', (number + share) / sizes)
+def _say(progress: ReportProgress, size: tuple[int, int], number: int, sizes: int, what: str, share: float = 0.0) -> None:
+    progress(f'{size_text(size)}: {what}', (number + share) / sizes)
 
 
 @contextmanager
@@ -149,7 +185,7 @@ def _compared(ready: Sequence[Candidate]) -> list[tuple[int, int]]:
 
 
 def _notes(ready: Sequence[Candidate], clocks: Sequence[Clocks], size: tuple[int, int]) -> list[str]:
-    where = f'{size[0]}x{size[1]}'
+    where = size_text(size)
     broken = [f'{c.model.name} ({c.scope}, {c.engine}, {c.precision}): {c.graph_breaks}' for c in ready if c.graph_breaks]
     notes = [f'{where}: torch.compile left parts to run eagerly, graph breaks of {", ".join(broken)}.'] if broken else []
     return notes + ([f'{where}: clocks while timing {describe(clocks)}.'] if clocks else [])

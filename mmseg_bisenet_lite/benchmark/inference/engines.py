@@ -9,11 +9,12 @@ import torch
 from mmseg.apis import inference_model
 from mmseg.models import BaseSegmentor
 
+from mmseg_bisenet_lite.benchmark.inference.models import Model
 from mmseg_bisenet_lite.benchmark.measure import Call
-from mmseg_bisenet_lite.benchmark.models import Model
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.pretrained import sha256_of
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def find_exported(
             )
         exported = Exported(file, by_weights[metadata.weights_sha256], metadata)
         if metadata.size is not None and metadata.size not in sizes:
-            raise InputError('--exported {}: it takes frames of {}x{}, which --sizes leaves out'.format(file, *metadata.size))
+            taken = size_text(metadata.size)
+            raise InputError(f'--exported {file}: it takes frames of {taken}, which --sizes leaves out')
         found.append(exported)
     return found
 

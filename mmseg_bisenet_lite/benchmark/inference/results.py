@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_bisenet_lite.benchmark.energy import Energy
-from mmseg_bisenet_lite.benchmark.engines import ENGINES
+from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES
+from mmseg_bisenet_lite.benchmark.inference.roofline import Operation, least_seconds, multiply_accumulates
 from mmseg_bisenet_lite.benchmark.measure import Ratio, Summary, speed_ratio, summarise
-from mmseg_bisenet_lite.benchmark.roofline import Operation, least_seconds, multiply_accumulates
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.files import write_text
+from mmseg_bisenet_lite.utils.tables import numbered
 
 # Of the file; another number means that older readers would misread it.
 FORMAT = 2
@@ -157,8 +158,7 @@ class Results:
             # For readers of the file; it is computed anew from the rounds when the file is read.
             entry['summary'] = {**asdict(row.summary), 'fps': row.fps, 'macs': row.macs}
         text = json.dumps(content, indent=1)
-        with atomic_write(path) as temporary:
-            temporary.write_text(text)
+        write_text(path, text)
 
 
 def load(path: Path) -> Results:
@@ -181,6 +181,19 @@ def load(path: Path) -> Results:
         return Results(content['environment'], content['settings'], ceilings, rows, content['notes'])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f'{path}: not a whole result of tools/benchmark.py: {error!r}') from error
+
+
+def load_all(paths: Sequence[Path], accuracies: dict[str, float]) -> dict[str, Results]:
+    """Earlier runs by the names of their files, with accuracies entered that were measured elsewhere.
+
+    Raises:
+        InputError: A file is missing or is none of ours, or an accuracy is of no model in them.
+    """
+    runs = [load(path) for path in paths]
+    rows = [row for results in runs for row in results.rows]
+    check_accuracies(accuracies, [row.model for row in rows])
+    with_accuracy(rows, accuracies)
+    return dict(zip(numbered([path.stem for path in paths]), runs, strict=True))
 
 
 def _row(entry: dict[str, Any]) -> Row:

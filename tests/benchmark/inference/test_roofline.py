@@ -4,8 +4,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_bisenet_lite import BiSeNetLite
-from mmseg_bisenet_lite.benchmark.memory import peak_bytes
-from mmseg_bisenet_lite.benchmark.roofline import (
+from mmseg_bisenet_lite.benchmark.inference.memory import peak_bytes
+from mmseg_bisenet_lite.benchmark.inference.roofline import (
     Operation,
     least_seconds,
     matrix_product,

@@ -8,27 +8,27 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import ForegroundWeightHook
-from mmseg_bisenet_lite.reproduce.cells import Cell, cells, parse_grid
+from mmseg_bisenet_lite.reproduce.config import Run, parse_grid, runs_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_the_grid_of_table_6():
-    found = cells(parse_grid('lite,r18 x ce,hinge x human,vehicle'), 2)
+    found = runs_of(parse_grid('lite,r18 x ce,hinge x human,vehicle'), 2)
     assert len(found) == len(set(found)) == 16
-    assert [cell.seed for cell in found] == [0] * 8 + [1] * 8
-    assert {cell.name for cell in found} >= {'lite_ce_human', 'r18_hinge_vehicle'}
+    assert [run.seed for run in found] == [0] * 8 + [1] * 8
+    assert {run.name for run in found} >= {'lite_ce_human', 'r18_hinge_vehicle'}
 
 
 def test_a_peer_keeps_its_own_loss_and_is_trained_once():
-    found = cells(parse_grid('lite,pidnet-s x ce,hinge x vehicle'), 1)
-    assert [cell.name for cell in found] == ['lite_ce_vehicle', 'lite_hinge_vehicle', 'pidnet-s_vehicle']
+    found = runs_of(parse_grid('lite,pidnet-s x ce,hinge x vehicle'), 1)
+    assert [run.name for run in found] == ['lite_ce_vehicle', 'lite_hinge_vehicle', 'pidnet-s_vehicle']
 
 
 def test_losses_that_a_network_has_not_are_left_out():
-    found = cells(parse_grid('lite,lite-tuned x ce,hinge x vehicle'), 1)
-    assert [cell.name for cell in found] == ['lite_ce_vehicle', 'lite_hinge_vehicle', 'lite-tuned_hinge_vehicle']
+    found = runs_of(parse_grid('lite,lite-tuned x ce,hinge x vehicle'), 1)
+    assert [run.name for run in found] == ['lite_ce_vehicle', 'lite_hinge_vehicle', 'lite-tuned_hinge_vehicle']
     with pytest.raises(InputError, match='there is lite-tuned with hinge alone'):
-        cells(parse_grid('lite-tuned x ce x vehicle'), 1)
+        runs_of(parse_grid('lite-tuned x ce x vehicle'), 1)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_wrong_grids_are_named(text, message):
 @pytest.mark.parametrize('network', ['lite', 'r18'])
 @pytest.mark.parametrize('dataset', ['camvid', 'cityscapes'])
 def test_a_cell_is_trained_with_the_projects_config(network, dataset):
-    config = Cell(network, 'hinge', 'vehicle', 7).config(dataset, None)
+    config = Run(network, 'hinge', 'vehicle', 7).config(dataset, None)
     assert config.randomness.seed == 7
     assert config.model.decode_head.type == 'BinaryHingeHead'
     assert 'work_dir' not in config
@@ -57,7 +57,7 @@ def test_a_cell_is_trained_with_the_projects_config(network, dataset):
 
 @pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'fastscnn', 'stdc1', 'bisenetv2'])
 def test_a_peer_has_lites_protocol(peer):
-    ours, theirs = (Cell(network, loss, 'human', 0).config('camvid', 400) for network, loss in (('lite', 'ce'), (peer, 'own')))
+    ours, theirs = (Run(network, loss, 'human', 0).config('camvid', 400) for network, loss in (('lite', 'ce'), (peer, 'own')))
     (edges,) = [i for i, step in enumerate(theirs.train_dataloader.dataset.pipeline) if step.type == 'GenerateEdge'] or [None]
     if edges is not None:
         theirs.train_dataloader.dataset.pipeline.pop(edges)
@@ -68,18 +68,18 @@ def test_a_peer_has_lites_protocol(peer):
 
 
 def test_fewer_iterations_shorten_the_schedule():
-    config = Cell('lite', 'hinge', 'human', 0).config('camvid', 2000)
+    config = Run('lite', 'hinge', 'human', 0).config('camvid', 2000)
     assert config.train_cfg.max_iters == 2000
     assert config.train_cfg.val_interval == config.default_hooks.checkpoint.interval == 500
     assert config.param_scheduler[-1].end == 2000
     with pytest.raises(InputError, match='--iters 20: the rate warms up for longer'):
-        Cell('lite', 'hinge', 'human', 0).config('camvid', 20)
+        Run('lite', 'hinge', 'human', 0).config('camvid', 20)
 
 
 @pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'fastscnn', 'stdc1', 'bisenetv2'])
 def test_a_peer_learns_with_it(peer):
     """Its losses can be computed from what the pipeline gives, and the weight of the foreground reaches them."""
-    config = Cell(peer, 'own', 'human', 0).config('camvid', 400)
+    config = Run(peer, 'own', 'human', 0).config('camvid', 400)
     config.train_dataloader.dataset.pipeline[2].crop_size = config.model.data_preprocessor.size = (128, 128)
     rng = np.random.default_rng(0)
     frames = [

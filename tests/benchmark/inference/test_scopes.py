@@ -6,8 +6,8 @@ import torch
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 
-from mmseg_bisenet_lite.benchmark.candidates import frames_of
-from mmseg_bisenet_lite.benchmark.scopes import Forward, Frame, Predict
+from mmseg_bisenet_lite.benchmark.inference.candidates import frames_of
+from mmseg_bisenet_lite.benchmark.inference.scopes import Forward, Frame, Predict
 
 
 @pytest.fixture(scope='module', params=['two scores', 'one score', 'sigmoid of one score'])

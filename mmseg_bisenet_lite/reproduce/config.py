@@ -26,7 +26,7 @@ Grid = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Run:
     """One training.
 
     Attributes:
@@ -107,21 +107,21 @@ def parse_grid(text: str) -> Grid:
     return sides
 
 
-def cells(grid: Grid, seeds: int) -> list[Cell]:
+def runs_of(grid: Grid, seeds: int) -> list[Run]:
     """The trainings of a grid, all of the first seed before those of the next; losses that a network has not are left out.
 
     Raises:
         InputError: None is left for a network.
     """
     networks, losses, targets = grid
-    found: dict[Cell, None] = {}
+    found: dict[Run, None] = {}
     for seed in range(seeds):
         for network in networks:
             taken = [loss for loss in losses if loss in NETWORKS[network]] if network in NETWORKS else [OWN]
             if not taken:
                 raise InputError(f'--grid: there is {network} with {", ".join(NETWORKS[network])} alone')
             for loss in taken:
-                found |= {Cell(network, loss, target, seed): None for target in targets}
+                found |= {Run(network, loss, target, seed): None for target in targets}
     return list(found)
 
 
@@ -129,10 +129,10 @@ def groups(done: Iterable[Any]) -> dict[tuple[str, str, str], list[Any]]:
     """Results by network, loss and target: those of the seeds together."""
     found: dict[tuple[str, str, str], list[Any]] = {}
     for result in done:
-        found.setdefault((result.cell.network, result.cell.loss, result.cell.target), []).append(result)
+        found.setdefault((result.run.network, result.run.loss, result.run.target), []).append(result)
     return found
 
 
-def folder_of(cell: Cell, out: Path) -> Path:
+def folder_of(run: Run, out: Path) -> Path:
     """Where a training's files are."""
-    return out / cell.name / f'seed{cell.seed}'
+    return out / run.name / f'seed{run.seed}'

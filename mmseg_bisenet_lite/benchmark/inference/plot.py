@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from mmseg_bisenet_lite.benchmark.results import Results, Row
+from mmseg_bisenet_lite.benchmark.inference.results import Results, Row
+from mmseg_bisenet_lite.utils.colours import COLOURS
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.files import atomic_write
 
-# Colours that the colour-blind can tell apart. Source: https://jfly.uni-koeln.de/color/
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 MARKERS = 'osD^vPX'
 
 

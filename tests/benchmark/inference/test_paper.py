@@ -1,6 +1,6 @@
 import pytest
 
-from mmseg_bisenet_lite.benchmark import paper
+from mmseg_bisenet_lite.benchmark.inference import paper
 
 # Source: the ratios as the paper's facts list them, size by size.
 RATIOS = {

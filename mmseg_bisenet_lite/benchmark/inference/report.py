@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from itertools import groupby
 
-from mmseg_bisenet_lite.benchmark import paper
-from mmseg_bisenet_lite.benchmark.measure import Ratio
-from mmseg_bisenet_lite.benchmark.results import Results, Row
-from mmseg_bisenet_lite.utils.tables import Table, print_tables
+from mmseg_bisenet_lite.benchmark.inference import paper
+from mmseg_bisenet_lite.benchmark.inference.results import Results, Row
+from mmseg_bisenet_lite.utils.sizes import size_text
+from mmseg_bisenet_lite.utils.tables import Table
 
 
 def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
@@ -26,32 +26,11 @@ def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
     return tables, list(_explanations(runs))
 
 
-def print_report(runs: dict[str, Results]) -> None:
-    """To the terminal."""
-    print_tables(*report(runs))
-
-
-def markdown_report(runs: dict[str, Results]) -> str:
-    """For a file."""
-    tables, lines = report(runs)
-    return '\n\n'.join([*(table.markdown() for table in tables), '\n'.join(f'- {line}' for line in lines)]) + '\n'
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f'{size[0]}x{size[1]}'
-
-
 def _number(value: float, digits: int = 3) -> str:
     """With so many significant digits, without an exponent."""
     if not value:
         return '0'
     return f'{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}'
-
-
-def _ratio(ratio: Ratio) -> str:
-    if math.isnan(ratio.low):
-        return f'{ratio.value:.2f} [too few rounds]'
-    return f'{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]'
 
 
 def _speed(results: Results, prefix: str) -> list[Table]:
@@ -72,12 +51,12 @@ def _speed(results: Results, prefix: str) -> list[Table]:
 def _speed_cells(row: Row, reference: Row) -> list[str]:
     summary = row.summary
     return [
-        _size(row.size),
+        size_text(row.size),
         row.model if row.settled else f'{row.model} *',
         row.engine,
         row.precision,
         _number(row.fps),
-        '1' if row is reference else _ratio(row.speed_ratio(reference)),
+        '1' if row is reference else str(row.speed_ratio(reference)),
         *(_number(seconds * 1e3) for seconds in (summary.median, summary.p90, summary.p99)),
         f'{summary.spread:.1%}',
         str(summary.repetitions),
@@ -110,7 +89,7 @@ def _work(results: Results, prefix: str) -> Table:
         for row in group:
             flops = results.flops(row)
             cells = [
-                _size(row.size),
+                size_text(row.size),
                 row.model,
                 row.engine,
                 row.precision,
@@ -138,7 +117,7 @@ def _side_by_side(runs: dict[str, Results]) -> Table:
 
     rows = []
     for key in dict.fromkeys(key_of(row) for results in runs.values() for row in results.rows):
-        cells = [_size(key[0]), *key[1:]]
+        cells = [size_text(key[0]), *key[1:]]
         for results in runs.values():
             found = [row.fps for row in results.rows if key_of(row) == key]
             cells.append(_number(found[0]) if found else '-')
@@ -154,7 +133,7 @@ def _papers_tables(runs: dict[str, Results]) -> list[Table]:
         names = {'r18': '', 'lite': ''}
         cells: dict[tuple[int, int], list[str]] = {}
         for size in dict.fromkeys(r18.size for found in pairs.values() for r18, _ in found):
-            cells[size] = [_size(size)]
+            cells[size] = [size_text(size)]
             for found in pairs.values():
                 here = next(((r18, lite) for r18, lite in found if r18.size == size), None)
                 cells[size] += _pair_cells(here) if here else ['-'] * 3
@@ -173,7 +152,7 @@ def _papers_tables(runs: dict[str, Results]) -> list[Table]:
 
 def _pair_cells(pair: tuple[Row, Row]) -> list[str]:
     r18, lite = pair
-    return [_number(r18.fps), _number(lite.fps), _ratio(lite.speed_ratio(r18))]
+    return [_number(r18.fps), _number(lite.fps), str(lite.speed_ratio(r18))]
 
 
 def _explanations(runs: dict[str, Results]) -> Iterable[str]:

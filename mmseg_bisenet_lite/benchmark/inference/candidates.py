@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from mmseg_bisenet_lite.benchmark.devices import set_tf32
-from mmseg_bisenet_lite.benchmark.engines import ENGINES, INFERENCE_MODEL, Exported, inference_model_call
+from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MODEL, Exported, inference_model_call
+from mmseg_bisenet_lite.benchmark.inference.memory import peak_bytes
+from mmseg_bisenet_lite.benchmark.inference.models import Model
+from mmseg_bisenet_lite.benchmark.inference.roofline import Operation, operations
+from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES, Frame, Predict, decide
 from mmseg_bisenet_lite.benchmark.measure import Call
-from mmseg_bisenet_lite.benchmark.memory import peak_bytes
-from mmseg_bisenet_lite.benchmark.models import Model
-from mmseg_bisenet_lite.benchmark.roofline import Operation, operations
-from mmseg_bisenet_lite.benchmark.scopes import SCOPES, Frame, Predict, decide
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 # In single precision no setting may change the decision of more than this share of the pixels.
 MOST_CHANGED = 0.01
@@ -92,7 +93,7 @@ def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> No
     for model in models:
         shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
         for width, height in sizes:
-            with as_input_error(f'{model.name} cannot take images of {width}x{height}', RuntimeError, ValueError):
+            with as_input_error(f'{model.name} cannot take images of {size_text((width, height))}', RuntimeError, ValueError):
                 shapes(torch.empty(1, 3, height, width, device='meta'))
 
 
@@ -112,23 +113,23 @@ def candidates(
     """
     if settings.compiles:
         torch._dynamo.reset()  # the code of other sizes
-    plain = {model.name: Plain(model, size, settings) for model in models}
+    baselines = {model.name: Baseline(model, size, settings) for model in models}
     for scope in settings.scopes:
         for engine in settings.engines:
             for precision in settings.precisions:
                 for model in models:
                     if engine != INFERENCE_MODEL:
-                        yield _candidate(plain[model.name], scope, engine, precision, settings)
+                        yield _candidate(baselines[model.name], scope, engine, precision, settings)
                     elif (scope, precision) == ('frame', 'fp32'):
-                        call = inference_model_call(plain[model.name].segmentor, plain[model.name].frames)
-                        yield plain[model.name].candidate(scope, precision, engine, call)
+                        call = inference_model_call(baselines[model.name].segmentor, baselines[model.name].frames)
+                        yield baselines[model.name].candidate(scope, precision, engine, call)
         for file in exported:
             if scope == 'frame' and file.takes(size):
-                segmenter, own = file.load(settings.device), plain[file.model.name]
+                segmenter, own = file.load(settings.device), baselines[file.model.name]
                 yield own.candidate(scope, file.metadata.precision, segmenter.runtime, partial(segmenter, own.frames))
 
 
-class Plain:
+class Baseline:
     """A model eager in float32, and what it makes of the frames: what every candidate is checked against.
 
     Attributes:
@@ -172,37 +173,37 @@ class Plain:
         return Candidate(self.model, scope, precision, engine, self.size, call, counted, None, changed, 0)
 
 
-def _candidate(plain: Plain, scope: str, engine: str, precision: str, settings: Settings) -> Candidate:
-    model, how = plain.model, ENGINES[engine]
+def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, settings: Settings) -> Candidate:
+    model, how = baseline.model, ENGINES[engine]
     dtype, tf32 = PRECISIONS[precision].dtype, PRECISIONS[precision].tf32
     segmentor = copy.deepcopy(model.segmentor).to(settings.device, dtype).to(memory_format=how.memory_format)
     is_frame = scope == 'frame'
     module = Frame(segmentor, how.memory_format) if is_frame else SCOPES[scope](segmentor)
     module = module.to(settings.device).eval()
-    frames = torch.from_numpy(plain.frames).to(settings.device)
-    x = frames if is_frame else plain.image.to(dtype, memory_format=how.memory_format)
+    frames = torch.from_numpy(baseline.frames).to(settings.device)
+    x = frames if is_frame else baseline.image.to(dtype, memory_format=how.memory_format)
 
     run: Callable[[Tensor], Tensor] = module
     if how.compile:
         run = torch.compile(module, dynamic=False, options={'freezing': True})
     if settings.device.type == 'cuda':
         set_tf32(tf32)
-    what = plain.name(scope, *([] if engine == 'eager' else [engine]), precision)
+    what = baseline.name(scope, *([] if engine == 'eager' else [engine]), precision)
     torch._dynamo.utils.counters.clear()
     with as_input_error(what, RuntimeError):  # out of memory, an operator that a precision lacks, a compiler that is missing
         run(x)
         held = peak_bytes(module, x, lambda: run(x), how.compile)
         called = graphed(run, x) if settings.cuda_graph else run
     breaks = sum(torch._dynamo.utils.counters['graph_break'].values())
-    call = _call(called, plain.frames if is_frame else x, settings.device, tf32)
+    call = _call(called, baseline.frames if is_frame else x, settings.device, tf32)
 
     result = torch.as_tensor(call())
     if not result.isfinite().all():
         raise InputError(f'{what}: the scores overflow; leave this precision out')
     mask = decide(result, segmentor.decode_head) if scope == 'forward' else result
-    changed = plain.changed(mask.cpu().numpy(), precision, what)
+    changed = baseline.changed(mask.cpu().numpy(), precision, what)
     counted = operations(module, x, fused=how.compile)
-    return Candidate(model, scope, precision, engine, plain.size, call, counted, held, changed, breaks)
+    return Candidate(model, scope, precision, engine, baseline.size, call, counted, held, changed, breaks)
 
 
 def _call(run: Callable[[Tensor], Tensor], x: Tensor | np.ndarray, device: torch.device, tf32: bool) -> Call:

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from mmseg_bisenet_lite.benchmark.energy import Clocks
-from mmseg_bisenet_lite.benchmark.runner import _compared, _notes
+from mmseg_bisenet_lite.benchmark.inference.runner import _compared, _notes
 
 
 def candidate(name, scope='forward', precision='fp32', engine='eager', graph_breaks=0):

@@ -1,0 +1,24 @@
+"""Models timed side by side, with intervals, the limits of the device, and the paper's figures beside them."""
+
+from mmseg_bisenet_lite.benchmark.inference.config import BenchmarkConfig
+from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MODEL
+from mmseg_bisenet_lite.benchmark.inference.paper import SIZES
+from mmseg_bisenet_lite.benchmark.inference.plot import check_picture, plot
+from mmseg_bisenet_lite.benchmark.inference.report import report
+from mmseg_bisenet_lite.benchmark.inference.results import Results, load_all
+from mmseg_bisenet_lite.benchmark.inference.runner import benchmark
+from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES
+
+__all__ = [
+    'ENGINES',
+    'INFERENCE_MODEL',
+    'SCOPES',
+    'SIZES',
+    'BenchmarkConfig',
+    'Results',
+    'benchmark',
+    'check_picture',
+    'load_all',
+    'plot',
+    'report',
+]
