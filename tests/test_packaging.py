@@ -1,5 +1,6 @@
 """The wheel: what travels in it, that it is the same whoever builds it, and that it works outside a checkout."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,21 @@ def test_mims_files_travel(wheel, root):
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
 
 
+def test_weights_types_and_the_command_travel(wheel, distribution, root):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    weights = {path.relative_to(root).as_posix() for path in root.glob('mmseg_bisenet_lite/pretrained/*.safetensors')}
+    assert len(weights) == 2
+    assert names >= weights | {'mmseg_bisenet_lite/py.typed', 'bisenet_lite.py'}
+    (command,) = distribution.entry_points
+    assert (command.group, command.name, command.value) == ('console_scripts', 'bisenet-lite', 'bisenet_lite:main')
+
+
+def test_the_wheel_says_that_it_is_typed_and_where_to_read_on(distribution):
+    assert 'Typing :: Typed' in distribution.metadata.get_all('Classifier')
+    labels = [url.split(',')[0] for url in distribution.metadata.get_all('Project-URL')]
+    assert labels == ['Documentation', 'Source', 'Changelog', 'Issues']
+
+
 def test_the_extras_are_those_of_the_project_file_whoever_builds(distribution, project):
     """And none but its own has mmcv-lite, which would overwrite a full mmcv that the builder or the user has."""
     assert project['dynamic'] == ['version']
@@ -90,6 +106,10 @@ def test_the_installed_package_works_outside_a_checkout(wheel, tmp_path):
     output = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert str(tmp_path / 'site') in output
     assert output.endswith('BiSeNetLite\n')
+    command = [sys.executable, '-m', 'bisenet_lite', 'make-toy', 'toy', '--train', '1', '--val', '1', '--size', '64x32']
+    environment = os.environ | dict(PYTHONPATH=str(tmp_path / 'site'))
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert len(list(tmp_path.glob('toy/**/*_leftImg8bit.png'))) == 2
 
 
 def test_the_doctor_reports():
@@ -149,7 +169,7 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     done = subprocess.run([python, '-c', code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip() == "[] ('background', 'vehicle') 4", done.stderr
     assert (np.load(tmp_path / 'masks.npy') != Segmenter(outcome.file)(frames)).mean() < 0.001
-    demo = [python, '-m', 'mmseg_bisenet_lite.deploy', outcome.file, 'absent.png']
+    demo = [python.with_name('bisenet-lite'), 'predict', outcome.file, 'absent.png']
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
-    assert missing.stderr.strip().endswith('absent.png: there is no such image')
+    assert missing.stderr == 'bisenet-lite predict: error: absent.png: there is no such image\n'
