@@ -1,14 +1,16 @@
-"""The wheel: MIM's files travel in it, and it works outside a checkout; extras leave a full mmcv alone."""
+"""The wheel: what travels in it, that it is the same whoever builds it, and that it works outside a checkout."""
 
-import runpy
+import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
+from importlib.metadata import PathDistribution
 
 import pytest
+import tomllib
 import yaml
+from packaging.requirements import Requirement
 
 from mmseg_bisenet_lite import compat
 
@@ -24,11 +26,26 @@ def wheel(root, tmp_path_factory):
     return build(root, 'wheel', tmp_path_factory.mktemp('wheel'))
 
 
+@pytest.fixture(scope='module')
+def distribution(wheel):
+    """What the wheel says of itself."""
+    (folder,) = (path for path in zipfile.Path(wheel).iterdir() if path.name.endswith('.dist-info'))
+    return PathDistribution(folder)
+
+
+@pytest.fixture(scope='module')
+def project(root):
+    return tomllib.loads((root / 'pyproject.toml').read_text())['project']
+
+
 def test_the_source_archive_builds_the_same_wheel(wheel, root, tmp_path):
     shutil.unpack_archive(build(root, 'sdist', tmp_path), tmp_path)
     (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert (unpacked / 'tools' / 'train.py').is_file()
-    assert zipfile.ZipFile(build(unpacked, 'wheel', tmp_path)).namelist() == zipfile.ZipFile(wheel).namelist()
+    again = zipfile.ZipFile(build(unpacked, 'wheel', tmp_path))
+    first = zipfile.ZipFile(wheel)
+    assert again.namelist() == first.namelist()
+    assert all(again.read(name) == first.read(name) for name in first.namelist())
 
 
 def test_mims_files_travel(wheel, root):
@@ -37,6 +54,36 @@ def test_mims_files_travel(wheel, root):
         assert f'mmseg_bisenet_lite/.mim/{path.relative_to(root).as_posix()}' in names
     assert 'mmseg_bisenet_lite/.mim/model-index.yml' in names
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
+
+
+def test_weights_types_and_the_command_travel(wheel, distribution, root):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    weights = {path.relative_to(root).as_posix() for path in root.glob('mmseg_bisenet_lite/pretrained/*.safetensors')}
+    assert len(weights) == 2
+    assert names >= weights | {'mmseg_bisenet_lite/py.typed', 'bisenet_lite.py'}
+    (command,) = distribution.entry_points
+    assert (command.group, command.name, command.value) == ('console_scripts', 'bisenet-lite', 'bisenet_lite:main')
+
+
+def test_the_wheel_says_that_it_is_typed_and_where_to_read_on(distribution):
+    assert 'Typing :: Typed' in distribution.metadata.get_all('Classifier')
+    labels = [url.split(',')[0] for url in distribution.metadata.get_all('Project-URL')]
+    assert labels == ['Documentation', 'Source', 'Changelog', 'Issues']
+
+
+def test_the_extras_are_those_of_the_project_file_whoever_builds(distribution, project):
+    """And none but its own has mmcv-lite, which would overwrite a full mmcv that the builder or the user has."""
+    assert project['dynamic'] == ['version']
+    told = {}
+    for requirement in map(Requirement, distribution.requires):
+        extra = None
+        if requirement.marker:
+            (extra,) = {name for name in project['optional-dependencies'] if requirement.marker.evaluate(dict(extra=name))}
+        requirement.marker = None
+        told.setdefault(extra, set()).add(str(requirement))
+    written = {None: project['dependencies'], **project['optional-dependencies']}
+    assert told == {extra: {str(Requirement(line)) for line in lines} for extra, lines in written.items()}
+    assert [extra for extra, lines in told.items() if any('mmcv-lite' in line for line in lines)] == ['mmcv-lite']
 
 
 def test_the_metafile_names_every_model_once():
@@ -59,20 +106,10 @@ def test_the_installed_package_works_outside_a_checkout(wheel, tmp_path):
     output = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert str(tmp_path / 'site') in output
     assert output.endswith('BiSeNetLite\n')
-
-
-@pytest.mark.parametrize('distribution', [None, 'mmcv-lite-2.1.0', 'mmcv_lite-2.1.0', 'mmcv-2.1.0'])
-def test_a_full_mmcv_is_never_overwritten(root, tmp_path, monkeypatch, distribution):
-    monkeypatch.setattr(sysconfig, 'get_paths', lambda: dict(purelib=str(tmp_path)))
-    monkeypatch.setattr('site.getusersitepackages', lambda: str(tmp_path / 'user'))
-    monkeypatch.setattr('site.getsitepackages', lambda: [str(tmp_path / 'base')])
-    if distribution:
-        (tmp_path / f'{distribution}.dist-info').mkdir()
-    hook = runpy.run_path(str(root / '.ci' / 'extras.py'))['ExtrasHook']
-    metadata = {}
-    hook(str(root), dict(extras=dict(openmmlab=['torch', 'mmcv-lite>=2.1,<2.2'], test=['pytest']))).update(metadata)
-    expected = ['torch'] if distribution == 'mmcv-2.1.0' else ['torch', 'mmcv-lite>=2.1,<2.2']
-    assert metadata['optional-dependencies'] == dict(openmmlab=expected, test=['pytest'])
+    command = [sys.executable, '-m', 'bisenet_lite', 'make-toy', 'toy', '--train', '1', '--val', '1', '--size', '64x32']
+    environment = os.environ | dict(PYTHONPATH=str(tmp_path / 'site'))
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert len(list(tmp_path.glob('toy/**/*_leftImg8bit.png'))) == 2
 
 
 def test_the_doctor_reports():
@@ -132,7 +169,7 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     done = subprocess.run([python, '-c', code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip() == "[] ('background', 'vehicle') 4", done.stderr
     assert (np.load(tmp_path / 'masks.npy') != Segmenter(outcome.file)(frames)).mean() < 0.001
-    demo = [python, '-m', 'mmseg_bisenet_lite.deploy', outcome.file, 'absent.png']
+    demo = [python.with_name('bisenet-lite'), 'predict', outcome.file, 'absent.png']
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
-    assert missing.stderr.strip().endswith('absent.png: there is no such image')
+    assert missing.stderr == 'bisenet-lite predict: error: absent.png: there is no such image\n'

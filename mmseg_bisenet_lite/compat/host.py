@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
-INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab]' in a checkout of mmseg-bisenet-lite"
+INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab,mmcv-lite]' in a checkout of mmseg-bisenet-lite"
 
 HEADLESS = 'run pip install -c .ci/constraints.txt --force-reinstall --no-deps opencv-python-headless'
 

@@ -1,0 +1,84 @@
+"""The command ``bisenet-lite SUB ...``: the scripts of ``tools/``, the predictor and the doctor under one name.
+
+In a wheel this file is a module of its own at the top, ``bisenet_lite``: importing anything of ``mmseg_bisenet_lite`` loads
+PyTorch, which takes seconds, and the list of sub-commands should not wait for it.
+"""
+
+import sys
+
+DISTRIBUTION = 'mmseg-bisenet-lite'
+PACKAGE = 'mmseg_bisenet_lite'
+
+# What runs each sub-command, a script of .mim/tools or a module of the package, and what it does.
+COMMANDS = {
+    'train': ('train.py', 'train a segmentor'),
+    'test': ('test.py', 'score a checkpoint or an exported file'),
+    'predict': (f'{PACKAGE}.deploy', 'run an exported file on images, a video or a camera'),
+    'export': ('export.py', 'write ONNX, OpenVINO or TensorRT files, checked against MMSegmentation'),
+    'benchmark': ('benchmark.py', 'time segmentors side by side'),
+    'benchmark-train': ('benchmark_train.py', 'time the parts of a training'),
+    'reproduce': ('reproduce.py', "train the paper's comparison and print it beside the paper's numbers"),
+    'publish': ('publish.py', 'make weights to give away from a checkpoint'),
+    'make-toy': ('make_toy_cityscapes.py', 'render a small street data set'),
+    'doctor': (f'{PACKAGE}.doctor', 'show versions, devices and active fixes, and what is missing'),
+}
+
+HELP = '\n'.join(
+    [
+        'usage: bisenet-lite COMMAND ...',
+        '',
+        'BiSeNet with a lite context path, for two-class segmentation on robots.',
+        '',
+        'commands:',
+        *(f'  {name:<17}{summary}' for name, (_, summary) in COMMANDS.items()),
+        '',
+        'options:',
+        '  -h, --help       show this text, or after a command its options',
+        '  --version        show the version',
+    ]
+)
+
+
+def _run_script(path: str) -> None:
+    """Run a script as ``python PATH`` does, but keep ``sys.argv[0]``, which usage and error lines show."""
+    from importlib.machinery import SourceFileLoader
+    from types import ModuleType
+
+    script = sys.modules['__main__'] = ModuleType('__main__')  # worker processes of a spawn find it as the main module
+    script.__file__ = path
+    SourceFileLoader('__main__', path).exec_module(script)
+
+
+def main() -> int | str:
+    """Run the sub-command that the command line names; returns the exit status, or a message for it."""
+    command, *arguments = sys.argv[1:] or ['--help']
+    if command in ('-h', '--help'):
+        print(HELP)
+        return 0
+    if command == '--version':
+        from importlib.metadata import version
+
+        print(f'bisenet-lite {version(DISTRIBUTION)}')
+        return 0
+    if command not in COMMANDS:
+        print(f'bisenet-lite: error: {command!r} is not a command: {", ".join(COMMANDS)}', file=sys.stderr)
+        return 2
+
+    from importlib.util import find_spec
+    from pathlib import Path
+    from runpy import run_module
+
+    package = find_spec(PACKAGE)  # does not import it, since it is at the top
+    if package is None or package.origin is None:
+        return f"bisenet-lite: error: the package {PACKAGE} is missing: run pip install '.[openmmlab,mmcv-lite]' in a checkout"
+    sys.argv = [f'bisenet-lite {command}', *arguments]
+    target, _ = COMMANDS[command]
+    if target.endswith('.py'):
+        _run_script(str(Path(package.origin).parent / '.mim' / 'tools' / target))
+    else:
+        run_module(target, run_name='__main__')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
