@@ -1,8 +1,9 @@
-"""``python -m mmseg_bisenet_lite.doctor``: which host, versions and fixes are active, and what is missing.
+"""Show which host, versions and fixes are active, and what is missing: ``python -m mmseg_bisenet_lite.doctor``.
 
 Ends with status 1 if something keeps the package from working.
 """
 
+import argparse
 import importlib
 import platform
 import re
@@ -51,8 +52,19 @@ def extras() -> Iterator[tuple[str, str, bool]]:
         yield extra, ', '.join(names), all(compat.version(name) for name in names)
 
 
+def fixes_table() -> str:
+    """The repairs of the host as a Markdown table, for the package's README."""
+    rows = [f'| `{fix.name}` | {fix.broken} | {fix.versions} | {fix.delete_when} |' for fix in compat.FIXES]
+    return '\n'.join(['| fix | what is broken | seen in | it goes when |', '|---|---|---|---|', *rows])
+
+
 def main() -> int:
-    """Print the report."""
+    """Print the report; returns the number of problems."""
+    parser = argparse.ArgumentParser(prog='doctor', description='Show versions, devices and active fixes, and what is missing.')
+    parser.add_argument('--markdown', action='store_true', help='print only the table of fixes, for a page')
+    if parser.parse_args().markdown:
+        print(fixes_table())
+        return 0
     console = Console()
     found = list(problems())
 

@@ -1,6 +1,7 @@
 """The wheel: what travels in it, that it is the same whoever builds it, and that it works outside a checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.doctor import fixes_table
 
 
 def build(source, target, folder):
@@ -129,6 +131,7 @@ def test_the_doctor_runs_without_a_host(root, tmp_path):
         shutil.copytree(source, tmp_path / module, ignore=shutil.ignore_patterns('__pycache__'))
     code = (
         'import runpy, sys; sys.path = [p for p in sys.path if "site-packages" not in p] + sys.argv[1:]\n'
+        'del sys.argv[1:]\n'
         'runpy.run_module("mmseg_bisenet_lite.doctor", run_name="__main__")'
     )
     done = subprocess.run([sys.executable, '-I', '-c', code, str(tmp_path), str(root)], capture_output=True, text=True)
@@ -141,12 +144,10 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     import numpy as np
 
     from mmseg_bisenet_lite.deploy import Segmenter
-    from mmseg_bisenet_lite.export import Order, export
+    from mmseg_bisenet_lite.export import ExportConfig, export
     from mmseg_bisenet_lite.export.samples import RenderedSamples
 
-    (outcome,) = export(
-        Order(str(small_config), str(small_checkpoint), ['onnx'], ['fp32'], tmp_path, (128, 64)), lambda *_: None
-    )
+    (outcome,) = export(ExportConfig(str(small_config), str(small_checkpoint), tmp_path, (128, 64)), lambda *_: None)
     assert outcome.failure is None
     frames = np.stack([sample.frame for sample in RenderedSamples((128, 64), 3)])
     np.save(tmp_path / 'frames.npy', frames)
@@ -173,3 +174,18 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
     assert missing.stderr == 'bisenet-lite predict: error: absent.png: there is no such image\n'
+    demo[2:] = ['bisenet-lite://lite_hinge_vehicle_camvid', 'absent.png']
+    hostless = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
+    assert hostless.returncode == 1
+    assert re.fullmatch(
+        r'bisenet-lite predict: error: bisenet-lite://\S+: the weights that come with the package run in PyTorch with '
+        r'MMSegmentation \(the module torch is missing: .*\); '
+        r'where only a runtime is installed, give a file of tools/export\.py\n',
+        hostless.stderr,
+    )
+
+
+def test_the_plugins_page_lists_the_repairs_that_there_are(root):
+    page = (root / 'mmseg_bisenet_lite' / 'README.md').read_text()
+    between = re.search(r'<!-- fixes:.*?-->\n(.*?)<!-- /fixes -->', page, re.DOTALL)
+    assert between[1].strip() == fixes_table()

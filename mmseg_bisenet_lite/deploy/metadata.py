@@ -1,14 +1,19 @@
 """What an exported file says about itself."""
 
 import json
+import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# Under this name the text lies in the file: ONNX's metadata_props, OpenVINO's rt_info, the extra files of a .pt2. A TensorRT
-# engine has room for one text only, its name, so there the text is the name.
+# Under this name the text lies in the file: ONNX's metadata_props, OpenVINO's rt_info. A TensorRT engine has room for one text
+# only, its name, so there the text is the name.
 KEY = 'mmseg_bisenet_lite'
+
+# Of the text. It is raised when readers of today would misread a file; a new field alone does not raise it. Files without a
+# number were written before there was one, and are of format 1.
+FORMAT = 1
 
 # Names of the graph's input and outputs.
 FRAMES, MASK, MARGIN = 'frames', 'mask', 'margin'
@@ -31,6 +36,7 @@ class Metadata:
         commit: Of the checkout that exported it, if it was one.
         weights_sha256: Digest of the checkpoint file.
         version: Of this package.
+        format: Of the text in the file, see ``FORMAT``.
     """
 
     classes: tuple[str, ...]
@@ -45,6 +51,7 @@ class Metadata:
     version: str
     rest: str | None = None
     threshold: float = 0.0
+    format: int = FORMAT
 
     def to_json(self) -> str:
         """The text for the file."""
@@ -52,18 +59,31 @@ class Metadata:
 
     @classmethod
     def from_json(cls, text: str | None, file: Path) -> 'Metadata':
-        """Read the text of a file.
+        """Read the text of a file; fields that a newer version of this package added are told in a warning.
 
         Raises:
-            InputError: The file holds none of ours.
+            InputError: The file holds none of ours, or needs a newer version of this package.
         """
         try:
             content = json.loads(text or '')
-            if not isinstance(content, dict) or content.keys() != {field.name for field in fields(cls)}:
+            if not isinstance(content, dict) or not content.keys() >= {'classes', 'precision', 'weights_sha256'}:
                 raise ValueError
-            content['classes'] = tuple(content['classes'])
-            content['palette'] = tuple(tuple(colour) for colour in content['palette'])
-            content['size'] = content['size'] and tuple(content['size'])
-            return cls(**content)
-        except (TypeError, ValueError) as error:
-            raise InputError(f'{file}: not a file of tools/export.py, or of another version of it') from error
+            format = int(content.get('format', 1))
+            if format > FORMAT:
+                raise InputError(
+                    f'{file}: of format {format}, written by mmseg-bisenet-lite {content.get("version")}; this version reads '
+                    f'up to format {FORMAT}: update it'
+                )
+            unknown = content.keys() - {field.name for field in fields(cls)}
+            if unknown:
+                told = f'{file}: written by a newer mmseg-bisenet-lite, {content.get("version")}; not understood here'
+                warnings.warn(f'{told}: {", ".join(sorted(unknown))}', stacklevel=2)
+            known = {key: value for key, value in content.items() if key not in unknown}
+            known['classes'] = tuple(known['classes'])
+            known['palette'] = tuple(tuple(colour) for colour in known['palette'])
+            known['size'] = known['size'] and tuple(known['size'])
+            return cls(**known)
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f'{file}: not a file of tools/export.py, or a damaged one') from error

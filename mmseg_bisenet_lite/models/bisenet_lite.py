@@ -13,7 +13,7 @@ from mmseg.models.backbones.bisenetv1 import (
     SpatialPath,
 )
 from mmseg.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -83,6 +83,23 @@ class BiSeNetLite(BiSeNetV1):
         self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfgs)
         self.ffm = FeatureFusionModule(spatial_channels[-1] + context_channels[0], out_channels, **cfgs)
         _check_backbone(self.context_path.backbone, in_channels, context_channels)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        r"""The paper's Figure 1, from left to right; what the heads take is on the right.
+
+        ::
+
+                   spatial path: 3 strided convolutions ------------ 1/8 --.
+                  /                                                         >-- fusion -- fused, 1/8
+            image                                      .-- refined -- 1/8 -'
+                  \                                   /                `-------------- context, 1/8
+                   context path: the backbone -- 1/16, 1/32 -- refined ----------------- context, 1/16
+        """
+        context8, context16 = self.context_path(image)  # (N, context_channels[0], H/8, W/8) and at 1/16
+        spatial8 = self.spatial_path(image)  # (N, spatial_channels[-1], H/8, W/8)
+        fused8 = self.ffm(spatial8, context8)  # (N, out_channels, H/8, W/8)
+        maps = (fused8, context8, context16)
+        return tuple(maps[index] for index in self.out_indices)
 
 
 def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> dict:

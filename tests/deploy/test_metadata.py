@@ -20,6 +20,33 @@ def test_other_texts_are_refused(text):
         Metadata.from_json(text, Path('a.onnx'))
 
 
-def test_texts_of_other_versions_are_refused(metadata):
-    with pytest.raises(InputError, match='or of another version of it'):
-        Metadata.from_json(json.dumps({**json.loads(metadata.to_json()), 'new': 1}), Path('a.onnx'))
+# As version 0.1.0 wrote it at commit 45338c8, before there was a format number.
+BEFORE = (
+    '{"classes": ["background", "vehicle"], "palette": [[0, 0, 0], [0, 0, 142]], "size": [64, 32], "batch": 1, '
+    '"precision": "fp32", "margin": true, "config": "a.py", "commit": null, "weights_sha256": "00", "version": "0.1.0", '
+    '"rest": null, "threshold": 0.5}'
+)
+
+
+def test_files_from_before_there_was_a_number_are_read():
+    metadata = Metadata.from_json(BEFORE, Path('a.onnx'))
+    assert (metadata.size, metadata.threshold, metadata.format) == ((64, 32), 0.5, 1)
+
+
+def test_fields_of_newer_versions_are_told(metadata):
+    newer = {**json.loads(metadata.to_json()), 'version': '9.0', 'blur': 1}
+    with pytest.warns(UserWarning, match=r'a\.onnx: written by a newer mmseg-bisenet-lite, 9\.0; not understood here: blur'):
+        assert Metadata.from_json(json.dumps(newer), Path('a.onnx')) == replace(metadata, version='9.0')
+
+
+def test_a_newer_format_is_refused(metadata):
+    newer = {**json.loads(metadata.to_json()), 'format': 2, 'version': '9.0'}
+    with pytest.raises(InputError, match=r'a\.onnx: of format 2, written by .* 9\.0; .* up to format 1: update'):
+        Metadata.from_json(json.dumps(newer), Path('a.onnx'))
+
+
+@pytest.mark.parametrize('missing', ['palette', 'classes', 'size', 'commit'])
+def test_a_damaged_text_is_refused(metadata, missing):
+    content = {key: value for key, value in json.loads(metadata.to_json()).items() if key != missing}
+    with pytest.raises(InputError, match=r'a\.onnx: not a file of tools/export\.py, or a damaged one'):
+        Metadata.from_json(json.dumps(content), Path('a.onnx'))

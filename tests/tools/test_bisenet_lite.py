@@ -84,7 +84,7 @@ def test_usage_and_errors_name_the_sub_command(call, capsys, name):
 def test_the_hosts_tools_show_their_own_options(call, capsys, name):
     assert call(name, '--help') == 0
     text = capsys.readouterr().out
-    assert f'usage: {name}.py [-h]' in text
+    assert text.startswith(f'usage: bisenet-lite {name} [-h]')
     assert '--cfg-options' in text
 
 
