@@ -13,7 +13,7 @@ from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
-from mmseg_bisenet_lite.pretrained.names import SCHEME
+from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -70,6 +70,8 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     given = vars(args)
     config, checkpoint, options = given.pop('config'), given.pop('checkpoint', None), given.pop('cfg_options')
     threshold = given.pop('threshold', None)
+    if str(checkpoint).startswith(SCHEME):
+        checkpoint_file(checkpoint)  # a wrong name stops before any data are read
     if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
         options = [*_exported_model(checkpoint, threshold, args.tta), *options]
     elif threshold is not None:

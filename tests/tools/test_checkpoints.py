@@ -1,0 +1,114 @@
+"""``bisenet-lite://NAME`` stands for a checkpoint wherever one is taken: in every tool, and in the host's functions."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.apis import MMSegInferencer, init_model
+
+from mmseg_bisenet_lite import set_threshold
+from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.pretrained import names, sha256_of
+
+NAME = 'bisenet-lite://lite_hinge_vehicle_camvid'
+CONFIG = 'configs/camvid/lite_hinge_vehicle.py'
+# All that reads the data set, so that the configs run on a few small images.
+SMALL = ('test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False')
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Two images and label maps, noise, in CamVid's layout: for running, not for what comes out."""
+    folder = tmp_path_factory.mktemp('camvid')
+    rng = np.random.default_rng(0)
+    for split in ('train', 'val'):
+        for kind, values in (('', 256), ('annot', 12)):
+            (folder / f'{split}{kind}').mkdir()
+            for number in range(2):
+                shape = (64, 96) if kind else (64, 96, 3)
+                cv2.imwrite(str(folder / f'{split}{kind}' / f'{number}.png'), rng.integers(0, values, shape, np.uint8))
+    return folder
+
+
+def run(root, tool, *arguments, cwd):
+    command = [sys.executable, root / 'tools' / tool, *arguments]
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_training_starts_from_it(root, data, tmp_path):
+    changes = ('train_cfg.max_iters=1', 'train_dataloader.batch_size=2')
+    more = (
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+    )
+    roots = [f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')]
+    options = ('--cfg-options', f'load_from={NAME}', *changes, *more, *roots)
+    assert f'Load checkpoint from {NAME}' in run(root, 'train.py', root / CONFIG, *options, '--work-dir', 'work', cwd=tmp_path)
+
+
+def test_it_is_tested(root, data, tmp_path):
+    options = ('--cfg-options', f'test_dataloader.dataset.data_root={data}', *SMALL)
+    out = run(root, 'test.py', root / CONFIG, NAME, '--threshold', 'best', '--work-dir', 'work', *options, cwd=tmp_path)
+    assert f'{NAME}: the foreground is what has a margin above ' in out
+    assert 'mIoU' in out
+
+
+def test_it_is_exported_and_timed(root, tmp_path):
+    what = ('--size', '96x64', '--frames', 'renders', '--limit', '2', '--out', 'deploy')
+    run(root, 'export.py', root / CONFIG, NAME, *what, cwd=tmp_path)
+    file = tmp_path / 'deploy' / 'lite_hinge_vehicle-96x64-fp32.onnx'
+    assert Segmenter(file).metadata.weights_sha256 == sha256_of(NAME)
+    options = ('--checkpoint', NAME, '--exported', file, '--scope', 'frame', '--sizes', '96x64', '--seconds', '0')
+    run(root, 'benchmark.py', root / CONFIG, *options, '--device', 'cpu', '--json', 'run.json', cwd=tmp_path)
+    rows = json.loads((tmp_path / 'run.json').read_text())['rows']
+    assert [(row['checkpoint'], row['engine']) for row in rows] == [(NAME, 'eager'), (NAME, 'onnxruntime')]
+
+
+def test_it_is_published(root, data, tmp_path):
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'camvid').symlink_to(data)  # where the config looks
+    out = run(root, 'publish.py', root / CONFIG, NAME, 'again.safetensors', cwd=tmp_path)
+    assert 'mIoU' in out
+    ours, theirs = (
+        CheckpointLoader.load_checkpoint(file)['state_dict'] for file in (NAME, str(tmp_path / 'again.safetensors'))
+    )
+    assert all(theirs[key].equal(value) for key, value in ours.items())
+
+
+def test_it_is_predicted_with(root, tmp_path):
+    arguments = [NAME, root / '.github' / 'street.jpg', '--out', 'found']
+    subprocess.run([sys.executable, '-m', 'mmseg_bisenet_lite.deploy', *arguments], cwd=tmp_path, check=True)
+    assert (tmp_path / 'found' / 'street.jpg').is_file()
+
+
+@pytest.mark.parametrize('name', names())
+def test_the_hosts_functions_take_it(root, name):
+    config = str(root / 'configs' / 'camvid' / f'{name.removesuffix("_camvid")}.py')
+    checkpoint = f'bisenet-lite://{name}'
+    weights = CheckpointLoader.load_checkpoint(checkpoint)['state_dict']
+    bias = 'decode_head.conv_seg.bias'
+    model = init_model(config, checkpoint, device='cpu')
+    assert model.state_dict()[bias].equal(weights[bias])
+    inferencer = MMSegInferencer(config, checkpoint, device='cpu')
+    assert inferencer.model.state_dict()[bias].equal(weights[bias])
+    set_threshold(inferencer.model, 'best', checkpoint)
+    assert not inferencer.model.state_dict()[bias].equal(weights[bias])
+
+
+@pytest.mark.parametrize('tool', ['test.py', 'export.py', 'benchmark.py', 'publish.py'])
+def test_a_wrong_name_is_told_with_the_right_ones(refused, root, tmp_path, tool):
+    arguments = {
+        'test.py': (root / CONFIG, 'bisenet-lite://absent'),
+        'export.py': (root / CONFIG, 'bisenet-lite://absent', '--size', '96x64', '--frames', 'renders', '--out', tmp_path),
+        'benchmark.py': (root / CONFIG, '--checkpoint', 'bisenet-lite://absent'),
+        'publish.py': (root / CONFIG, 'bisenet-lite://absent', tmp_path / 'a.safetensors'),
+    }
+    message = refused(tool, *arguments[tool])
+    assert message.endswith(f'bisenet-lite://absent: the weights that come with the package are {", ".join(names())}')
