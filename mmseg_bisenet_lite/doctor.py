@@ -60,8 +60,9 @@ def fixes_table() -> str:
 
 def main() -> int:
     """Print the report; returns the number of problems."""
-    parser = argparse.ArgumentParser(prog='doctor', description='Show versions, devices and active fixes, and what is missing.')
-    parser.add_argument('--markdown', action='store_true', help='print only the table of fixes, for a page')
+    description = 'Show versions, devices and active fixes, and what is missing. Exits with status 1 if there is a problem.'
+    parser = argparse.ArgumentParser(prog='doctor', description=description)
+    parser.add_argument('--markdown', action='store_true', help='print only the table of fixes, as Markdown')
     if parser.parse_args().markdown:
         print(fixes_table())
         return 0

@@ -37,22 +37,35 @@ def parser(tool: str) -> argparse.ArgumentParser:
     """The options of MMSegmentation's tool and ours."""
     found = argparse.ArgumentParser(description=f"{tool.capitalize()} a segmentor with MMSegmentation's tools/{tool}.py.")
     add = found.add_argument
-    add('config', metavar='CONFIG', help='config file')
+    add('config', metavar='CONFIG', help='config of the segmentor')
     if tool == 'test':
-        add('checkpoint', metavar='CHECKPOINT', help=f'weights: a .pth file or {SCHEME}NAME; or a file of tools/export.py')
-        add('--threshold', metavar='best|NUMBER', help='foreground is what has a margin above it (default: 0)')
-        add('--out', metavar='DIR', help='write the masks there, as PNG of 0 and 1')
-        add('--show', action='store_true', help='show the predictions in windows')
-        add('--show-dir', metavar='DIR', help='write labels and predictions there, painted side by side')
-        add('--wait-time', metavar='SECONDS', help='how long each window of --show stays (default: 2)')
+        add('checkpoint', metavar='CHECKPOINT', help=f'weights (.pth or {SCHEME}NAME), or a file that tools/export.py wrote')
+        threshold = "call a pixel foreground if its margin is above this; best: the checkpoint's own threshold (default: 0)"
+        add('--threshold', metavar='best|NUMBER', help=threshold)
+        add('--out', metavar='DIR', help='folder to write the masks to, as PNG files of 0 and 1')
+        add('--show', action='store_true', help='show labels and predictions in windows')
+        show_dir = 'folder to write pictures of labels and predictions to, side by side, of every 50th image'
+        add('--show-dir', metavar='DIR', help=f'{show_dir} (default_hooks.visualization.interval)')
+        add('--wait-time', metavar='SECONDS', help='seconds that each window of --show stays open (default: 2)')
         add('--tta', action='store_true', help='average the scores over scales and flips')
     else:
-        add('--resume', action='store_true', help='go on from the last checkpoint in the work dir')
-        add('--amp', action='store_true', help="train in mixed precision, with MMEngine's plain OptimWrapper")
-    add('--work-dir', metavar='DIR', help='folder for logs and checkpoints (default: work_dirs/ and the name of the config)')
-    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change the config, as train_dataloader.batch_size=4')
-    add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), help='how several processes were started (default: none)')
-    add('--local-rank', '--local_rank', metavar='N', help='given by some launchers')
+        add('--resume', action='store_true', help='continue from the last checkpoint in the work dir')
+        amp = 'train in mixed precision if the config has a plain OptimWrapper; AutoAmpOptimWrapper chooses by itself'
+        add('--amp', action='store_true', help=amp)
+    add('--work-dir', metavar='DIR', help="folder for logs and checkpoints (default: work_dirs/ and the config's name)")
+    add(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='change the config, such as train_dataloader.batch_size=4',
+    )
+    add(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        help='what starts the processes of a distributed run (default: none)',
+    )
+    add('--local-rank', '--local_rank', metavar='N', help='rank of this process on its machine; some launchers set it')
     return found
 
 

@@ -1,4 +1,4 @@
-"""Run an exported file on images, a video or a camera: ``python -m mmseg_bisenet_lite.deploy FILE SOURCE --out DIR``."""
+"""Run weights or an exported file on frames: ``python -m mmseg_bisenet_lite.deploy FILE SOURCE --out DIR``."""
 
 import argparse
 from collections.abc import Iterator
@@ -43,16 +43,22 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def main() -> None:
-    """Parse, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the file on the frames, and print the latency."""
+    parser = argparse.ArgumentParser(description='Run weights or an exported file on images, a video or a camera.')
     parser.add_argument(
-        'file', metavar='FILE', help='of tools/export.py; or bisenet-lite://NAME, the weights that come with the package'
+        'file',
+        metavar='FILE',
+        help='file that tools/export.py wrote; or bisenet-lite://NAME, weights that come with the package',
     )
-    parser.add_argument('source', metavar='SOURCE', help='an image, a folder of images, a video, or the number of a camera')
-    parser.add_argument('--out', type=Path, metavar='DIR', help='write the painted frames there')
-    parser.add_argument('--device', help="in the runtime's words")
-    parser.add_argument('--threads', type=positive, metavar='N', help='of the CPU')
-    parser.add_argument('--precision', help='to compute in, where the runtime can choose: fp32, fp16 or bf16')
+    parser.add_argument('source', metavar='SOURCE', help='image, folder of images, video, or number of a camera')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='folder to write the frames to, with the masks painted over them'
+    )
+    device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
+    parser.add_argument('--device', metavar='NAME', help=device)
+    parser.add_argument('--threads', type=positive, metavar='N', help="number of CPU threads (default: the runtime's choice)")
+    precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
+    parser.add_argument('--precision', metavar='P', help=precision)
     parser.add_argument('--limit', type=positive, metavar='N', help='stop after N frames')
     args = parser.parse_args()
     with one_line_errors():

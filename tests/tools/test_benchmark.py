@@ -89,8 +89,11 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--accuracy', 'lite=high'], "'lite=high' is not a name and a number"),
         (['--accuracy', 'lite=80'], '--accuracy lite=80.0: there is no such model'),
         (['--from-json', 'absent.json'], 'absent.json: cannot be read: No such file'),
-        (['--from-json', 'absent.json', '--peers'], '--from-json times nothing, so it takes no peers'),
-        (['--from-json', 'absent.json', '--scope', 'frame', '--cuda-graph'], 'so it takes no cuda-graph, scope'),
+        (['--from-json', 'absent.json', '--peers'], '--from-json times nothing: drop peers'),
+        (
+            ['--from-json', 'absent.json', '--scope', 'frame', '--cuda-graph'],
+            '--from-json times nothing: drop cuda-graph, scope',
+        ),
         (['--seconds', 'nan'], "'nan' is not a number from 0 on"),
         (['--half-width', '-1'], "'-1' is not a number from 0 on"),
         (['--peers', 'ddrnet23-slim', '--sizes', '100x50'], 'ddrnet23-slim cannot take images of 100x50'),
@@ -127,5 +130,5 @@ def test_an_interrupted_run_shows_and_keeps_what_it_has(root, tmp_path, monkeypa
     output, errors = capsys.readouterr()
     assert '64x64' in output
     assert '96x64' not in output
-    assert 'interrupted; sizes that were not finished are left out' in errors
+    assert 'interrupted; the results leave out the unfinished size' in errors
     assert {tuple(row['size']) for row in json.loads((tmp_path / 'a.json').read_text())['rows']} == {(64, 64)}
