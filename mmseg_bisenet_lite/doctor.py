@@ -26,9 +26,9 @@ def problems() -> Iterator[str]:
         yield problem
     for name, (mmseg, *_) in compat.HOSTS.items():
         if name != compat.host_name() and compat.version(mmseg):
-            yield f'both hosts are installed over each other: use a new virtual environment for {compat.host_name()} or {name}'
+            yield f'{compat.host_name()} and {name} overwrite each other: install one of them in a new virtual environment'
     if compat.version('mmcv') and compat.version('mmcv-lite'):
-        yield 'mmcv and mmcv-lite are installed over each other: uninstall both, then install one'
+        yield 'mmcv and mmcv-lite overwrite each other: uninstall both, then install one'
 
 
 def devices() -> Iterator[str]:

@@ -53,12 +53,14 @@ class ExportedSegmentor(BaseModel):
         self.segmenter = Segmenter(file, device, threads, precision, resize=True)
         size = self.segmenter.metadata.size
         if size is not None:
-            print_log(f'{file}: frames of another size than {size_text(size)} are resized', 'current')
+            print_log(f'{file}: frames that are not {size_text(size)} are resized', 'current')
 
     def forward(self, inputs: Tensor, data_samples: SampleList | None = None, mode: str = 'tensor') -> SampleList:
         """See ``Shape``."""
         if mode != 'predict' or data_samples is None:
-            raise InputError('an exported file can only be tested; train the config that it was exported from')
+            raise InputError(
+                'ExportedSegmentor: an exported file can only be tested; to train, use the config that it was exported from'
+            )
         masks = self.segmenter(np.ascontiguousarray(inputs.permute(0, 2, 3, 1).to('cpu', torch.uint8).numpy()))
         for mask, sample in zip(masks, data_samples, strict=True):
             if mask.shape != tuple(sample.ori_shape):  # the pipeline has resized the image

@@ -88,7 +88,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     elif threshold is not None:
         options = [*_threshold(threshold), *options]
     if given.get('amp') and _mixes_by_itself(config, options):
-        print(f'--amp: {AutoAmpOptimWrapper.__name__} mixes precisions by itself where the device gains (optim_wrapper.dtype)')
+        print(f'--amp is ignored: {AutoAmpOptimWrapper.__name__} chooses the precision by itself (optim_wrapper.dtype)')
         given['amp'] = False
     flags: list[str] = []
     for name, value in given.items():
@@ -103,9 +103,11 @@ def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such file')
     if tta:
-        raise InputError('--tta averages scores, which an exported file does not give; test the checkpoint')
+        raise InputError(f'--tta does not work with {file}: an exported file gives no scores to average; test the checkpoint')
     if threshold is not None:
-        raise InputError('--threshold changes weights, which an exported file has within; give it to tools/export.py')
+        raise InputError(
+            f'--threshold does not work with {file}: its threshold is built in; give --threshold to tools/export.py'
+        )
     return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
 
 

@@ -32,7 +32,7 @@ def peer_config(name: str) -> Config:
         InputError: The name is not known.
     """
     if name not in PEERS:
-        raise InputError(f'{name!r} is none of the peers: {", ".join(PEERS)}')
+        raise InputError(f'{name!r} is not a peer; choose from {", ".join(PEERS)}')
     config = Config.fromfile(compat.mim_folder('mmseg') / 'configs' / PEERS[name])
     config.model = _for_two_classes(config.model.to_dict())
     return config

@@ -43,12 +43,12 @@ def _load_checkpoints_safely() -> bool:
             raise
         except pickle.UnpicklingError as error:
             code = re.search(r'GLOBAL (\S+)', str(error))
-            what = f'it would run {code[1]}' if code else 'it holds something else or is damaged'
-            raise InputError(f'{filename}: refused: {what}, and only weights and plain data are loaded') from error
+            what = f'it would run {code[1]}' if code else 'it holds other objects or is damaged'
+            raise InputError(f'{filename}: refused: {what}; only weights and plain data are loaded') from error
         except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load's, for damaged files
-            raise InputError(f'{filename}: cannot be read, is it damaged? ({first_line(error)})') from error
+            raise InputError(f'{filename}: cannot be read; the file may be damaged ({first_line(error)})') from error
         if not isinstance(checkpoint, dict):
-            raise InputError(f'{filename}: not a checkpoint, which is a dict, but a {type(checkpoint).__name__}')
+            raise InputError(f'{filename}: holds a {type(checkpoint).__name__}, but a checkpoint is a dict')
         if isinstance(checkpoint.get('meta'), dict):
             checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python, to look for "gpu_ids"
         return checkpoint
@@ -57,7 +57,7 @@ def _load_checkpoints_safely() -> bool:
 
     def _init_model(self: Any, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
         if not cfg:
-            raise InputError(f'{weights}: give the config too; the one inside a checkpoint is code, which is not run')
+            raise InputError(f'{weights}: give the config too; the one stored in a checkpoint is code and is not run')
         return init_model(self, cfg, weights, device)
 
     if hasattr(host, '_safe_torch_load'):  # onedl's, which allows the free getattr, and falls back to running code
@@ -160,7 +160,7 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
     parts = tuple(f'{part}.' for part in allow)
     differences = {kind: sorted(k for k in keys if not f'{k}.'.startswith(parts)) for kind, keys in differing.items()}
     if any(chain(*differences.values())):
-        summary = ', '.join(f'{len(keys)} {kind} (as {keys[0]})' for kind, keys in differences.items() if keys)
+        summary = ', '.join(f'{len(keys)} {kind} (first: {keys[0]})' for kind, keys in differences.items() if keys)
         raise InputError(
             f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with '
             '(to fine-tune, name the parts that may differ in StrictCheckpointHook(allow=...))'

@@ -62,15 +62,15 @@ class BinarySegDataset(BaseSegDataset):
         known = {name for vocabulary in self.VOCABULARIES.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:
-            raise InputError(f'foreground={foreground!r}: choose among {", ".join(sorted(known))}')
+            raise InputError(f'foreground={foreground!r}: choose from {", ".join(sorted(known))}')
         if seg_map_suffix is not None and seg_map_suffix not in self.VOCABULARIES:
-            raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose among {", ".join(self.VOCABULARIES)}')
+            raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose from {", ".join(self.VOCABULARIES)}')
         if not isinstance(tiles, Sequence) or len(tiles) != 2 or not all(isinstance(n, int) and n > 0 for n in tiles):
             raise InputError(f'tiles={tiles!r}: give two whole numbers (rows, columns), each at least 1')
         if ignore_index not in (*range(2, UNKNOWN), 255):
-            raise InputError(f'ignore_index={ignore_index}: label maps have 8 bits; take 255, or one from 2 to 253')
+            raise InputError(f'ignore_index={ignore_index}: give 255 or a number from 2 to 253, since label maps have 8 bits')
         if kwargs.get('reduce_zero_label'):
-            raise InputError('reduce_zero_label=True: the two classes are 0 and 1, and neither is void')
+            raise InputError('reduce_zero_label=True: remove it; the two classes are 0 and 1, and neither is void')
         cache = {} if cache_dir is None else dict(cache_dir=cache_dir, cache_gib=cache_gib)
         self.foreground = foreground
         self.tiles = tuple(tiles)
@@ -107,13 +107,18 @@ class BinarySegDataset(BaseSegDataset):
             lines = list_from_file(self.ann_file, backend_args=self.backend_args)
             stems = [line.strip() for line in lines if line.strip()]
             if absent := [stem for stem in stems if stem not in images]:
-                raise InputError(f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}')
+                raise InputError(
+                    f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}; remove the line, or add the file'
+                )
         labels: dict[str, str] = {}
         if ann_dir:
             suffix, labels = self._list_labels(ann_dir)
             self.label_table = label_table(self.VOCABULARIES[suffix], self.foreground, self.ignore_index)
             if 1 not in self.label_table:
-                raise InputError(f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not tell it apart')
+                raise InputError(
+                    f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose '
+                    'other classes or other label maps'
+                )
             if missing := [stem for stem in stems if stem not in labels]:
                 raise InputError(
                     f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(stems)} photographs '
@@ -144,7 +149,7 @@ class BinarySegDataset(BaseSegDataset):
         names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
         found = {name.removesuffix(next(s for s in suffixes if name.endswith(s))): name for name in names}
         if not found and not may_be_empty:
-            raise InputError(f'{folder}: no {what} here, whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
+            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
         return found
 
 

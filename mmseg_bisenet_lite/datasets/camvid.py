@@ -37,7 +37,7 @@ class CamVidBinaryDataset(BinarySegDataset):
             11: VOID,
         }
     }
-    LAYOUT = 'CamVid is laid out as DATA_ROOT/{train,val,test} and DATA_ROOT/{train,val,test}annot'
+    LAYOUT = 'the layout of CamVid is DATA_ROOT/{train,val,test} and DATA_ROOT/{train,val,test}annot'
 
 
 @DATASETS.register_module()

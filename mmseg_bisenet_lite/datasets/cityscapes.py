@@ -64,7 +64,7 @@ class CityscapesBinaryDataset(BinarySegDataset):
         '_gtFine_labelTrainIds.png': {**TRAIN_IDS, 255: VOID},
         '_gtFine_labelIds.png': {**dict.fromkeys(VOID_IDS, VOID), **LABEL_IDS},
     }
-    LAYOUT = 'Cityscapes is laid out as DATA_ROOT/leftImg8bit/{train,val}/CITY and DATA_ROOT/gtFine/{train,val}/CITY'
+    LAYOUT = 'the layout of Cityscapes is DATA_ROOT/leftImg8bit/{train,val}/CITY and DATA_ROOT/gtFine/{train,val}/CITY'
 
 
 @DATASETS.register_module()

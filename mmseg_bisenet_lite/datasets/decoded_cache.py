@@ -34,13 +34,13 @@ class DecodedCache:
 
     def __init__(self, folder: str | Path, gib: float) -> None:
         if not gib > 0:
-            raise InputError(f'cache_gib={gib}: a cache needs room; give a number above 0')
+            raise InputError(f'cache_gib={gib}: give a number above 0')
         self.folder = Path(folder)
         self.limit = int(gib * 2**30)
         self.full = False
         self.written = 0  # since the folder was last looked through
         self.used = 0
-        with as_input_error(f'cache_dir={str(folder)!r}: not a folder that files can be written into', OSError):
+        with as_input_error(f'cache_dir={str(folder)!r}: this folder cannot be created or written to', OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, path: str, kind: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
@@ -56,12 +56,12 @@ class DecodedCache:
             InputError: Its entry is damaged, or it is no local file.
         """
         if '://' in path:
-            raise InputError(f'{path}: cache_dir is for local files; leave it out for those of another backend')
+            raise InputError(f'{path}: cache_dir works for local files only; remove it for other file backends')
         stat = Path(path).stat()
         key = f'{kind}|{Path(path).resolve()}|{stat.st_mtime_ns}|{stat.st_size}'
         entry = self.folder / f'{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy'
         try:
-            with as_input_error(f'{entry}: damaged, delete it', ValueError, EOFError):
+            with as_input_error(f'{entry}: this cache file is damaged; delete it', ValueError, EOFError):
                 return np.asarray(np.load(entry, mmap_mode='c'))  # whoever writes into it writes into a copy
         except FileNotFoundError:
             pixels = decode()
@@ -83,4 +83,4 @@ class DecodedCache:
             self.used += pixels.nbytes
         except OSError as error:
             self.full = True
-            warnings.warn(f'{self.folder}: nothing more is cached, training goes on: {error}', stacklevel=2)
+            warnings.warn(f'{self.folder}: caching stops, training continues: {error}', stacklevel=2)

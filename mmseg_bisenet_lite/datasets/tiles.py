@@ -47,7 +47,7 @@ class Tile:
         match = _TILE.match(path)
         if match is None:
             if path.startswith('tile://'):
-                raise InputError(f'{path}: not a tile path, which ends in .r0c1of2x2.png or the like')
+                raise InputError(f'{path}: not a tile path; give one that ends like .r0c1of2x2.png')
             return cls(path, 0, 0, 1, 1)
         return cls(match['stem'] + match['suffix'], *(int(match[key]) for key in ('row', 'column', 'rows', 'columns')))
 
@@ -84,7 +84,9 @@ class TileBackend(BaseStorageBackend):
         try:
             with Image.open(path) as image:
                 if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
-                    raise InputError(f'{path}: its pixels, of mode {image.mode}, are not 8 bits of grey, palette or RGB')
+                    raise InputError(
+                        f'{path}: pixel mode {image.mode} is not supported; save it with 8 bits: grey, palette, RGB or RGBA'
+                    )
                 part = image.crop(tile.box(*image.size))
                 if part.mode == 'P':  # a label map with a palette: keep the values, which a BMP's palette may not
                     part = Image.frombytes('L', part.size, part.tobytes())

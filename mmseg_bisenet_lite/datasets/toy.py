@@ -294,7 +294,7 @@ def write_toy_cityscapes(
             path = temporary / kind / split / 'toyville' / f'{stem}_{suffix}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
             if not cv2.imwrite(str(path), pixels):
-                raise InputError(f'{path}: could not be written')
+                raise InputError(f'{path}: cannot be written; check the disk')
     (temporary / RECIPE).write_text(json.dumps(recipe))
     temporary.rename(out)
     return True

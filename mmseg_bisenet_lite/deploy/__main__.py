@@ -29,10 +29,10 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
         yield from ((file.name, read_image(file)) for file in files)
         return
     if not source.isdecimal() and not path.is_file():
-        raise InputError(f'{source}: neither an image, a folder, a video nor the number of a camera')
+        raise InputError(f'{source}: give an image, a folder of images, a video or the number of a camera')
     video = require('cv2', 'opencv-python-headless').VideoCapture(int(source) if source.isdecimal() else source)
     if not video.isOpened():
-        raise InputError(f'{source}: OpenCV can open neither a video nor a camera of that name')
+        raise InputError(f'{source}: OpenCV cannot open it as a video or a camera')
     try:
         number = 0
         while (read := video.read())[0]:
@@ -65,16 +65,16 @@ def main() -> None:
         segmenter = Segmenter(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         if args.out:
-            with as_input_error(f'--out {args.out}: not a folder that frames can be written into', OSError):
+            with as_input_error(f'--out {args.out}: this folder cannot be created or written to', OSError):
                 args.out.mkdir(parents=True, exist_ok=True)
             if args.out.resolve() in (Path(args.source).resolve(), Path(args.source).resolve().parent):
-                raise InputError(f'--out {args.out}: the frames themselves are there; name another folder')
+                raise InputError(f'--out {args.out}: this folder holds the input frames; give another folder')
         for name, frame in islice(frames_of(args.source), args.limit):
             mask = segmenter(frame)
             if args.out:
                 painted = paint(frame, mask, segmenter.metadata.palette)
                 if not require('cv2', 'opencv-python-headless').imwrite(str(args.out / name), painted):
-                    raise InputError(f'--out {args.out}: {name} cannot be written there')
+                    raise InputError(f'--out {args.out}: {name} cannot be written to this folder')
         print(segmenter.latency)
 
 

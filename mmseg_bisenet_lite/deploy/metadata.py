@@ -71,13 +71,14 @@ class Metadata:
             format = int(content.get('format', 1))
             if format > FORMAT:
                 raise InputError(
-                    f'{file}: of format {format}, written by mmseg-bisenet-lite {content.get("version")}; this version reads '
-                    f'up to format {FORMAT}: update it'
+                    f'{file}: has format {format}, written by mmseg-bisenet-lite {content.get("version")}; this version reads '
+                    f'formats up to {FORMAT}: update mmseg-bisenet-lite'
                 )
             unknown = content.keys() - {field.name for field in fields(cls)}
             if unknown:
-                told = f'{file}: written by a newer mmseg-bisenet-lite, {content.get("version")}; not understood here'
-                warnings.warn(f'{told}: {", ".join(sorted(unknown))}', stacklevel=2)
+                ignored = ', '.join(sorted(unknown))
+                newer = f'a newer mmseg-bisenet-lite, {content.get("version")}'
+                warnings.warn(f'{file}: written by {newer}; ignored unknown fields: {ignored}', stacklevel=2)
             known = {key: value for key, value in content.items() if key not in unknown}
             known['classes'] = tuple(known['classes'])
             known['palette'] = tuple(tuple(colour) for colour in known['palette'])
@@ -86,4 +87,4 @@ class Metadata:
         except InputError:
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f'{file}: not a file of tools/export.py, or a damaged one') from error
+            raise InputError(f'{file}: not a file that tools/export.py wrote, or a damaged one') from error

@@ -24,9 +24,9 @@ def frame_of(message: Any) -> np.ndarray:
         InputError: Its encoding is neither ``bgr8`` nor ``rgb8``, or it is not whole.
     """
     if message.encoding not in ('bgr8', 'rgb8'):
-        raise InputError(f'an image in {message.encoding}: bgr8 and rgb8 are understood')
+        raise InputError(f'encoding {message.encoding} is not supported; publish images as bgr8 or rgb8')
     if len(message.data) != message.height * message.step or message.step < 3 * message.width:
-        raise InputError(f'an image of {message.width}x{message.height} in {len(message.data)} bytes: it is not whole')
+        raise InputError(f'an image of {message.width}x{message.height} with {len(message.data)} bytes of data is incomplete')
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)  # a row may be longer than its pixels
     frame = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
     return frame if message.encoding == 'bgr8' else frame[..., ::-1]
@@ -53,7 +53,7 @@ def run() -> None:
             node.declare_parameter(name, default)
         file, device, threads = (node.get_parameter(name).value for name in ('file', 'device', 'threads'))
         if not file:
-            raise InputError('the parameter file is not set: --ros-args -p file:=FILE')
+            raise InputError('the parameter file is not set; start the node with --ros-args -p file:=FILE')
         segmenter = Segmenter(file, device or None, threads or None, resize=True)
         publisher = node.create_publisher(Image, 'mask', QoSProfile(depth=1))
 

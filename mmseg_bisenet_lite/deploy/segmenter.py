@@ -132,7 +132,7 @@ class Segmenter:
             InputError: As above, or the file was exported without ``--margin``.
         """
         if not self.metadata.margin:
-            raise InputError('this file gives no margin; export it with --margin')
+            raise InputError('the file was exported without the margin; export it with --margin')
         mask, margin = self._run(frames)
         return mask, margin
 
@@ -148,7 +148,7 @@ class Segmenter:
             InputError: As a call does, or ``ahead`` is less than 1.
         """
         if ahead < 1:
-            raise InputError(f'ahead={ahead}: at least 1 frame must be under way')
+            raise InputError(f'ahead={ahead}: give a whole number of at least 1')
         pending: deque[Future[np.ndarray]] = deque()
         ended, failure = False, None
         source = iter(frames)
@@ -185,7 +185,7 @@ class Segmenter:
             )
         else:
             here, there = (size_text(each) for each in ((width, height), size))
-            raise InputError(f'a frame of {here}, but the file was exported for {there}: take resize=True, or export anew')
+            raise InputError(f'a frame of {here}, but the file was exported for {there}: set resize=True, or export for {here}')
         self.latency.add(time.perf_counter() - start)
         return outputs if frames.ndim == 4 else tuple(output[0] for output in outputs)
 
@@ -193,7 +193,7 @@ class Segmenter:
         """``(N, height, width, 3)``."""
         if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
             found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
-            raise InputError(f'a frame is a uint8 array (height, width, 3), a batch (N, height, width, 3), not {found}')
+            raise InputError(f'frames must be a uint8 array (height, width, 3) or (N, height, width, 3), not {found}')
         if 0 in frames.shape:
             raise InputError(f'frames of shape {frames.shape} have no pixels')
         return np.ascontiguousarray(frames if frames.ndim == 4 else frames[None])

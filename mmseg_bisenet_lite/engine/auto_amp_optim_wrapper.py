@@ -146,9 +146,9 @@ def amp_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
         return _fastest(device)
     name = str(name).removeprefix('torch.')
     if name not in DTYPES:
-        raise InputError(f"dtype={name!r}: choose among 'auto', {', '.join(map(repr, DTYPES))}")
+        raise InputError(f"dtype={name!r}: choose from 'auto', {', '.join(map(repr, DTYPES))}")
     if name == 'float16' and device.type == 'cpu':
-        raise InputError("dtype='float16': PyTorch trains in it on GPUs; on a CPU take 'bfloat16'")
+        raise InputError("dtype='float16': PyTorch trains in float16 on GPUs only; on a CPU use 'bfloat16'")
     return PRECISIONS[DTYPES[name]].dtype
 
 

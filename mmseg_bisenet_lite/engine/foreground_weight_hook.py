@@ -46,7 +46,7 @@ class ForegroundWeightHook(Hook):
             if not 0 < value < float('inf'):
                 raise InputError(f'{name}={value!r}: give a number above 0')
         if not 0 < share <= 1:
-            raise InputError(f'share={share!r}: give a number above 0 and up to 1')
+            raise InputError(f'share={share!r}: give a number above 0 and at most 1')
         self.start, self.end, self.share = start, end, share
         self._losses: list[tuple[Any, Callable[[float], list]]] = []
 
@@ -67,11 +67,16 @@ class ForegroundWeightHook(Hook):
         for loss, _ in losses:
             kind = type(loss).__name__
             if loss.class_weight is not None:
-                raise InputError(f'{kind} has class_weight={loss.class_weight}: drop that or ForegroundWeightHook')
+                raise InputError(f'{kind} has class_weight={loss.class_weight}: remove it, or remove ForegroundWeightHook')
             if not isinstance(loss, BinaryHingeLoss | CrossEntropyLoss | OhemCrossEntropy):
-                raise InputError(f'{kind}: ForegroundWeightHook knows BinaryHingeLoss, CrossEntropyLoss and OhemCrossEntropy')
+                raise InputError(
+                    f'{kind}: ForegroundWeightHook supports BinaryHingeLoss, CrossEntropyLoss and OhemCrossEntropy only; '
+                    'change loss_decode, or remove the hook'
+                )
         if not losses:
-            raise InputError('ForegroundWeightHook finds no loss that takes class weights')
+            raise InputError(
+                'ForegroundWeightHook finds no loss that takes class weights; change loss_decode, or remove the hook'
+            )
         self._losses = [(loss, _weights_as_taken_by(loss, maps)) for loss, maps in losses]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:

@@ -32,7 +32,7 @@ class StrictCheckpointHook(Hook):
         check_weights(runner.model, checkpoint, name, self.allow)
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
         if told and (ours := _classes(runner)) and list(told) != list(ours):  # for fine-tuning that is fine
-            runner.logger.warning(f'{name} was trained to tell {", ".join(told)} apart; this data set has {", ".join(ours)}')
+            runner.logger.warning(f'{name} was trained on the classes {", ".join(told)}; this data set has {", ".join(ours)}')
 
 
 def _classes(runner: Runner) -> Sequence[str] | None:

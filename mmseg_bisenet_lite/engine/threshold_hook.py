@@ -48,4 +48,4 @@ class ThresholdHook(Hook):
             name = runner._load_from or 'the checkpoint'
             threshold = chosen_threshold(self.use, checkpoint, name)
             move_threshold(checkpoint.get('state_dict', checkpoint), threshold, decision_point(runner.model))
-            runner.logger.info(f'{name}: the foreground is what has a margin above {threshold}')
+            runner.logger.info(f'{name}: a pixel is foreground if its margin is above {threshold}')

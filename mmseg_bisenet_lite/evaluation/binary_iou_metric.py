@@ -46,16 +46,16 @@ class BinaryIoUMetric(IoUMetric):
     def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 < boundary_ratio < 1:
-            raise InputError(f'boundary_ratio={boundary_ratio!r}: give a share of the diagonal, above 0 and below 1')
+            raise InputError(f'boundary_ratio={boundary_ratio!r}: give a share of the image diagonal, above 0 and below 1')
         self.boundary_ratio = boundary_ratio
         if curve is not None and (not curve.endswith('.json') or not Path(curve).parent.is_dir()):
-            raise InputError(f'curve={curve!r}: give a .json file in a folder that is there')
+            raise InputError(f'curve={curve!r}: give a .json file in a folder that exists')
         self.curve = curve
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Note what one batch adds to the counts."""
         if len(self.dataset_meta['classes']) != 2:
-            raise InputError(f'BinaryIoUMetric is for two classes, not for {len(self.dataset_meta["classes"])}')
+            raise InputError(f'BinaryIoUMetric needs a data set with 2 classes, not {len(self.dataset_meta["classes"])}')
         areas = len(self.results)
         super().process(data_batch, data_samples)
         for i, sample in enumerate(data_samples if not self.format_only else ()):
@@ -85,7 +85,7 @@ class BinaryIoUMetric(IoUMetric):
         _, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
         name = self.dataset_meta['classes'][1]
         if not tp + fn:
-            told = f'no pixel is labelled {name}, so nothing more is said of it'
+            told = f'no pixel is labelled {name}, so its scores are left out'
             print_log(told, MMLogger.get_current_instance(), logging.WARNING)
             return metrics
         foreground = {
@@ -107,7 +107,7 @@ class BinaryIoUMetric(IoUMetric):
         foreground = {key: round(100 * value, 2) for key, value in foreground.items()}
         table = PrettyTable(['Class', *foreground, *threshold])
         table.add_row([name, *foreground.values(), *threshold.values()])
-        print_log('the foreground:', MMLogger.get_current_instance())
+        print_log('scores of the foreground:', MMLogger.get_current_instance())
         print_log('\n' + table.get_string(), logger=MMLogger.get_current_instance())
         return metrics | foreground | threshold
 

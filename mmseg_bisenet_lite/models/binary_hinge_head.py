@@ -46,15 +46,17 @@ class BinaryHingeHead(FCNHead):
     ) -> None:
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         if num_classes != 2:
-            raise InputError(f'BinaryHingeHead separates 2 classes, not num_classes={num_classes}')
+            raise InputError(f'num_classes={num_classes}: BinaryHingeHead needs num_classes=2')
         if out_channels not in (1, 2):
-            raise InputError(f'out_channels must be 2 (two score maps) or 1 (one), not {out_channels}')
+            raise InputError(f'out_channels={out_channels}: give 2 (two score maps) or 1 (one score map)')
         if threshold is not None and out_channels == 2:
-            raise InputError(f'threshold={threshold} has no effect with two score maps; drop it or set out_channels=1')
+            raise InputError(f'threshold={threshold} has no effect with two score maps: remove it, or set out_channels=1')
         if threshold is not None and not 0 < threshold < 1:
-            raise InputError(f'threshold={threshold} is on the sigmoid of the score and must lie between 0 and 1')
+            raise InputError(
+                f'threshold={threshold}: give a number between 0 and 1, since it applies to the sigmoid of the score'
+            )
         if out_channels == 1 and any(_is_softmax_loss(loss) for loss in losses):
-            raise InputError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1; set use_sigmoid=True')
+            raise InputError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1: set use_sigmoid=True')
         if out_channels == 1 and threshold is None:
             threshold = 0.5
         super().__init__(

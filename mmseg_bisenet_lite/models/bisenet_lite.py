@@ -108,7 +108,7 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> 
     if isinstance(backbone_class, str):
         backbone_class = MODELS.get(backbone_class)
     if backbone_class is None:
-        raise InputError(f'backbone_cfg: no backbone {backbone_cfg.get("type")!r} is registered')
+        raise InputError(f'backbone_cfg: no backbone {backbone_cfg.get("type")!r} is registered; check its type')
     theirs = inspect.signature(backbone_class).parameters
     ours = inspect.signature(BiSeNetLite).parameters
 

@@ -38,7 +38,7 @@ def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:
         return scores[:, 1:] - scores[:, :1]
     if scores.shape[1] == 1:
         return scores - _score_of(point)
-    raise InputError(f'{scores.shape[1]} score maps: a margin is that of one class over another')
+    raise InputError(f'{scores.shape[1]} score maps: a margin needs one or two; use a segmentor for two classes')
 
 
 def margin_of_logits(seg_logits: Tensor) -> Tensor:
@@ -96,8 +96,8 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
         found = (checkpoint.get('meta') or {}).get(KEY)
         if found is None:
             raise InputError(
-                f'{name}: holds no threshold: only best_*.pth of a training with ThresholdHook and files of tools/publish.py '
-                'do; give a number, such as tools/test.py logs'
+                f"{name}: holds no threshold for 'best'; only best_*.pth of a training with ThresholdHook and files of "
+                'tools/publish.py hold one. Give a number, such as the threshold that tools/test.py logs'
             )
         return float(found)
     try:
@@ -124,7 +124,7 @@ def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float
     """
     bias = weights.get(BIAS)
     if bias is None or bias.shape not in ((1,), (2,)):
-        raise InputError(f'a threshold needs {BIAS} of one or two score maps, which these weights have not')
+        raise InputError(f'a threshold needs {BIAS} for one or two score maps, which these weights lack')
     with torch.no_grad():
         if len(bias) == 1:
             bias -= threshold - _score_of(point)

@@ -129,14 +129,20 @@ def fold_batch_norms(module: nn.Module) -> None:
 def _check(segmentor: BaseSegmentor) -> None:
     head = segmentor.decode_head
     if not isinstance(head, BaseDecodeHead) or type(head).predict_by_feat is not BaseDecodeHead.predict_by_feat:
-        raise InputError(f'{type(head).__name__}: only heads that decide as BaseDecodeHead does can be exported')
+        raise InputError(f'{type(head).__name__}: only heads that use predict_by_feat of BaseDecodeHead can be exported')
     if head.num_classes != 2 or head.out_channels > 2:
         raise InputError(
             f'num_classes={head.num_classes}, out_channels={head.out_channels}: the exported graph is for two classes'
         )
     if head.out_channels == 1 and not 0 < head.threshold < 1:
-        raise InputError(f'threshold={head.threshold} is on the sigmoid of the score and must lie between 0 and 1')
+        raise InputError(
+            f'threshold={head.threshold}: give a number between 0 and 1, since it applies to the sigmoid of the score'
+        )
     if segmentor.test_cfg.mode != 'whole':
-        raise InputError(f'test_cfg.mode={segmentor.test_cfg.mode!r}: the exported graph takes the frame whole')
+        raise InputError(
+            f"test_cfg.mode={segmentor.test_cfg.mode!r}: the exported graph takes the whole frame; set it to 'whole'"
+        )
     if (segmentor.cfg.model.get('data_preprocessor') or {}).get('test_cfg'):
-        raise InputError('data_preprocessor.test_cfg: the exported graph does not pad; leave it out and take a size that fits')
+        raise InputError(
+            'data_preprocessor.test_cfg: the exported graph does not pad; remove it, and export at a size that needs none'
+        )

@@ -23,10 +23,10 @@ def read_config(file: str) -> Config:
     """
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such config')
-    with as_input_error(f'{file}: not a config', OSError, SyntaxError):
+    with as_input_error(f'{file}: cannot be read as a config', OSError, SyntaxError):
         config = Config.fromfile(file)
     if 'model' not in config:
-        raise InputError(f'{file}: a config without a model')
+        raise InputError(f'{file}: this config defines no model; give the config of a segmentor')
     return config
 
 
@@ -55,7 +55,7 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
     if checkpoint is not None and threshold is not None:
         set_threshold(segmentor, threshold, checkpoint)
     if not hasattr(segmentor, 'encode_decode'):
-        raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
+        raise InputError(f'{source}: {type(segmentor).__name__} is no segmentor with encode_decode; give the config of one')
     if getattr(segmentor, 'auxiliary_head', None) is not None:
         segmentor.auxiliary_head = None
     return revert_sync_batchnorm(segmentor).requires_grad_(False).eval()

@@ -38,7 +38,7 @@ def checkpoint_file(checkpoint: str | Path) -> Path:
             raise InputError(f'{checkpoint}: there is no such checkpoint')
         return file
     if name not in names():
-        raise InputError(f'{checkpoint}: the weights that come with the package are {", ".join(names())}')
+        raise InputError(f'{checkpoint}: there are no such weights in the package; choose from {", ".join(names())}')
     return FOLDER / f'{name}{SUFFIX}'
 
 

@@ -33,7 +33,12 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
     library = require('safetensors', 'safetensors')
     with (
         as_input_error(
-            f'{file}: not a safetensors file, or damaged', library.SafetensorError, OSError, KeyError, TypeError, ValueError
+            f'{file}: not a safetensors file, or a damaged one',
+            library.SafetensorError,
+            OSError,
+            KeyError,
+            TypeError,
+            ValueError,
         ),
         library.safe_open(file, 'pt') as content,
     ):
@@ -57,7 +62,7 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
     halved = {key: _as(value, torch.float16).contiguous() for key, value in weights.items()}
     for key, value in halved.items():
         if not value.isfinite().all():
-            raise InputError(f'{key}: NaN, infinite, or too large for half precision')
+            raise InputError(f'{file}: the weight {key} is NaN, infinite or too large for half precision')
     with atomic_write(file) as temporary:
         require('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
         temporary.chmod(0o644)  # the library lets nobody else read it

@@ -27,7 +27,7 @@ def unmapped(label: int, ignore_index: int, where: str = '') -> InputError:
     """For a label of a data set that was not mapped to two classes; ``where`` is its file, if it is known."""
     return InputError(
         f'{where and where + ": "}label {label} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
-        'does the data set map its classes to two?'
+        'map the labels of the data set to these values'
     )
 
 

@@ -19,4 +19,4 @@ def require(module: str, distribution: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:
-        raise InputError(f'{module} is needed and cannot be imported ({error}): pip install {distribution}') from error
+        raise InputError(f'{module} cannot be imported ({error}): run pip install {distribution}') from error

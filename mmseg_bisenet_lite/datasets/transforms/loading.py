@@ -43,7 +43,7 @@ class _PixelReader:
             try:
                 pixels = decode(data, flag, self.imdecode_backend)
                 if pixels is None:
-                    raise OSError('it does not decode')
+                    raise OSError('it cannot be decoded')
             except (cv2.error, OSError, SyntaxError) as error:  # OpenCV's and Pillow's errors for files that are cut or broken
                 raise InputError(f'{tile.path}: not a readable {what}, or a truncated one ({error})') from error
             return pixels
@@ -108,15 +108,18 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         path = results.get('seg_map_path')
         if path is None:
             raise InputError(
-                f"{results['img_path']}: no label map belongs to it; set data_prefix's seg_map_path, or drop LoadAnnotations"
+                f"{results['img_path']}: has no label map; set data_prefix's seg_map_path, or remove LoadAnnotations from the "
+                'pipeline'
             )
         if self.reduce_zero_label:
-            raise InputError('LoadAnnotations(reduce_zero_label=True): the two classes are 0 and 1, and neither is void')
+            raise InputError(
+                'LoadAnnotations(reduce_zero_label=True): remove it; the two classes are 0 and 1, and neither is void'
+            )
         label = self._pixels(path, 'unchanged', 'label map')
         path = Tile.of(path).path
         if label.ndim != 2 or label.dtype != np.uint8:
             channels = 1 if label.ndim == 2 else label.shape[-1]
-            raise InputError(f'{path}: a label map has one channel of uint8, not {channels} of {label.dtype}')
+            raise InputError(f'{path}: a label map must have 1 channel of uint8, not {channels} of {label.dtype}')
         size = results.get('ori_shape', label.shape)
         if label.shape != tuple(size):
             raise InputError(

@@ -23,13 +23,13 @@ class OnnxRuntime:
         library = require('onnxruntime', 'onnxruntime')
         found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', device or 'cpu')
         if found is None:
-            raise InputError(f'device={device!r}: ONNX Runtime is used on cpu, cuda:N or tensorrt:N')
+            raise InputError(f'device={device!r}: choose cpu, cuda:N or tensorrt:N for ONNX Runtime')
         provider = PROVIDERS[found[1]]
         available = library.get_available_providers()
         if provider not in available:
             raise InputError(
                 f'device={device!r}: this ONNX Runtime has no {provider}, only {", ".join(available)}; '
-                'for NVIDIA GPUs: pip install onnxruntime-gpu'
+                'for NVIDIA GPUs, run pip install onnxruntime-gpu'
             )
         options = library.SessionOptions()
         options.log_severity_level = 3  # errors; its warnings are about its own choices

@@ -64,7 +64,7 @@ def load_runtime(file: Path, device: str | None, threads: int | None, precision:
             from mmseg_bisenet_lite.deploy.runtimes.tensorrt_runtime import TensorrtRuntime
 
             return TensorrtRuntime(file, device, threads, precision)
-    raise InputError(f'{file}: not an exported file; those end in {", ".join(SUFFIXES)}')
+    raise InputError(f'{file}: not an exported file; the names of exported files end in {", ".join(SUFFIXES)}')
 
 
 def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str:
@@ -74,7 +74,7 @@ def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str
         InputError: Another one is asked for.
     """
     if precision not in (None, metadata.precision):
-        raise InputError(f'{file}: its precision is {metadata.precision}; for {precision} export it anew')
+        raise InputError(f'{file}: its precision is {metadata.precision}; for {precision}, export it again')
     return metadata.precision
 
 

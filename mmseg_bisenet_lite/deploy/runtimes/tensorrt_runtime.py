@@ -29,15 +29,15 @@ class TensorrtRuntime:
         self._cuda = Cuda(require('cuda.bindings.runtime', 'cuda-python'))
         found = re.fullmatch(r'cuda(?::(\d+))?', device or 'cuda:0')
         if found is None:
-            raise InputError(f'device={device!r}: TensorRT runs on cuda:N')
+            raise InputError(f'device={device!r}: TensorRT runs on NVIDIA GPUs; give cuda:N')
         if threads is not None:
-            raise InputError(f'threads={threads}: only the CPU has threads, not TensorRT')
+            raise InputError(f'threads={threads}: works on the CPU only, not with TensorRT; remove it')
         self._device = int(found[1] or 0)
         self._cuda.call('cudaSetDevice', self._device)
         self._runtime = library.Runtime(library.Logger(library.Logger.ERROR))  # an engine needs its runtime as long as it lives
         self._engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
         if self._engine is None:
-            raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it here')
+            raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it on this machine')
         self.metadata = Metadata.from_json(self._engine.name, file)
         self.precision = only_precision(self.metadata, precision, file)
         self._outputs = {MASK: np.uint8, **({MARGIN: np.float32} if self.metadata.margin else {})}
@@ -62,19 +62,23 @@ class _Context:
         self._stream = cuda.call('cudaStreamCreate')
         self._context = engine.create_execution_context()
         if self._context is None:
-            raise InputError('TensorRT could not make a context: too little memory on the GPU? See its messages above')
+            raise InputError(
+                'TensorRT cannot create an execution context; the GPU may be out of memory, see the messages above'
+            )
 
     def run(self, frames: np.ndarray, outputs: dict[str, np.ndarray]) -> None:
         """Copy in, run, copy out, wait."""
         cuda, stream = self._cuda, self._stream
         to_device, to_host = cuda.enum('cudaMemcpyKind', 'HostToDevice'), cuda.enum('cudaMemcpyKind', 'DeviceToHost')
         if not self._context.set_input_shape(FRAMES, frames.shape):
-            raise InputError(f'frames of shape {frames.shape}: the engine was not built for so many, or for such a size')
+            raise InputError(
+                f'frames of shape {frames.shape}: the engine was not built for this number or size; export one that is'
+            )
         for name, array in {FRAMES: frames, **outputs}.items():
             self._context.set_tensor_address(name, self._address(name, array.nbytes))
         cuda.call('cudaMemcpyAsync', self._memory[FRAMES][0], frames.ctypes.data, frames.nbytes, to_device, stream)
         if not self._context.execute_async_v3(int(stream)):
-            raise RuntimeError('TensorRT could not run the engine; see its messages above')
+            raise RuntimeError('TensorRT cannot run the engine; see the messages above')
         for name, array in outputs.items():
             cuda.call('cudaMemcpyAsync', array.ctypes.data, self._memory[name][0], array.nbytes, to_host, stream)
         cuda.call('cudaStreamSynchronize', stream)

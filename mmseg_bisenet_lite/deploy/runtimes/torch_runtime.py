@@ -49,7 +49,9 @@ class TorchRuntime:
             torch.empty(0, device=self._device)
         self.precision = precision or 'fp32'
         if self.precision not in ('fp32', 'bf16', 'fp16') or not has_arithmetic(self._device, self.precision):
-            raise InputError(f'precision={precision!r}: PyTorch computes in fp32 here, or in bf16 and fp16 where {device} does')
+            raise InputError(
+                f'precision={precision!r}: choose fp32, or bf16 or fp16 where {self._device} has arithmetic for it'
+            )
         if threads is not None:
             torch.set_num_threads(threads)
         value = 0.0 if threshold is None else chosen_threshold(threshold, {'meta': meta}, name)

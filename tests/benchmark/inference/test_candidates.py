@@ -79,7 +79,7 @@ def test_wrong_files_are_named(root, tmp_path, checkpoint):
     ):
         with pytest.raises(InputError, match=message):
             load_models(configs, checkpoints, [])
-    with pytest.raises(InputError, match="'unet' is none of the peers: bisenetv1-r18, "):
+    with pytest.raises(InputError, match="'unet' is not a peer; choose from bisenetv1-r18, "):
         load_models([config], [], ['unet'])
 
 
