@@ -1,4 +1,4 @@
-"""MMSegmentation's own ``tools/train.py`` and ``tools/test.py``, with what this package adds to their options."""
+"""MMSegmentation's ``tools/train.py`` and ``tools/test.py``, with the options that this package adds."""
 
 import argparse
 import runpy
@@ -20,21 +20,21 @@ from mmseg_bisenet_lite.utils.errors import InputError
 def run_host_tool(tool: str) -> None:
     """Run the installed MMSegmentation's ``tools/<tool>.py`` with this process's arguments.
 
-    Its logs and files are the host's; importing this package has applied the fixes and registered the modules before the host
-    reads a config.
+    Logs and files are the host's. Importing this package has already applied the fixes and registered the modules when the
+    host reads a config.
 
     Args:
         tool: ``'train'`` or ``'test'``.
 
     Raises:
-        InputError: Our own options do not fit the rest.
+        InputError: An option of this package does not fit the other options.
     """
     sys.argv[1:] = host_arguments(tool, sys.argv[1:])
     runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
 
 
 def parser(tool: str) -> argparse.ArgumentParser:
-    """The options of MMSegmentation's tool and ours."""
+    """Return the parser of the options of MMSegmentation's tool and of this package."""
     found = argparse.ArgumentParser(description=f"{tool.capitalize()} a segmentor with MMSegmentation's tools/{tool}.py.")
     add = found.add_argument
     add('config', metavar='CONFIG', help='config of the segmentor')
@@ -70,14 +70,14 @@ def parser(tool: str) -> argparse.ArgumentParser:
 
 
 def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
-    """The arguments for the host's tool, with ours turned into options of the config.
+    """Return the arguments for the host's tool; options of this package become options of the config.
 
     Args:
         tool: ``'train'`` or ``'test'``.
-        arguments: As the user gave them; what neither knows is left to the host.
+        arguments: The user's arguments; unknown ones are passed on to the host.
 
     Raises:
-        InputError: ``--threshold`` is neither ``best`` nor a number, or an option does not go with an exported file.
+        InputError: ``--threshold`` is neither ``best`` nor a number, or an option does not work with an exported file.
     """
     args, unknown = parser(tool).parse_known_args(list(arguments))
     given = vars(args)
@@ -99,7 +99,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
-    """Options of the config that put an exported file in the place of the network."""
+    """Return the config options that replace the network by an exported file."""
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such file')
     if tta:
@@ -118,8 +118,8 @@ def _threshold(wanted: str) -> list[str]:
 
 
 def _mixes_by_itself(config: str, options: Sequence[str]) -> bool:
-    """Whether the config names :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
+    """Whether the config has :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
     if not Path(config).is_file() or any(option.startswith('optim_wrapper.type=') for option in options):
         return False
-    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # a name, with its scope or without, or the class
+    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # the class, or its name with or without the scope
     return getattr(kind, '__name__', str(kind)).rpartition('.')[2] == AutoAmpOptimWrapper.__name__

@@ -1,4 +1,4 @@
-"""From a checkpoint of a training to weights that others use, measured as they are shipped."""
+"""Publish a checkpoint: write weights for others to use, tested exactly as they are shipped."""
 
 from pathlib import Path
 
@@ -16,19 +16,19 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
-    """Write the weights in half precision, test them, and write the figures and the best threshold beside them.
+    """Write the weights in half precision, test them, and add the scores and the best threshold to the file.
 
     Args:
-        config: Of the training; one of this project's.
-        checkpoint: Of the same.
-        file: What to write, ``.safetensors``; it has its name only when all is done.
-        work_dir: For the log of the test.
+        config: File of the training's config, one that comes with the package.
+        checkpoint: Checkpoint of the training.
+        file: Output file, ``.safetensors``; it gets its name only when everything is done.
+        work_dir: Folder for the log of the test.
 
     Returns:
-        What ``BinaryIoUMetric`` found on the config's ``test_dataloader``.
+        The scores of ``BinaryIoUMetric`` on the config's ``test_dataloader``.
 
     Raises:
-        InputError: A file is missing or does not fit, or the test set has no foreground.
+        InputError: A file is missing or does not fit, or the test set has no foreground pixel.
     """
     if file.suffix != SUFFIX:
         raise InputError(f'{file}: the name of the output file must end in {SUFFIX}')
@@ -46,7 +46,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
             'that it was trained with'
         )
     meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
-    weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
+    weights = loaded['state_dict']  # the averaged weights, if the training used MMEngine's EMAHook
     check_weights(MODELS.build(settings.model), loaded, checkpoint)
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
@@ -61,7 +61,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
 
 
 def _name(config: str) -> str:
-    """Where a config is in the project's folder of configs."""
+    """Return the path of a config in the package's folder of configs."""
     folder = (compat.mim_folder('mmseg_bisenet_lite') / 'configs').resolve()
     path = Path(config).resolve()
     if not path.is_relative_to(folder):

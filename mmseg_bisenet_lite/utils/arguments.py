@@ -1,4 +1,4 @@
-"""Types of command-line arguments."""
+"""``argparse`` types of command-line arguments."""
 
 import argparse
 import math
@@ -17,21 +17,21 @@ def size(text: str) -> tuple[int, int]:
 
 
 def count(text: str) -> int:
-    """``argparse`` type of a whole number from 0 on."""
+    """``argparse`` type of a whole number of at least 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 0')
     return int(text)
 
 
 def positive(text: str) -> int:
-    """``argparse`` type of a whole number from 1 on."""
+    """``argparse`` type of a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
     return int(text)
 
 
 def number(text: str) -> float:
-    """``argparse`` type of a finite number from 0 on."""
+    """``argparse`` type of a finite number of at least 0."""
     try:
         value = float(text)
     except ValueError:
@@ -42,7 +42,7 @@ def number(text: str) -> float:
 
 
 def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """``argparse`` type of a comma-separated list of some of the names, without repetitions."""
+    """Return the ``argparse`` type of a comma-separated list of some of the names; repetitions are dropped."""
     known = list(names)
 
     def parse(text: str) -> list[str]:
@@ -56,7 +56,7 @@ def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 def output_file(text: str) -> Path:
-    """``argparse`` type of a file that can be written: its folder exists, and it is no folder itself."""
+    """``argparse`` type of a file that can be written: its folder exists, and it is not a folder itself."""
     path = Path(text)
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f'{path}: the folder {path.parent} does not exist; create it first')
