@@ -16,10 +16,13 @@ from mmseg_bisenet_lite.utils.library import require
 
 
 def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and frames, (height, width, 3), uint8 BGR, of an image, a folder of images, a video, or the camera of a number.
+    """Yield names and frames, (height, width, 3), uint8 BGR, of an image, a folder of images, a video or a camera.
+
+    Args:
+        source: Path of an image, a folder or a video; or the number of a camera.
 
     Raises:
-        InputError: There is no such thing, or it cannot be read.
+        InputError: The source does not exist, or it cannot be read.
     """
     path = Path(source)
     if path.is_dir() or is_image(path):

@@ -32,11 +32,11 @@ class OnnxRuntime:
                 'for NVIDIA GPUs, run pip install onnxruntime-gpu'
             )
         options = library.SessionOptions()
-        options.log_severity_level = 3  # errors; its warnings are about its own choices
+        options.log_severity_level = 3  # errors only; the warnings are about ONNX Runtime's own choices
         if threads is not None:
             options.intra_op_num_threads = threads
         provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
-        # Its errors derive from RuntimeError, or in part from Exception alone.
+        # Some of its errors derive from RuntimeError, others from Exception only.
         with as_input_error(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
             self._session = library.InferenceSession(str(file), options, providers=[(provider, provider_options)])
         if self._session.get_providers()[0] != provider:
@@ -45,7 +45,7 @@ class OnnxRuntime:
         self.precision = only_precision(self.metadata, precision, file)
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run it."""
+        """Run the graph."""
         outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
         return outputs
 

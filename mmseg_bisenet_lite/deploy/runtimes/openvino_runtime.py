@@ -12,13 +12,13 @@ from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
 
-# Our name -> its name, and what a device must list to have the arithmetic.
+# Our name of a precision -> OpenVINO's name, and the capability that a device must list.
 PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16', 'BF16')}
 
 
 @functools.cache
 def the_core() -> Any:
-    """OpenVINO's ``Core``, one for as long as the process lives: see :mod:`~mmseg_bisenet_lite.utils.signal_stack`."""
+    """Return the process's only OpenVINO ``Core``; see :mod:`~mmseg_bisenet_lite.utils.signal_stack` for the reason."""
     return require('openvino', 'openvino').Core()
 
 
@@ -41,9 +41,9 @@ class OpenvinoRuntime:
         self.metadata = Metadata.from_json(model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None, file)
 
         capabilities = core.get_property(device, 'OPTIMIZATION_CAPABILITIES')
-        # Always said: by itself OpenVINO computes in less than the file's precision where that is faster.
+        # Always set the precision: by default OpenVINO computes in a lower one than the file's if that is faster.
         own = self.metadata.precision
-        # What is not int8 in such a file: as it was compared with MMSegmentation, or more exact.
+        # Layers that are not int8 run in the precision in which they were compared with MMSegmentation, or in fp32.
         rest = self.metadata.rest if self.metadata.rest and PRECISIONS[self.metadata.rest][1] in capabilities else 'fp32'
         wanted = precision or (rest if own == 'int8' else own)
         if wanted not in PRECISIONS:
@@ -66,7 +66,7 @@ class OpenvinoRuntime:
         self._requests = threading.local()  # a request serves one thread at a time
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run it."""
+        """Run the graph."""
         if not hasattr(self._requests, 'own'):
             self._requests.own = self._compiled.create_infer_request()
         results = self._requests.own.infer({FRAMES: frames}, share_inputs=True)
