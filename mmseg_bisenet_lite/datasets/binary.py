@@ -1,4 +1,4 @@
-"""The base of our data sets: two classes, the foreground given as the names of a richer data set's classes."""
+"""BinarySegDataset: the base of our two-class data sets, whose foreground is given by class names."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
 from mmseg_bisenet_lite.utils.errors import InputError
 
-VOID = None  # in a vocabulary: the value is labelled, but as nothing that counts; it is ignored
+VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 
 Vocabulary = Mapping[int, str | None]
 
@@ -22,20 +22,20 @@ Vocabulary = Mapping[int, str | None]
 class BinarySegDataset(BaseSegDataset):
     """Two-class view of a data set with many classes: ``foreground``, and everything else that is not void.
 
-    A subclass says which files there are and what their values mean. Photographs and labels are paired when the data set is
-    built, so a wrong folder or a missing file stops a training before it starts.
+    A subclass defines the file names and the meaning of the label values. Photographs and label maps are paired when the data
+    set is built, so a wrong folder or a missing file stops a training before it starts.
 
     Args:
         foreground: Names of the classes that are foreground.
-        img_suffix: Ending, or endings, of the photographs' names; ``IMG_SUFFIXES`` by default.
-        seg_map_suffix: Ending of the label maps' names, a key of ``VOCABULARIES``; the first of them that exists by default.
+        img_suffix: Suffix, or suffixes, of the photographs' names; the default is ``IMG_SUFFIXES``.
+        seg_map_suffix: Suffix of the label maps' names, a key of ``VOCABULARIES``; the default is the first with files.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
-        pipeline: As in MMSegmentation; its loaders are replaced by checked ones that map the labels.
-        ignore_index: The label of void pixels, 255 or from 2 to 253.
-        cache_dir: Folder in which decoded photographs and label maps are kept, so that each is decoded once and of a photograph
-            only the region is read that is used; ``None`` decodes them whenever they are drawn.
-        cache_gib: How large that folder may become, in GiB.
-        **kwargs: ``BaseSegDataset``'s arguments; an unknown one is an error there.
+        pipeline: Pipeline as in MMSegmentation; its loaders are replaced by checked ones that map the labels.
+        ignore_index: Label of void pixels: 255, or a number from 2 to 253.
+        cache_dir: Folder for decoded photographs and label maps. Each file is then decoded once, and only the used region of a
+            photograph is read. ``None`` decodes a file each time it is drawn.
+        cache_gib: Size limit of that folder, in GiB.
+        **kwargs: Arguments of ``BaseSegDataset``; an unknown one is a ``TypeError``.
 
     Raises:
         InputError: A foreground class is unknown, a folder or label map is missing, or a folder holds no photographs.
@@ -43,8 +43,8 @@ class BinarySegDataset(BaseSegDataset):
 
     METAINFO: ClassVar[dict] = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
     IMG_SUFFIXES: ClassVar[tuple[str, ...]]
-    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # ending of the label maps' names -> value -> class name
-    LAYOUT: ClassVar[str]  # how to lay the files out, for the error message
+    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # suffix of the label maps' names -> value -> class name
+    LAYOUT: ClassVar[str]  # folder layout, for error messages
 
     def __init__(
         self,
@@ -85,21 +85,21 @@ class BinarySegDataset(BaseSegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
-        """No map between class names: ``label_table`` maps values, so ``metainfo`` may name the two classes freely."""
+        """Return no map of class names: ``label_table`` maps the values, so ``metainfo`` may name the two classes freely."""
 
     def get_data_info(self, idx: int) -> dict:
-        """The sample's paths, and the table that maps its label values."""
+        """Return the sample's paths, and the table that maps its label values."""
         return {**super().get_data_info(idx), 'label_table': self.label_table}
 
     def prepare_data(self, idx: int) -> Any:
-        """The sample that the pipeline makes; what it draws at random is determined by the seed of a :class:`SeededIndex`."""
+        """Return a sample from the pipeline; the seed of a :class:`SeededIndex` determines its random draws."""
         if isinstance(idx, SeededIndex):
             random.seed(idx.seed)
             np.random.seed(idx.seed)
         return super().prepare_data(idx)
 
     def load_data_list(self) -> list[dict]:
-        """Pair photographs with label maps, and set ``label_table`` for the kind of label maps there are."""
+        """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         images = self._list(img_dir, self.img_suffix, 'photographs')
         stems = sorted(images)
@@ -134,7 +134,7 @@ class BinarySegDataset(BaseSegDataset):
         return data_list
 
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
-        """The kind of label maps to read, by its suffix, and the files of that kind by their stem."""
+        """Return the suffix of the label maps to read, and their files by stem."""
         suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.VOCABULARIES)
         for suffix in suffixes[:-1]:
             if found := self._list(ann_dir, suffix, 'label maps', may_be_empty=True):
@@ -142,7 +142,7 @@ class BinarySegDataset(BaseSegDataset):
         return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
-        """Files below ``folder`` that end in ``suffix``: their paths by the paths without it."""
+        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder."""
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}); {self.LAYOUT}')
@@ -154,7 +154,7 @@ class BinarySegDataset(BaseSegDataset):
 
 
 def label_table(vocabulary: Vocabulary, foreground: Sequence[str], ignore_index: int = 255) -> np.ndarray:
-    """The class of each label value: 1 foreground, 0 background, ``ignore_index`` void, ``UNKNOWN`` if it has no meaning.
+    """Return the class of each label value: 1 foreground, 0 background, ``ignore_index`` void, ``UNKNOWN`` for no class.
 
     Shape:
         - Output: (256,) uint8.

@@ -42,12 +42,12 @@ def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:
 
 
 def margin_of_logits(seg_logits: Tensor) -> Tensor:
-    """The margin of ``seg_logits``, which MMSegmentation has put through a sigmoid if there is one map.
+    """Return the margin of ``seg_logits``, to which MMSegmentation has applied a sigmoid if there is one score map.
 
-    With one map MMSegmentation decides where this is above 0 if the head's ``threshold`` is 0.5.
+    With one score map, MMSegmentation's mask is where this margin is above 0, if the head's ``threshold`` is 0.5.
 
     Args:
-        seg_logits: Of a data sample.
+        seg_logits: ``seg_logits`` of a data sample.
 
     Shape:
         - seg_logits: ``(2 or 1, H, W)``; output: ``(H, W)``, float32.
@@ -57,7 +57,7 @@ def margin_of_logits(seg_logits: Tensor) -> Tensor:
     """
     scores = seg_logits.float()
     if len(scores) == 1:
-        # Near 1 float32 cannot tell one probability from the next, near 0 it can.
+        # float32 resolves probabilities well near 0, but not near 1.
         scores = scores.clamp(torch.finfo(torch.float32).tiny, 1 - torch.finfo(torch.float32).eps).logit()
     return margin_of_scores(scores[None])[0, 0]
 
