@@ -94,7 +94,7 @@ class TileBackend(BaseStorageBackend):
                 part.save(bitmap, 'BMP')
         except FileNotFoundError:
             raise
-        except (OSError, UnidentifiedImageError, SyntaxError) as error:  # Pillow's errors for files that are cut or broken
+        except (OSError, UnidentifiedImageError, SyntaxError) as error:  # Pillow's errors for truncated or broken files
             raise InputError(f'{path}: not a readable image, or a truncated one ({error})') from error
         return bitmap.getvalue()
 

@@ -128,7 +128,7 @@ def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Seq
     """Run the backbone once on a small image, to report a mismatch now and not as a convolution's error later."""
     side = 64
     modes = [(module, module.training) for module in backbone.modules()]
-    backbone.eval()  # the return value is not used: ResNet's eval() returns None
+    backbone.eval()  # a statement of its own, since ResNet's eval() returns None
     maps = backbone(torch.zeros(1, in_channels, side, side))
     for module, training in modes:
         module.training = training

@@ -63,8 +63,8 @@ def margin_of_logits(seg_logits: Tensor) -> Tensor:
 
 
 def mask_of_margin(margin: Tensor) -> Tensor:
-    """1 where the foreground wins, else 0; uint8, of the margin's shape."""
-    # By way of a floating-point number, since TensorRT gives uint8 from nothing else.
+    """Return 1 where the margin is above 0, else 0: uint8, in the shape of the margin."""
+    # Cast by way of float, since TensorRT casts nothing else to uint8.
     return (margin > 0).float().to(torch.uint8)
 
 

@@ -42,7 +42,7 @@ class Upsample(nn.Module):
             self.register_buffer(name, weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See ``Shape``."""
+        """Up-sample the map; see ``Shape``."""
         return self.rows.T @ x @ self.columns
 
 
@@ -96,7 +96,7 @@ class FrameToMask(nn.Module):
         return margin_of_scores(scores, head.threshold if head.out_channels == 1 else None)
 
     def forward(self, frames: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """See ``Shape``."""
+        """Return the mask, and the margin if asked to; see ``Shape``."""
         margin = self.small_margin(frames)
         if self.upsample is not None:
             margin = self.upsample(margin)[:, 0]
@@ -144,5 +144,5 @@ def _check(segmentor: BaseSegmentor) -> None:
         )
     if (segmentor.cfg.model.get('data_preprocessor') or {}).get('test_cfg'):
         raise InputError(
-            'data_preprocessor.test_cfg: the exported graph does not pad; remove it, and export at a size that needs none'
+            'data_preprocessor.test_cfg: the exported graph does not pad; remove it, and export at a size that needs no padding'
         )
