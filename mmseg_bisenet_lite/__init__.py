@@ -1,7 +1,7 @@
 """BiSeNet with the lite context path and hinge loss, as a plugin of MMSegmentation.
 
-Importing the package registers its modules in MMSegmentation's registries. Without MMSegmentation it still imports:
-the parts that need it then raise an ``ImportError`` that says what to install.
+Importing the package registers its modules in MMSegmentation's registries. The package can be imported without
+MMSegmentation too; then the parts that need it raise an ``ImportError`` that says what to install.
 """
 
 from mmseg_bisenet_lite import compat

@@ -1,6 +1,6 @@
 """Show which host, versions and fixes are active, and what is missing: ``python -m mmseg_bisenet_lite.doctor``.
 
-Ends with status 1 if something keeps the package from working.
+The exit status is 1 if something keeps the package from working.
 """
 
 import argparse
@@ -21,18 +21,18 @@ RUNTIMES = ('onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
 
 
 def problems() -> Iterator[str]:
-    """What is wrong, one line each, with what to do about it."""
+    """Yield each problem of the installation and how to solve it, in one line."""
     if problem := compat.host_problem():
         yield problem
     for name, (mmseg, *_) in compat.HOSTS.items():
         if name != compat.host_name() and compat.version(mmseg):
-            yield f'both hosts are installed over each other: use a new virtual environment for {compat.host_name()} or {name}'
+            yield f'{compat.host_name()} and {name} overwrite each other: install one of them in a new virtual environment'
     if compat.version('mmcv') and compat.version('mmcv-lite'):
-        yield 'mmcv and mmcv-lite are installed over each other: uninstall both, then install one'
+        yield 'mmcv and mmcv-lite overwrite each other: uninstall both, then install one'
 
 
 def devices() -> Iterator[str]:
-    """What torch can run on."""
+    """Yield the devices that PyTorch can use."""
     import torch
 
     yield f'CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}'
@@ -41,7 +41,7 @@ def devices() -> Iterator[str]:
 
 
 def extras() -> Iterator[tuple[str, str, bool]]:
-    """Each optional extra's name, its packages, and whether all of them are installed."""
+    """Yield the name of each optional extra, its packages, and whether all of them are installed."""
     packages: dict[str, list[str]] = {}
     if compat.version('mmseg-bisenet-lite') is None:
         return  # run from a checkout that is not installed
@@ -53,22 +53,23 @@ def extras() -> Iterator[tuple[str, str, bool]]:
 
 
 def fixes_table() -> str:
-    """The repairs of the host as a Markdown table, for the package's README."""
+    """Return the fixes of the host as a Markdown table, for the package's README."""
     rows = [f'| `{fix.name}` | {fix.broken} | {fix.versions} | {fix.delete_when} |' for fix in compat.FIXES]
-    return '\n'.join(['| fix | what is broken | seen in | it goes when |', '|---|---|---|---|', *rows])
+    return '\n'.join(['| fix | what is broken | seen in | removed when |', '|---|---|---|---|', *rows])
 
 
 def main() -> int:
-    """Print the report; returns the number of problems."""
-    parser = argparse.ArgumentParser(prog='doctor', description='Show versions, devices and active fixes, and what is missing.')
-    parser.add_argument('--markdown', action='store_true', help='print only the table of fixes, for a page')
+    """Print the report; return the number of problems."""
+    description = 'Show versions, devices and active fixes, and what is missing. Exits with status 1 if there is a problem.'
+    parser = argparse.ArgumentParser(prog='doctor', description=description)
+    parser.add_argument('--markdown', action='store_true', help='print only the table of fixes, as Markdown')
     if parser.parse_args().markdown:
         print(fixes_table())
         return 0
     console = Console()
     found = list(problems())
 
-    versions = Table('what', 'version', title=f'mmseg-bisenet-lite {__version__} on {compat.host_name() or "no host"}')
+    versions = Table('component', 'version', title=f'mmseg-bisenet-lite {__version__} on {compat.host_name() or "no host"}')
     versions.add_row('Python', platform.python_version())
     distributions = [name for mmseg, mmengine, mmcvs in compat.HOSTS.values() for name in (mmseg, mmengine, *mmcvs)]
     for name in ('torch', 'numpy', *distributions, 'opencv-python', 'opencv-python-headless', 'setuptools', *RUNTIMES):
@@ -80,7 +81,7 @@ def main() -> int:
             versions.add_row('device', device)
     console.print(versions)
 
-    fixes = Table('fix', 'state', 'what is broken', 'goes when', title='Workarounds for the host')
+    fixes = Table('fix', 'state', 'what is broken', 'removed when', title='Workarounds for the host')
     active = {} if compat.host_problem() else compat.apply_fixes()
     for fix in compat.FIXES:
         state = {True: 'active', False: 'not needed', None: 'not applied'}[active.get(fix.name)]
@@ -90,7 +91,7 @@ def main() -> int:
     optional = Table('extra', 'state', 'packages', title='Optional extras')
     for extra, names, installed in extras():
         if not installed and extra in ('openmmlab', 'onedl') and compat.host_name():
-            continue  # the other host, which must not come beside this one
+            continue  # the other host must not be installed beside this one
         optional.add_row(extra, 'installed' if installed else f"pip install '.\\[{extra}]'", names)
     console.print(optional)
 

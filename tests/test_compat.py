@@ -188,7 +188,7 @@ def test_every_schedulers_state_loads(tmp_path, policy):
 
 def test_what_is_not_a_dict_is_named(tmp_path):
     torch.save([torch.ones(1)], tmp_path / 'list.pth')
-    with pytest.raises(InputError, match=r'list\.pth: not a checkpoint, which is a dict, but a list'):
+    with pytest.raises(InputError, match=r'list\.pth: holds a list, but a checkpoint is a dict'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'list.pth'))
 
 

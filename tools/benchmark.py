@@ -1,4 +1,4 @@
-"""Time segmentors side by side; without arguments, the paper's two networks at the paper's six sizes."""
+"""Time segmentors side by side. Without arguments, time the paper's two networks at the paper's six image sizes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     from mmseg_bisenet_lite.apis.peers import PEERS
     from mmseg_bisenet_lite.benchmark.inference import ENGINES, INFERENCE_MODEL, SCOPES, SIZES
     from mmseg_bisenet_lite.benchmark.measure import Plan
@@ -26,14 +26,21 @@ def parse_args() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument_group('what to time').add_argument
-    add('configs', nargs='*', default=[], metavar='CONFIG', help='the others are compared with the first')
-    add('--checkpoint', nargs='+', default=[], metavar='FILE', help="one for each CONFIG, 'none' for initial weights")
+    add(
+        'configs',
+        nargs='*',
+        default=[],
+        metavar='CONFIG',
+        help="config of a network; the first is the baseline (default: the paper's two networks)",
+    )
+    add('--checkpoint', nargs='+', default=[], metavar='FILE', help="weights of each CONFIG, or 'none' for random weights")
     add(
         '--exported',
         nargs='+',
         default=[],
         metavar='FILE',
-        help='of tools/export.py, from a --checkpoint here; timed in the scope frame, each at the sizes that it takes',
+        help='file that tools/export.py wrote from a --checkpoint given here; timed with --scope frame, at the --sizes that it '
+        'accepts',
     )
     peers = ', '.join(PEERS)
     add(
@@ -43,16 +50,16 @@ def parse_args() -> argparse.Namespace:
         default=[],
         type=some_of(PEERS),
         metavar='NAME,...',
-        help=f'add {peers}, or some',
+        help=f"time MMSegmentation's real-time networks too, with two-class heads: {peers} (without NAME: all of them)",
     )
-    add('--sizes', nargs='+', type=size, default=SIZES, metavar='WxH', help="of the images (default: the paper's six)")
+    add('--sizes', nargs='+', type=size, default=SIZES, metavar='WxH', help="image sizes (default: the paper's six)")
     add(
         '--scope',
         type=some_of(SCOPES),
         default=['forward'],
         metavar='SCOPE,...',
-        help='forward (default): image tensor to score map, as the paper; predict: to mask; frame: uint8 BGR frame in host '
-        'memory to uint8 mask in host memory, as a robot',
+        help='what a call covers. forward (default): from image tensor to score map, as in the paper; predict: from image '
+        'tensor to mask; frame: from uint8 BGR frame to uint8 mask, both in host memory, as on a robot',
     )
     add = parser.add_argument_group('how to run it').add_argument
     add(
@@ -60,7 +67,7 @@ def parse_args() -> argparse.Namespace:
         type=some_of(PRECISIONS),
         default=['fp32'],
         metavar='P,...',
-        help=f'{", ".join(PRECISIONS)} (default: fp32)',
+        help=f'precision of weights and feature maps: {", ".join(PRECISIONS)} (default: fp32)',
     )
     engines = [*ENGINES, INFERENCE_MODEL]
     add(
@@ -68,35 +75,48 @@ def parse_args() -> argparse.Namespace:
         type=some_of(engines),
         default=['eager'],
         metavar='E,...',
-        help=f"{', '.join(ENGINES)}: ways of PyTorch's (default: eager); {INFERENCE_MODEL}: MMSegmentation's function, in the "
-        'scope frame',
+        help=f'what runs the network. {", ".join(ENGINES)}: modes of PyTorch (default: eager); {INFERENCE_MODEL}: '
+        "MMSegmentation's function of that name, with --scope frame",
     )
-    add('--device', metavar='NAME', help='cpu, cuda, cuda:1, ... (default: the best)')
-    add('--threads', type=count, metavar='N', help="of the CPU (default: PyTorch's)")
-    add('--batch', type=count, default=1, metavar='N', help='images in one call (default: 1)')
-    add('--cuda-graph', action='store_true', help='calls are recorded once and replayed')
-    keep = 'the memory that maps leave stays with the process, as GPUs have it (default on Linux; see the README)'
+    add('--device', metavar='NAME', help='PyTorch device: cpu, cuda, cuda:1, ... (default: an accelerator if there is one)')
+    add('--threads', type=count, metavar='N', help="number of CPU threads (default: PyTorch's choice)")
+    add('--batch', type=count, default=1, metavar='N', help='number of images in one call (default: 1)')
+    add('--cuda-graph', action='store_true', help='record each call once as a CUDA graph and replay it (NVIDIA GPUs only)')
+    keep = 'keep freed memory in the process, as PyTorch does on GPUs (default: on, where the C library is glibc)'
     add('--keep-memory', action=argparse.BooleanOptionalAction, default=malloc.can_keep(), help=keep)
     add = parser.add_argument_group('how long').add_argument
-    add('--seconds', type=number, default=Plan.seconds, help='at each size, at most (default: %(default)s)')
-    add('--half-width', type=number, default=Plan.half_width, help='stop once all ratios are this sure (default: %(default)s)')
-    add = parser.add_argument_group('what becomes of it').add_argument
-    add('--json', type=output_file, metavar='FILE', help='everything, raw times too, renewed after each size')
-    add('--markdown', type=output_file, metavar='FILE', help='the tables')
-    add('--plot', type=output_file, metavar='FILE', help='FPS against size; given accuracies, a second picture of both')
-    add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=MIOU', help='in %%, measured elsewhere')
-    add('--from-json', nargs='+', default=[], metavar='FILE', help='time nothing; report and compare earlier runs')
+    add(
+        '--seconds',
+        type=number,
+        default=Plan.seconds,
+        metavar='S',
+        help='time limit for each image size (default: %(default)s)',
+    )
+    sure = (
+        'stop a size early once the 95 %% confidence interval of each speed ratio is within +-SHARE of the ratio '
+        '(default: %(default)s)'
+    )
+    add('--half-width', type=number, default=Plan.half_width, metavar='SHARE', help=sure)
+    add = parser.add_argument_group('where to write the results').add_argument
+    add('--json', type=output_file, metavar='FILE', help='write all results, including raw times, after each size')
+    add('--markdown', type=output_file, metavar='FILE', help='write the tables as Markdown')
+    picture = 'draw FPS against image size; with --accuracy, draw accuracy against FPS in a second picture'
+    add('--plot', type=output_file, metavar='FILE', help=picture)
+    accuracy = 'mIoU of a model in %%, measured elsewhere, to show beside its speed; MODEL is its name in the tables'
+    add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=MIOU', help=accuracy)
+    earlier = 'time nothing; report and compare earlier runs, from the files that --json wrote'
+    add('--from-json', nargs='+', default=[], metavar='FILE', help=earlier)
     args = parser.parse_args()
     if args.from_json:
         used = {name for name, value in vars(args).items() if value != parser.get_default(name)}
         ignored = sorted(used - {'from_json', 'accuracy', 'markdown', 'plot'})
         if ignored:
-            parser.error(f'--from-json times nothing, so it takes no {", ".join(ignored).replace("_", "-")}')
+            parser.error(f'--from-json times nothing: drop {", ".join(ignored).replace("_", "-")}')
     return args
 
 
 def main() -> None:
-    """Parse, time or read, print."""
+    """Time or read the results, and print them."""
     with one_line_errors():
         require_host()
         from mmseg_bisenet_lite.benchmark.inference import BenchmarkConfig, benchmark, check_picture, load_all
@@ -117,14 +137,14 @@ def main() -> None:
                         if outputs['json']:
                             results.save(outputs['json'])
         except KeyboardInterrupt:
-            raise KeyboardInterrupt('sizes that were not finished are left out') from None
-        finally:  # what was measured is shown, whatever ended it
+            raise KeyboardInterrupt('the results leave out the unfinished size') from None
+        finally:  # show what was measured, whatever ended it
             if runs:
                 show(runs, **outputs)
 
 
 def show(runs: dict[str, Results], json: Path | None, markdown: Path | None, plot: Path | None) -> None:
-    """Print the tables, and write them and the pictures."""
+    """Print the tables; write them and the pictures to the files given."""
     from mmseg_bisenet_lite.benchmark.inference import plot as draw
     from mmseg_bisenet_lite.benchmark.inference import report
 

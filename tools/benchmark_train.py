@@ -1,4 +1,4 @@
-"""Time a training: its loader and step against MMSegmentation's, and whole iterations by the number of workers."""
+"""Time a training: its data loader and step against MMSegmentation's, and whole iterations for several numbers of workers."""
 
 import argparse
 
@@ -10,34 +10,56 @@ from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     from mmengine.config import DictAction
 
     from mmseg_bisenet_lite.benchmark.measure import Plan
     from mmseg_bisenet_lite.benchmark.training import PARTS
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', metavar='CONFIG')
+    parser.add_argument('config', metavar='CONFIG', help='config of a training')
     add = parser.add_argument_group('what to time').add_argument
-    add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='changes to the config')
-    add('--part', type=some_of(PARTS), default=list(PARTS), metavar='PART,...', help=f'{", ".join(PARTS)} (default: all)')
-    add('--batch', type=positive, metavar='N', help="images (default: the config's)")
-    add('--crop', type=size, metavar='WxH', help="of the images in a step (default: the config's; on a CPU 320x240)")
-    add('--cache-dir', metavar='DIR', help='time the loader with a cache of decoded images too; it stays there')
-    add('--workers', nargs='+', type=count, metavar='N', help='numbers of workers to try (default: 0, 1, 2, 4, ... cores)')
+    add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='change the config')
+    add(
+        '--part',
+        type=some_of(PARTS),
+        default=list(PARTS),
+        metavar='PART,...',
+        help=f'parts to time: {", ".join(PARTS)} (default: all)',
+    )
+    add('--batch', type=positive, metavar='N', help="number of images in a batch (default: the config's)")
+    add('--crop', type=size, metavar='WxH', help="image size in steps and iterations (default: the config's; on a CPU 320x240)")
+    add('--cache-dir', metavar='DIR', help='time the loader with a cache of decoded images too; keep the cache in DIR')
+    add(
+        '--workers',
+        nargs='+',
+        type=count,
+        metavar='N',
+        help='numbers of workers to try (default: 0, 1, 2, 4, ... up to the cores)',
+    )
     add = parser.add_argument_group('how to run it').add_argument
-    add('--device', metavar='NAME', help='cpu, cuda, cuda:1, ... (default: the best)')
-    add('--threads', type=positive, metavar='N', help="of the CPU, for the step (default: PyTorch's)")
-    add('--seconds', type=number, default=Plan.seconds, help='for each comparison, at most (default: %(default)s)')
-    add('--half-width', type=number, default=Plan.half_width, help='stop once all ratios are this sure (default: %(default)s)')
-    add = parser.add_argument_group('what becomes of it').add_argument
-    add('--json', type=output_file, metavar='FILE', help='everything, raw times too')
-    add('--markdown', type=output_file, metavar='FILE', help='the tables')
+    add('--device', metavar='NAME', help='PyTorch device: cpu, cuda, cuda:1, ... (default: an accelerator if there is one)')
+    add('--threads', type=positive, metavar='N', help="number of CPU threads of the step (default: PyTorch's choice)")
+    add(
+        '--seconds',
+        type=number,
+        default=Plan.seconds,
+        metavar='S',
+        help='time limit for each comparison (default: %(default)s)',
+    )
+    sure = (
+        'stop early once the 95 %% confidence interval of each speed ratio is within +-SHARE of the ratio '
+        '(default: %(default)s)'
+    )
+    add('--half-width', type=number, default=Plan.half_width, metavar='SHARE', help=sure)
+    add = parser.add_argument_group('where to write the results').add_argument
+    add('--json', type=output_file, metavar='FILE', help='write all results, including raw times')
+    add('--markdown', type=output_file, metavar='FILE', help='write the tables as Markdown')
     return parser.parse_args()
 
 
 def main() -> None:
-    """Parse, time, print."""
+    """Time the training and print the results."""
     with one_line_errors():
         require_host()
         args = vars(parse_args())

@@ -1,7 +1,7 @@
 """The command ``bisenet-lite SUB ...``: the scripts of ``tools/``, the predictor and the doctor under one name.
 
-In a wheel this file is a module of its own at the top, ``bisenet_lite``: importing anything of ``mmseg_bisenet_lite`` loads
-PyTorch, which takes seconds, and the list of sub-commands should not wait for it.
+In a wheel this file is a top-level module, ``bisenet_lite``. Importing anything from ``mmseg_bisenet_lite`` loads PyTorch,
+which takes seconds, and the list of sub-commands should not wait for it.
 """
 
 import sys
@@ -9,16 +9,16 @@ import sys
 DISTRIBUTION = 'mmseg-bisenet-lite'
 PACKAGE = 'mmseg_bisenet_lite'
 
-# What runs each sub-command, a script of .mim/tools or a module of the package, and what it does.
+# Sub-command -> (script in .mim/tools or module of the package that runs it, summary).
 COMMANDS = {
     'train': ('train.py', 'train a segmentor'),
     'test': ('test.py', 'score a checkpoint or an exported file'),
-    'predict': (f'{PACKAGE}.deploy', 'run an exported file on images, a video or a camera'),
+    'predict': (f'{PACKAGE}.deploy', 'run weights or an exported file on images, a video or a camera'),
     'export': ('export.py', 'write ONNX, OpenVINO or TensorRT files, checked against MMSegmentation'),
     'benchmark': ('benchmark.py', 'time segmentors side by side'),
-    'benchmark-train': ('benchmark_train.py', 'time the parts of a training'),
+    'benchmark-train': ('benchmark_train.py', 'time the data loader, step and workers of a training'),
     'reproduce': ('reproduce.py', "train the paper's comparison and print it beside the paper's numbers"),
-    'publish': ('publish.py', 'make weights to give away from a checkpoint'),
+    'publish': ('publish.py', 'turn a checkpoint into weights to give away'),
     'make-toy': ('make_toy_cityscapes.py', 'render a small street data set'),
     'doctor': (f'{PACKAGE}.doctor', 'show versions, devices and active fixes, and what is missing'),
 }
@@ -33,24 +33,24 @@ HELP = '\n'.join(
         *(f'  {name:<17}{summary}' for name, (_, summary) in COMMANDS.items()),
         '',
         'options:',
-        '  -h, --help       show this text, or after a command its options',
+        '  -h, --help       show this text; after a command, show its options',
         '  --version        show the version',
     ]
 )
 
 
 def _run_script(path: str) -> None:
-    """Run a script as ``python PATH`` does, but keep ``sys.argv[0]``, which usage and error lines show."""
+    """Run a script as ``python PATH`` does, but keep ``sys.argv[0]``, which usage texts and error messages show."""
     from importlib.machinery import SourceFileLoader
     from types import ModuleType
 
-    script = sys.modules['__main__'] = ModuleType('__main__')  # worker processes of a spawn find it as the main module
+    script = sys.modules['__main__'] = ModuleType('__main__')  # spawned worker processes look for the main module here
     script.__file__ = path
     SourceFileLoader('__main__', path).exec_module(script)
 
 
 def main() -> int | str:
-    """Run the sub-command that the command line names; returns the exit status, or a message for it."""
+    """Run the sub-command that the command line names; return the exit status, or an error message for ``sys.exit``."""
     command, *arguments = sys.argv[1:] or ['--help']
     if command in ('-h', '--help'):
         print(HELP)
@@ -61,14 +61,14 @@ def main() -> int | str:
         print(f'bisenet-lite {version(DISTRIBUTION)}')
         return 0
     if command not in COMMANDS:
-        print(f'bisenet-lite: error: {command!r} is not a command: {", ".join(COMMANDS)}', file=sys.stderr)
+        print(f'bisenet-lite: error: {command!r} is not a command; choose from {", ".join(COMMANDS)}', file=sys.stderr)
         return 2
 
     from importlib.util import find_spec
     from pathlib import Path
     from runpy import run_module
 
-    package = find_spec(PACKAGE)  # does not import it, since it is at the top
+    package = find_spec(PACKAGE)  # find_spec does not import a top-level package
     if package is None or package.origin is None:
         return f"bisenet-lite: error: the package {PACKAGE} is missing: run pip install '.[openmmlab,mmcv-lite]' in a checkout"
     sys.argv = [f'bisenet-lite {command}', *arguments]

@@ -1,4 +1,4 @@
-"""Export a trained segmentor for robots, and prove each file's masks against MMSegmentation's before it gets its name."""
+"""Export a trained segmentor for robots. Each file is checked against MMSegmentation's masks before it is saved."""
 
 import argparse
 import sys
@@ -10,52 +10,57 @@ from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     from mmseg_bisenet_lite.export import DTYPES, FORMATS
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', metavar='CONFIG')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT')
-    add = parser.add_argument_group('the files').add_argument
+    parser.add_argument('config', metavar='CONFIG', help='config of the segmentor')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='weights: a .pth file or bisenet-lite://NAME')
+    add = parser.add_argument_group('what to export').add_argument
     for option, names, default in (('--format', FORMATS, 'onnx'), ('--precision', DTYPES, 'fp32')):
-        what = f'{", ".join(names)} (default: {default})'
+        what = f'write one file for each {option[2:]} given: {", ".join(names)} (default: {default})'
         add(option, type=some_of(names), default=[default], metavar='NAME,...', help=what)
     add(
         '--size',
         type=lambda text: None if text == 'dynamic' else size(text),
         required=True,
         metavar='WxH|dynamic',
-        help='of the frames',
+        help='size of the frames; dynamic accepts any size',
     )
     add(
         '--batch',
         type=lambda text: None if text == 'dynamic' else positive(text),
         default=1,
         metavar='N|dynamic',
-        help='frames in one run of the graph (default: 1)',
+        help='number of frames in one run of the file; dynamic accepts any number (default: 1)',
     )
     add(
         '--threshold',
         metavar='best|NUMBER',
-        help="margin above which a pixel is foreground; best is the checkpoint's (default: 0)",
+        help="call a pixel foreground if its margin is above this; best: the checkpoint's own threshold (default: 0)",
     )
-    add('--margin', action='store_true', help='give the margin of the scores too, float32, beside the mask')
-    add('--out', type=Path, required=True, metavar='DIR', help='folder for the files and their reports')
-    add = parser.add_argument_group('the comparison with MMSegmentation, and the calibration of int8').add_argument
+    add(
+        '--margin',
+        action='store_true',
+        help='add a second output, the margin: foreground score minus background score, minus the threshold; float32',
+    )
+    add('--out', type=Path, required=True, metavar='DIR', help='folder to write the files and their reports to')
+    add = parser.add_argument_group('check against MMSegmentation, and calibration of int8').add_argument
     add(
         '--frames',
         default='val',
         metavar='SOURCE',
-        help="val, the config's val set (default); a folder of images; or renders, drawn streets. int8 is calibrated on the "
-        "config's train set, or on other renders",
+        help="frames to compare the masks on. val: the config's val set (default); renders: rendered street scenes; or a "
+        "folder of images. int8 is calibrated on the config's train set; with renders, on other rendered scenes",
     )
-    add('--limit', type=positive, metavar='N', help='compare on the first N frames (default: all)')
-    add('--device', help="that the files run on for it, in the runtime's words (default: CPU; TensorRT: the first GPU)")
+    add('--limit', type=positive, metavar='N', help='compare on the first N frames only (default: all)')
+    device = 'runtime device for the check, such as CPU, GPU or cuda:0 (default: the CPU; for TensorRT the first GPU)'
+    add('--device', metavar='NAME', help=device)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Parse, export, print."""
+    """Export the segmentor and print the results."""
     with one_line_errors():
         require_host()
         from mmseg_bisenet_lite.export import ExportConfig, export, lines, save, table

@@ -1,4 +1,4 @@
-"""Render a small street data set in Cityscapes' layout, to try everything without an account."""
+"""Render a small street data set in Cityscapes' layout, to try the package without a Cityscapes account."""
 
 import argparse
 from pathlib import Path
@@ -11,13 +11,15 @@ from mmseg_bisenet_lite.utils.console import one_line_errors
 
 
 def main() -> None:
-    """Parse, render, print."""
+    """Render the data set and print what was written."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('out', type=Path, help='folder to make')
-    parser.add_argument('--size', type=size, default=(384, 192), metavar='WxH', help='of the images (default: 384x192)')
-    parser.add_argument('--train', type=count, default=128, help='number of training images (default: 128)')
-    parser.add_argument('--val', type=count, default=24, help='number of validation images (default: 24)')
-    parser.add_argument('--seed', type=count, default=0, help='the same seed gives the same files (default: 0)')
+    parser.add_argument('out', type=Path, metavar='FOLDER', help='folder to write the data set to')
+    parser.add_argument('--size', type=size, default=(384, 192), metavar='WxH', help='size of the images (default: 384x192)')
+    parser.add_argument('--train', type=count, default=128, metavar='N', help='number of training images (default: 128)')
+    parser.add_argument('--val', type=count, default=24, metavar='N', help='number of validation images (default: 24)')
+    parser.add_argument(
+        '--seed', type=count, default=0, metavar='N', help='random seed; the same seed gives the same files (default: 0)'
+    )
     args = parser.parse_args()
     with one_line_errors():
         written = write_toy_cityscapes(
@@ -27,7 +29,7 @@ def main() -> None:
             seed=args.seed,
             progress=lambda tasks: track(tasks, 'Rendering'),
         )
-    print(f'{args.out}: {args.train} training and {args.val} validation images{"" if written else " (were there already)"}')
+    print(f'{args.out}: {args.train} training and {args.val} validation images{"" if written else " (already there)"}')
 
 
 if __name__ == '__main__':

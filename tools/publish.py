@@ -1,4 +1,4 @@
-"""Make weights to give away of a checkpoint: half precision, safetensors, with what they scored and their best threshold."""
+"""Turn a checkpoint into weights to give away: half precision, safetensors, with their test scores and best threshold."""
 
 import argparse
 from pathlib import Path
@@ -9,17 +9,19 @@ from mmseg_bisenet_lite.utils.console import one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', metavar='CONFIG', help='that the checkpoint was trained with')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT')
-    parser.add_argument('file', type=output_file, metavar='FILE.safetensors')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/publish'), help='for the log (default: %(default)s)')
+    config = 'config that the checkpoint was trained with; one that comes with the package'
+    parser.add_argument('config', metavar='CONFIG', help=config)
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint to publish')
+    parser.add_argument('file', type=output_file, metavar='FILE.safetensors', help='output file; its folder must exist')
+    work_dir = 'folder for the log of the test (default: %(default)s)'
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/publish'), metavar='DIR', help=work_dir)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Parse, publish, print."""
+    """Publish the checkpoint and print its scores."""
     with one_line_errors():
         require_host()
         from mmseg.utils import register_all_modules

@@ -1,6 +1,6 @@
 """Reproduce the paper's Table 6: train a grid of networks, losses and targets, and print it beside the paper's numbers.
 
-Finished trainings are not run again, one that was cut off is resumed: the same command goes on where it stopped.
+Run the same command again to continue: finished trainings are kept, and an interrupted one is resumed.
 """
 
 import argparse
@@ -15,27 +15,29 @@ from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add('--dataset', choices=('camvid', 'cityscapes', 'toy'), default='camvid', help='(default: camvid)')
+    add('--dataset', choices=('camvid', 'cityscapes', 'toy'), default='camvid', help='data set to train on (default: camvid)')
     add(
         '--grid',
         default='lite,r18 x ce,hinge x human,vehicle',
         metavar='"NETWORKS x LOSSES x TARGETS"',
-        help='(default: "%(default)s"); of the networks, the names of the benchmark\'s peers too, which keep their own loss',
+        help='trainings to run: every network with every loss for every target. Networks: lite, lite-tuned, r18, or a peer of '
+        'tools/benchmark.py, which keeps its own loss; losses: ce, hinge; targets: human, vehicle (default: "%(default)s")',
     )
-    add('--seeds', type=positive, default=3, metavar='N', help='0 to N-1 (default: 3)')
-    add('--iters', type=positive, metavar='N', help="of each training (default: the configs')")
-    add('--out', type=Path, metavar='DIR', help='(default: work_dirs/reproduce/DATASET); its tables are of the last grid')
-    add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='changes of every config')
+    add('--seeds', type=positive, default=3, metavar='N', help='train with each of the seeds 0 to N-1 (default: 3)')
+    add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
+    out = 'folder for trainings and tables (default: work_dirs/reproduce/DATASET); the tables show the last --grid only'
+    add('--out', type=Path, metavar='DIR', help=out)
+    add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='change every config')
     return parser.parse_args()
 
 
 def main() -> None:
-    """Parse, train, print."""
+    """Train the grid and print the results."""
     with one_line_errors():
         require_host()
         from mmseg_bisenet_lite.reproduce import draw, parse_grid, report, reproduce, runs_of

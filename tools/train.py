@@ -1,4 +1,4 @@
-"""Train a segmentor: MMSegmentation's own tools/train.py and its options, with this package loaded."""
+"""Train a segmentor: run MMSegmentation's tools/train.py with its options and this package loaded."""
 
 from mmseg_bisenet_lite.compat import require_host
 from mmseg_bisenet_lite.utils.console import one_line_errors

@@ -1,1 +1,1 @@
-"""What a program calls: trained networks, peers, scores, and the host's own tools."""
+"""Functions for programs: trained networks, peers, scores, and the host's tools."""

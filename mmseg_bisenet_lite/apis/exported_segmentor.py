@@ -1,4 +1,4 @@
-"""ExportedSegmentor: an exported file in the place of the network it was made from."""
+"""ExportedSegmentor: an exported file as a model of MMSegmentation."""
 
 import re
 
@@ -21,24 +21,24 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 
 @MODELS.register_module()
 class ExportedSegmentor(BaseModel):
-    """A file of ``tools/export.py`` as a model of MMSegmentation, so that its test loop measures what will run.
+    """A file that ``tools/export.py`` wrote, as a model of MMSegmentation: the test loop measures the file that will run.
 
-    It takes the images as the pipeline loads them, in BGR and not normalised. Those of another size than the file's are resized
-    for it, and their masks back.
+    The images are BGR and not normalised, as the pipeline loads them. An image that does not have the file's size is resized to
+    it, and its mask is resized back.
 
     Args:
-        file: See :class:`~mmseg_bisenet_lite.deploy.Segmenter`, as for the other arguments.
-        device: Where to run it.
-        threads: Of the CPU.
-        precision: To compute in.
-        data_preprocessor: The config's, which MMEngine gives to every model; what it says is in the file already.
+        file: The exported file; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for this and the next three arguments.
+        device: Device to run it on.
+        threads: Number of CPU threads.
+        precision: Precision to compute in.
+        data_preprocessor: The config's, which MMEngine passes to every model. It is ignored: the file normalises by itself.
 
     Shape:
         - Input: ``(N, 3, H, W)``, whole numbers from 0 to 255.
-        - Output: data samples with ``pred_sem_seg``, ``(1, H, W)`` of the original image.
+        - Output: data samples with ``pred_sem_seg``, ``(1, H, W)``, at the size of the original image.
 
     Raises:
-        InputError: See there; or it is to be trained.
+        InputError: As for ``Segmenter``; or the model is called to be trained.
     """
 
     def __init__(
@@ -49,16 +49,18 @@ class ExportedSegmentor(BaseModel):
         precision: str | None = None,
         data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor=dict(type='SegDataPreProcessor'))  # which only makes a batch
+        super().__init__(data_preprocessor=dict(type='SegDataPreProcessor'))  # it only makes a batch
         self.segmenter = Segmenter(file, device, threads, precision, resize=True)
         size = self.segmenter.metadata.size
         if size is not None:
-            print_log(f'{file}: frames of another size than {size_text(size)} are resized', 'current')
+            print_log(f'{file}: frames that are not {size_text(size)} are resized', 'current')
 
     def forward(self, inputs: Tensor, data_samples: SampleList | None = None, mode: str = 'tensor') -> SampleList:
-        """See ``Shape``."""
+        """Predict the masks; see ``Shape``."""
         if mode != 'predict' or data_samples is None:
-            raise InputError('an exported file can only be tested; train the config that it was exported from')
+            raise InputError(
+                'ExportedSegmentor: an exported file can only be tested; to train, use the config that it was exported from'
+            )
         masks = self.segmenter(np.ascontiguousarray(inputs.permute(0, 2, 3, 1).to('cpu', torch.uint8).numpy()))
         for mask, sample in zip(masks, data_samples, strict=True):
             if mask.shape != tuple(sample.ori_shape):  # the pipeline has resized the image
@@ -69,5 +71,5 @@ class ExportedSegmentor(BaseModel):
 
 @CheckpointLoader.register_scheme(prefixes=rf'.*({"|".join(map(re.escape, SUFFIXES))})$')
 def load_nothing(filename: str, map_location: object = None) -> dict:
-    """What MMEngine loads from an exported file into :class:`ExportedSegmentor`, which has read it already."""
+    """Return an empty checkpoint to MMEngine: :class:`ExportedSegmentor` has read the exported file already."""
     return dict(state_dict={}, meta={})

@@ -1,4 +1,4 @@
-"""MMSegmentation's own ``tools/train.py`` and ``tools/test.py``, with what this package adds to their options."""
+"""MMSegmentation's ``tools/train.py`` and ``tools/test.py``, with the options that this package adds."""
 
 import argparse
 import runpy
@@ -20,51 +20,64 @@ from mmseg_bisenet_lite.utils.errors import InputError
 def run_host_tool(tool: str) -> None:
     """Run the installed MMSegmentation's ``tools/<tool>.py`` with this process's arguments.
 
-    Its logs and files are the host's; importing this package has applied the fixes and registered the modules before the host
-    reads a config.
+    Logs and files are the host's. Importing this package has already applied the fixes and registered the modules when the
+    host reads a config.
 
     Args:
         tool: ``'train'`` or ``'test'``.
 
     Raises:
-        InputError: Our own options do not fit the rest.
+        InputError: An option of this package does not fit the other options.
     """
     sys.argv[1:] = host_arguments(tool, sys.argv[1:])
     runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
 
 
 def parser(tool: str) -> argparse.ArgumentParser:
-    """The options of MMSegmentation's tool and ours."""
+    """Return the parser of the options of MMSegmentation's tool and of this package."""
     found = argparse.ArgumentParser(description=f"{tool.capitalize()} a segmentor with MMSegmentation's tools/{tool}.py.")
     add = found.add_argument
-    add('config', metavar='CONFIG', help='config file')
+    add('config', metavar='CONFIG', help='config of the segmentor')
     if tool == 'test':
-        add('checkpoint', metavar='CHECKPOINT', help=f'weights: a .pth file or {SCHEME}NAME; or a file of tools/export.py')
-        add('--threshold', metavar='best|NUMBER', help='foreground is what has a margin above it (default: 0)')
-        add('--out', metavar='DIR', help='write the masks there, as PNG of 0 and 1')
-        add('--show', action='store_true', help='show the predictions in windows')
-        add('--show-dir', metavar='DIR', help='write labels and predictions there, painted side by side')
-        add('--wait-time', metavar='SECONDS', help='how long each window of --show stays (default: 2)')
+        add('checkpoint', metavar='CHECKPOINT', help=f'weights (.pth or {SCHEME}NAME), or a file that tools/export.py wrote')
+        threshold = "call a pixel foreground if its margin is above this; best: the checkpoint's own threshold (default: 0)"
+        add('--threshold', metavar='best|NUMBER', help=threshold)
+        add('--out', metavar='DIR', help='folder to write the masks to, as PNG files of 0 and 1')
+        add('--show', action='store_true', help='show labels and predictions in windows')
+        show_dir = 'folder to write pictures of labels and predictions to, side by side, of every 50th image'
+        add('--show-dir', metavar='DIR', help=f'{show_dir} (default_hooks.visualization.interval)')
+        add('--wait-time', metavar='SECONDS', help='seconds that each window of --show stays open (default: 2)')
         add('--tta', action='store_true', help='average the scores over scales and flips')
     else:
-        add('--resume', action='store_true', help='go on from the last checkpoint in the work dir')
-        add('--amp', action='store_true', help="train in mixed precision, with MMEngine's plain OptimWrapper")
-    add('--work-dir', metavar='DIR', help='folder for logs and checkpoints (default: work_dirs/ and the name of the config)')
-    add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change the config, as train_dataloader.batch_size=4')
-    add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), help='how several processes were started (default: none)')
-    add('--local-rank', '--local_rank', metavar='N', help='given by some launchers')
+        add('--resume', action='store_true', help='continue from the last checkpoint in the work dir')
+        amp = 'train in mixed precision if the config has a plain OptimWrapper; AutoAmpOptimWrapper chooses by itself'
+        add('--amp', action='store_true', help=amp)
+    add('--work-dir', metavar='DIR', help="folder for logs and checkpoints (default: work_dirs/ and the config's name)")
+    add(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='change the config, such as train_dataloader.batch_size=4',
+    )
+    add(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        help='what starts the processes of a distributed run (default: none)',
+    )
+    add('--local-rank', '--local_rank', metavar='N', help='rank of this process on its machine; some launchers set it')
     return found
 
 
 def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
-    """The arguments for the host's tool, with ours turned into options of the config.
+    """Return the arguments for the host's tool; options of this package become options of the config.
 
     Args:
         tool: ``'train'`` or ``'test'``.
-        arguments: As the user gave them; what neither knows is left to the host.
+        arguments: The user's arguments; unknown ones are passed on to the host.
 
     Raises:
-        InputError: ``--threshold`` is neither ``best`` nor a number, or an option does not go with an exported file.
+        InputError: ``--threshold`` is neither ``best`` nor a number, or an option does not work with an exported file.
     """
     args, unknown = parser(tool).parse_known_args(list(arguments))
     given = vars(args)
@@ -77,7 +90,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     elif threshold is not None:
         options = [*_threshold(threshold), *options]
     if given.get('amp') and _mixes_by_itself(config, options):
-        print(f'--amp: {AutoAmpOptimWrapper.__name__} mixes precisions by itself where the device gains (optim_wrapper.dtype)')
+        print(f'--amp is ignored: {AutoAmpOptimWrapper.__name__} chooses the precision by itself (optim_wrapper.dtype)')
         given['amp'] = False
     flags: list[str] = []
     for name, value in given.items():
@@ -88,13 +101,15 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
-    """Options of the config that put an exported file in the place of the network."""
+    """Return the config options that replace the network by an exported file."""
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such file')
     if tta:
-        raise InputError('--tta averages scores, which an exported file does not give; test the checkpoint')
+        raise InputError(f'--tta does not work with {file}: an exported file gives no scores to average; test the checkpoint')
     if threshold is not None:
-        raise InputError('--threshold changes weights, which an exported file has within; give it to tools/export.py')
+        raise InputError(
+            f'--threshold does not work with {file}: its threshold is built in; give --threshold to tools/export.py'
+        )
     return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
 
 
@@ -105,8 +120,8 @@ def _threshold(wanted: str) -> list[str]:
 
 
 def _mixes_by_itself(config: str, options: Sequence[str]) -> bool:
-    """Whether the config names :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
+    """Whether the config has :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
     if not Path(config).is_file() or any(option.startswith('optim_wrapper.type=') for option in options):
         return False
-    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # a name, with its scope or without, or the class
+    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # the class, or its name with or without the scope
     return getattr(kind, '__name__', str(kind)).rpartition('.')[2] == AutoAmpOptimWrapper.__name__

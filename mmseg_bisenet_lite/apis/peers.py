@@ -1,4 +1,4 @@
-"""MMSegmentation's own real-time models by short names, for two classes, built from the installed host's configs."""
+"""MMSegmentation's real-time models for two classes, by short names, from the configs of the installed host."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# Where each model's config is in the host's folder of configs.
+# Short name -> path of the config in the host's folder of configs.
 PEERS = {
     'bisenetv1-r18': 'bisenetv1/bisenetv1_r18-d32_4xb4-160k_cityscapes-1024x1024.py',
     'bisenetv2': 'bisenetv2/bisenetv2_fcn_4xb4-160k_cityscapes-1024x1024.py',
@@ -23,23 +23,23 @@ PEERS = {
 
 
 def peer_config(name: str) -> Config:
-    """The host's config of a peer, its heads for two classes, without weights to download.
+    """Return the host's config of a peer, with two-class heads and without weights to download.
 
     Args:
         name: A key of ``PEERS``.
 
     Raises:
-        InputError: The name is not known.
+        InputError: The name is unknown.
     """
     if name not in PEERS:
-        raise InputError(f'{name!r} is none of the peers: {", ".join(PEERS)}')
+        raise InputError(f'{name!r} is not a peer; choose from {", ".join(PEERS)}')
     config = Config.fromfile(compat.mim_folder('mmseg') / 'configs' / PEERS[name])
     config.model = _for_two_classes(config.model.to_dict())
     return config
 
 
 def _for_two_classes(part: Any) -> Any:
-    """A part of a model's config with two classes, no weights of the 19 classes, and no pretrained weights."""
+    """Return a part of a model's config with two classes, without the 19 class weights and without pretrained weights."""
     if isinstance(part, list | tuple):
         return type(part)(_for_two_classes(item) for item in part)
     if not isinstance(part, dict):

@@ -1,4 +1,4 @@
-"""From a checkpoint of a training to weights that others use, measured as they are shipped."""
+"""Publish a checkpoint: write weights for others to use, tested exactly as they are shipped."""
 
 from pathlib import Path
 
@@ -16,41 +16,44 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
-    """Write the weights in half precision, test them, and write the figures and the best threshold beside them.
+    """Write the weights in half precision, test them, and add the scores and the best threshold to the file.
 
     Args:
-        config: Of the training; one of this project's.
-        checkpoint: Of the same.
-        file: What to write, ``.safetensors``; it has its name only when all is done.
-        work_dir: For the log of the test.
+        config: File of the training's config, one that comes with the package.
+        checkpoint: Checkpoint of the training.
+        file: Output file, ``.safetensors``; it gets its name only when everything is done.
+        work_dir: Folder for the log of the test.
 
     Returns:
-        What ``BinaryIoUMetric`` found on the config's ``test_dataloader``.
+        The scores of ``BinaryIoUMetric`` on the config's ``test_dataloader``.
 
     Raises:
-        InputError: A file is missing or does not fit, or the test set has no foreground.
+        InputError: A file is missing or does not fit, or the test set has no foreground pixel.
     """
     if file.suffix != SUFFIX:
-        raise InputError(f'{file}: name a {SUFFIX} file')
+        raise InputError(f'{file}: the name of the output file must end in {SUFFIX}')
     settings = read_config(config)
     checkpoint_file(checkpoint)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
     told = ((loaded.get('meta') or {}).get('dataset_meta') or {}).get('classes')
     if not told or 'state_dict' not in loaded:
-        raise InputError(f'{checkpoint}: does not say which classes it tells apart; take a checkpoint of tools/train.py')
+        raise InputError(f'{checkpoint}: names no classes or holds no state_dict; give a checkpoint that tools/train.py wrote')
     dataset_meta = {key: list(value) for key, value in DATASETS.get(settings.test_dataloader.dataset.type).METAINFO.items()}
     wanted = dataset_meta['classes']
     if list(told) != wanted:
-        raise InputError(f'{checkpoint}: tells {", ".join(told)} apart, but {config} {", ".join(wanted)}')
+        raise InputError(
+            f'{checkpoint}: its classes are {", ".join(told)}, but those of {config} are {", ".join(wanted)}; give the config '
+            'that it was trained with'
+        )
     meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
-    weights = loaded['state_dict']  # with MMEngine's EMAHook, the averages
+    weights = loaded['state_dict']  # the averaged weights, if the training used MMEngine's EMAHook
     check_weights(MODELS.build(settings.model), loaded, checkpoint)
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)
         metrics = scores_of(settings, str(draft), work_dir)
         if 'threshold' not in metrics:
-            raise InputError(f'{config}: its test set shows no {wanted[1]}, so there is nothing to measure')
+            raise InputError(f'{config}: no pixel of its test set is labelled {wanted[1]}; give a test set that has some')
         save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)
@@ -58,9 +61,9 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
 
 
 def _name(config: str) -> str:
-    """Where a config is in the project's folder of configs."""
+    """Return the path of a config in the package's folder of configs."""
     folder = (compat.mim_folder('mmseg_bisenet_lite') / 'configs').resolve()
     path = Path(config).resolve()
     if not path.is_relative_to(folder):
-        raise InputError(f'{config}: not one of the configs that come with the package, so nobody could use the weights')
+        raise InputError(f'{config}: give one of the configs in {folder}; users of the weights have no other')
     return path.relative_to(folder).as_posix()

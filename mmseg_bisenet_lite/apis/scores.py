@@ -1,4 +1,4 @@
-"""What a checkpoint scores."""
+"""Scores of a checkpoint."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ from mmengine.runner import Runner
 
 
 def scores_of(config: Config, checkpoint: str, work_dir: Path) -> dict[str, float]:
-    """What MMSegmentation's test of a checkpoint finds on the config's ``test_dataloader``.
+    """Test a checkpoint with MMSegmentation on the config's ``test_dataloader``; return the scores.
 
     Args:
-        config: Of the training.
-        checkpoint: As MMEngine takes it.
-        work_dir: For the log.
+        config: Config of the training.
+        checkpoint: File or name of the checkpoint, as MMEngine accepts it.
+        work_dir: Folder for the log.
     """
     config = config.copy()
     config.load_from, config.work_dir = checkpoint, str(work_dir)
-    # Workers that are kept for another pass end when their loader is collected, which can wait five seconds for each.
+    # Persistent workers end only when their loader is garbage-collected, which can take five seconds for each of them.
     config.test_dataloader = {**config.test_dataloader, 'persistent_workers': False}
     return {name: round(float(value), 2) for name, value in Runner.from_cfg(config).test().items()}

@@ -9,12 +9,13 @@ from mmseg_bisenet_lite.pretrained.names import with_scheme
 
 
 def init_model(name: str, device: str = 'cpu', threshold: str | float | None = None) -> BaseSegmentor:
-    """A trained network for ``inference_model`` and ``show_result_pyplot``, as MMSegmentation's ``init_model`` gives it.
+    """Load a trained network for ``inference_model`` and ``show_result_pyplot``, like MMSegmentation's ``init_model``.
 
     Args:
-        name: One of :func:`~mmseg_bisenet_lite.pretrained.names`; ``bisenet-lite://`` may come before it.
-        device: Where it runs, such as ``'cpu'`` or ``'cuda:0'``.
-        threshold: Of the margin: ``None`` is 0, as it was trained; ``'best'`` the one with the highest F1 on val; or a number.
+        name: Name of the weights, one of :func:`~mmseg_bisenet_lite.pretrained.names`, with or without ``bisenet-lite://``.
+        device: PyTorch device to run on, such as ``'cpu'`` or ``'cuda:0'``.
+        threshold: Threshold of the margin: ``None`` is 0, as in training; ``'best'`` is the one with the highest F1 on val; or
+            a number.
 
     Raises:
         InputError: There are no such weights, or no such threshold.

@@ -1,8 +1,8 @@
-"""Everything that works around the host toolboxes, and nothing else.
+"""Workarounds for faults of the host toolboxes, and nothing else.
 
 Two hosts provide ``mmseg``, ``mmengine`` and ``mmcv``: OpenMMLab's distributions, and onedl's maintained forks of them.
-``python -m mmseg_bisenet_lite.doctor`` shows which fixes act. No module here imports a host at its top, so that the doctor
-also runs where the host is missing or broken.
+``python -m mmseg_bisenet_lite.doctor`` shows which fixes are active. No module here imports a host at its top, so the doctor
+also runs if the host is missing or broken.
 """
 
 from mmseg_bisenet_lite.compat import imports  # isort: skip  # the fixes apply in the order of these lines

@@ -1,4 +1,4 @@
-"""Checkpoints: read without running what is in them, written whole, and refused where they do not fit."""
+"""Checkpoints: load without running code from them, write atomically, and refuse those that do not fit."""
 
 import functools
 import os
@@ -18,11 +18,11 @@ from mmseg_bisenet_lite.utils.files import atomic_write
 @fix(
     'safe-checkpoints',
     broken=(
-        'with torch >= 2.6 mmengine 0.10.7 cannot read its own checkpoints; onedl-mmengine reads any and '
-        'runs the code in them; both run configs that a checkpoint carries'
+        'with torch >= 2.6, mmengine 0.10.7 cannot read its own checkpoints; onedl-mmengine reads any checkpoint and '
+        'runs the code in it; both run a config that is stored in a checkpoint'
     ),
     versions='mmengine 0.10.7 with torch >= 2.6; onedl-mmengine 0.10.12',
-    delete_when='mmengine loads its checkpoints with weights_only=True and never without, and runs nothing in them',
+    delete_when='mmengine always loads checkpoints with weights_only=True, and runs nothing that they hold',
 )
 def _load_checkpoints_safely() -> bool:
     import torch
@@ -36,31 +36,31 @@ def _load_checkpoints_safely() -> bool:
 
     def load_checkpoint(cls: type, filename: str, map_location: Any = None, logger: Any = 'current') -> Any:
         try:
-            # The loaders of the various schemes call torch.load in their own ways: what holds for all is set around them.
+            # The loaders of the various schemes call torch.load in their own ways, so the settings are made around them.
             with _forced_weights_only(), torch.serialization.safe_globals(_checkpoint_types()):
                 checkpoint = original(cls, filename, map_location, logger)
         except (FileNotFoundError, InputError):
             raise
         except pickle.UnpicklingError as error:
             code = re.search(r'GLOBAL (\S+)', str(error))
-            what = f'it would run {code[1]}' if code else 'it holds something else or is damaged'
-            raise InputError(f'{filename}: refused: {what}, and only weights and plain data are loaded') from error
-        except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load's, for damaged files
-            raise InputError(f'{filename}: cannot be read, is it damaged? ({first_line(error)})') from error
+            what = f'it would run {code[1]}' if code else 'it holds other objects or is damaged'
+            raise InputError(f'{filename}: refused: {what}; only weights and plain data are loaded') from error
+        except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load raises these for damaged files
+            raise InputError(f'{filename}: cannot be read; the file may be damaged ({first_line(error)})') from error
         if not isinstance(checkpoint, dict):
-            raise InputError(f'{filename}: not a checkpoint, which is a dict, but a {type(checkpoint).__name__}')
+            raise InputError(f'{filename}: holds a {type(checkpoint).__name__}, but a checkpoint is a dict')
         if isinstance(checkpoint.get('meta'), dict):
-            checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python, to look for "gpu_ids"
+            checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python code, to look for "gpu_ids"
         return checkpoint
 
     init_model = BaseInferencer._init_model
 
     def _init_model(self: Any, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
         if not cfg:
-            raise InputError(f'{weights}: give the config too; the one inside a checkpoint is code, which is not run')
+            raise InputError(f'{weights}: give the config too; the one stored in a checkpoint is code and is not run')
         return init_model(self, cfg, weights, device)
 
-    if hasattr(host, '_safe_torch_load'):  # onedl's, which allows the free getattr, and falls back to running code
+    if hasattr(host, '_safe_torch_load'):  # onedl's version allows any getattr, and falls back to running code
         host._safe_torch_load = torch_load
     host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     BaseInferencer._init_model = _init_model
@@ -80,7 +80,7 @@ def _forced_weights_only() -> Iterator[None]:
 
 
 def _checkpoint_types() -> list[Any]:
-    """The few types beyond tensors and plain containers that MMEngine writes into a checkpoint, with their pickled names."""
+    """Return the types that MMEngine writes into a checkpoint beyond tensors and plain containers, with their pickled names."""
     import numpy as np
     from mmengine.logging import HistoryBuffer
     from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
@@ -102,7 +102,7 @@ def _checkpoint_types() -> list[Any]:
 
 
 def _getattr(owner: type, name: str) -> Callable:
-    """Stands for ``getattr`` in a checkpoint, where two classes pickle their own functions so; a free one could run code."""
+    """Replace ``getattr`` in a checkpoint, by which two classes pickle their functions; the real one could run code."""
     from mmengine.logging import HistoryBuffer
     from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
@@ -117,7 +117,7 @@ def _getattr(owner: type, name: str) -> Callable:
 
 @fix(
     'inference-weights',
-    broken='init_model and MMSegInferencer keep random weights where a checkpoint does not fit the config',
+    broken='init_model and MMSegInferencer keep random weights if a checkpoint does not fit the config',
     versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
     delete_when='mmseg loads strictly for inference',
 )
@@ -127,7 +127,7 @@ def _check_inference_weights() -> bool:
 
     def load_to_model(model: Any, checkpoint: dict, name: str = 'the checkpoint') -> dict:
         if any(type(module).__module__.startswith('mmseg_bisenet_lite.') for module in model.modules()):
-            check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does without them
+            check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does not use it
         return _load_checkpoint_to_model(model, checkpoint)
 
     def load_checkpoint(model: Any, filename: str, map_location: Any = None) -> dict:
@@ -136,13 +136,13 @@ def _check_inference_weights() -> bool:
             checkpoint = {'state_dict': checkpoint}
         return load_to_model(model, {'meta': {}, **checkpoint}, filename)
 
-    inference.load_checkpoint = load_checkpoint  # init_model's
-    mmseg_inferencer._load_checkpoint_to_model = load_to_model  # MMSegInferencer's
+    inference.load_checkpoint = load_checkpoint  # used by init_model
+    mmseg_inferencer._load_checkpoint_to_model = load_to_model  # used by MMSegInferencer
     return True
 
 
 def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:
-    """Raise an :class:`InputError` if a checkpoint's weights are not those of the model, but for the parts in ``allow``."""
+    """Raise an :class:`InputError` if a checkpoint's weights do not match the model's, except for the parts in ``allow``."""
     from mmengine.model import BaseTTAModel, is_model_wrapper
 
     inner: Any = model
@@ -160,7 +160,7 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
     parts = tuple(f'{part}.' for part in allow)
     differences = {kind: sorted(k for k in keys if not f'{k}.'.startswith(parts)) for kind, keys in differing.items()}
     if any(chain(*differences.values())):
-        summary = ', '.join(f'{len(keys)} {kind} (as {keys[0]})' for kind, keys in differences.items() if keys)
+        summary = ', '.join(f'{len(keys)} {kind} (first: {keys[0]})' for kind, keys in differences.items() if keys)
         raise InputError(
             f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with '
             '(to fine-tune, name the parts that may differ in StrictCheckpointHook(allow=...))'
@@ -169,7 +169,7 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
 
 @fix(
     'atomic-writes',
-    broken='mmengine writes checkpoints under their final names, so a killed run leaves half a file there',
+    broken='mmengine writes checkpoints under their final names, so a killed run leaves half a file',
     versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
     delete_when='mmengine writes to a temporary name and renames',
 )
@@ -192,7 +192,7 @@ def _write_atomically() -> bool:
         latest = find_latest(path)
         if latest is None or Path(latest).is_file():
             return latest
-        # The run was killed in the moment in which CheckpointHook wrote last_checkpoint, without a temporary file.
+        # The run was killed while CheckpointHook wrote last_checkpoint, which it does without a temporary file.
         saved = [
             (int(match[1]), file)
             for file in Path(path).iterdir()

@@ -1,4 +1,4 @@
-"""Training without a GPU."""
+"""Fixes for training without a GPU."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from mmseg_bisenet_lite.compat.fixes import fix
 
 @fix(
     'amp-on-cpu',
-    broken='AmpOptimWrapper refuses to start without an accelerator, though autocast has bfloat16 on CPUs',
+    broken='AmpOptimWrapper refuses to start without an accelerator, although autocast supports bfloat16 on CPUs',
     versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
     delete_when='mmengine allows AmpOptimWrapper on CPUs',
 )
@@ -25,7 +25,9 @@ def _allow_amp_on_cpu() -> bool:
     original = host.AmpOptimWrapper.state_dict
 
     def state_dict(self: Any) -> dict:
-        return {key: value for key, value in original(self).items() if key != 'loss_scaler'}  # a GPU could not load this one
+        return {
+            key: value for key, value in original(self).items() if key != 'loss_scaler'
+        }  # a GPU could not load this scaler's state
 
     host.AmpOptimWrapper.state_dict = state_dict
     return True
@@ -33,7 +35,7 @@ def _allow_amp_on_cpu() -> bool:
 
 @fix(
     'launcher-on-cpu',
-    broken='--launcher pytorch sets a CUDA device even where there is none',
+    broken='--launcher pytorch sets a CUDA device even if there is none',
     versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
     delete_when='mmengine starts the gloo backend on CPUs',
 )

@@ -1,4 +1,4 @@
-"""The mechanism: each workaround is a function that says what is broken, in which versions, and when it can go."""
+"""Registry of fixes: each is a function with what is broken, in which versions, and when to remove it."""
 
 import functools
 from collections.abc import Callable
@@ -10,11 +10,11 @@ class Fix:
     """One workaround for the host.
 
     Attributes:
-        name: Short, for the doctor's table and in issues.
-        broken: What the host gets wrong, and whom it hurts.
-        versions: In which versions that was seen.
-        delete_when: What the host has to do for the fix to go.
-        apply: Mends the host where it needs it, and returns whether it did.
+        name: Short name, for the doctor's table and for issues.
+        broken: What the host does wrong, and where it matters.
+        versions: Versions of the host in which this was seen.
+        delete_when: What the host has to do before the fix can be removed.
+        apply: Function that fixes the host if necessary, and returns whether it did.
     """
 
     name: str
@@ -24,12 +24,12 @@ class Fix:
     apply: Callable[[], bool]
 
 
-# In the order in which they are applied, which is the order of their definition.
+# All fixes, in the order in which they are defined and applied.
 FIXES: list[Fix] = []
 
 
 def fix(name: str, *, broken: str, versions: str, delete_when: str) -> Callable[[Callable[[], bool]], Callable[[], bool]]:
-    """Decorate a function that mends the host; the arguments are :class:`Fix`'s."""
+    """Decorate a function that fixes the host; the arguments are the attributes of :class:`Fix`."""
 
     def register(apply: Callable[[], bool]) -> Callable[[], bool]:
         FIXES.append(Fix(name, broken, versions, delete_when, apply))
@@ -40,5 +40,5 @@ def fix(name: str, *, broken: str, versions: str, delete_when: str) -> Callable[
 
 @functools.cache
 def apply_fixes() -> dict[str, bool]:
-    """Apply each fix, once; returns which of them this host needed."""
+    """Apply each fix once; return which of them this host needed."""
     return {fix.name: fix.apply() for fix in FIXES}

@@ -1,4 +1,4 @@
-"""Plain facts about the host that is installed, found without importing it where that can be."""
+"""Facts about the installed host, found without importing it where possible."""
 
 import importlib
 import importlib.metadata
@@ -11,7 +11,7 @@ INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab,mmcv-lite]' in
 
 HEADLESS = 'run pip install -c .ci/constraints.txt --force-reinstall --no-deps opencv-python-headless'
 
-# What each host is called on the package index.
+# Host -> its distributions on the package index: mmsegmentation, mmengine, and the choices of mmcv.
 HOSTS = {
     'OpenMMLab': ('mmsegmentation', 'mmengine', ('mmcv', 'mmcv-lite')),
     'onedl': ('onedl-mmsegmentation', 'onedl-mmengine', ('onedl-mmcv',)),
@@ -19,7 +19,7 @@ HOSTS = {
 
 
 def version(distribution: str) -> str | None:
-    """The installed version of a distribution, or ``None``."""
+    """Return the installed version of a distribution, or ``None``."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -27,16 +27,16 @@ def version(distribution: str) -> str | None:
 
 
 def host_name() -> str | None:
-    """The key of ``HOSTS`` whose mmsegmentation is installed, or ``None``."""
+    """Return the key of ``HOSTS`` whose mmsegmentation is installed, or ``None``."""
     return next((name for name, (mmseg, *_) in HOSTS.items() if version(mmseg)), None)
 
 
 def host_problem() -> str | None:
-    """Why the host cannot be imported and what to do about it, one line, or ``None`` if it can."""
+    """Return why the host cannot be imported and what to do, in one line; ``None`` if it can be imported."""
     for module in ('torch', 'mmengine', 'mmcv', 'mmseg', 'ftfy', 'regex'):
         if importlib.util.find_spec(module) is None:
             return f'the module {module} is missing: {INSTALL}'
-    for module in ('torch', 'cv2', 'mmengine', 'mmcv'):  # each needs the one before
+    for module in ('torch', 'cv2', 'mmengine', 'mmcv'):  # each needs the one before it
         try:
             importlib.import_module(module)
         except ImportError as error:
@@ -49,7 +49,7 @@ def host_problem() -> str | None:
 
 
 def mim_folder(module: str) -> Path:
-    """The ``.mim`` folder of an importable package: its configs and tools."""
+    """Return the ``.mim`` folder of an importable package, with its configs and tools."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise InputError(f'the module {module} is missing: {INSTALL}')

@@ -1,4 +1,4 @@
-"""What keeps the host from being imported, and packages from finding their configs."""
+"""Fixes for importing the host and for finding the configs of packages."""
 
 import importlib.machinery
 import importlib.util
@@ -14,7 +14,7 @@ OURS = 'mmseg_bisenet_lite'
 
 @fix(
     'compiled-ops',
-    broken=('mmsegmentation 1.2.2 imports mmcv.ops, which mmcv-lite has no compiled code for; BiSeNet needs none of it'),
+    broken='mmsegmentation 1.2.2 imports mmcv.ops, but mmcv-lite has no compiled operators; BiSeNet needs none of them',
     versions='mmsegmentation 1.2.2 with mmcv-lite',
     delete_when='mmsegmentation guards those imports, as onedl-mmsegmentation does',
 )
@@ -41,8 +41,8 @@ def _stub_compiled_ops() -> bool:
 @fix(
     'package-configs',
     broken=(
-        "_base_ = 'mmseg::...' needs pkg_resources (mmengine 0.10.7), fails under onedl and for editable "
-        'installs, and knows no other packages'
+        "_base_ = 'mmseg::...' needs pkg_resources (mmengine 0.10.7), fails with onedl and with editable "
+        'installs, and does not work for other packages'
     ),
     versions='mmengine 0.10.7 with setuptools >= 82; onedl-mmengine 0.10.12',
     delete_when='mmengine finds the configs of a package by importing it',
@@ -57,7 +57,7 @@ def _resolve_package_configs() -> bool:
         module, separator, path = cfg_path.partition('::')
         if not separator or module not in ('mmseg', OURS):
             return original(cfg_path, filename)
-        # Our modules are registered in MMSegmentation's scope, so that is the scope of our configs too.
+        # Our modules are registered in MMSegmentation's scope, so our configs get that scope too.
         return str(mim_folder(module) / 'configs' / path), 'mmseg'
 
     Config._get_cfg_path = staticmethod(_get_cfg_path)

@@ -1,4 +1,4 @@
-"""Runs that go on where they were cut off."""
+"""Fix for resuming an interrupted run."""
 
 import itertools
 from typing import Any
@@ -9,11 +9,11 @@ from mmseg_bisenet_lite.compat.fixes import fix
 @fix(
     'resume-data',
     broken=(
-        'a resumed run of mmengine 0.10.7 loads every batch that it has seen, to throw it away; on both '
-        'hosts the order of the data may be that of a new seed. Mended for endless samplers'
+        'a resumed run of mmengine 0.10.7 loads every batch that it has seen and throws it away; on both '
+        'hosts the data may come in the order of a new seed. The fix is for infinite samplers'
     ),
-    versions='mmengine 0.10.7; the seed on onedl-mmengine 0.10.12 too',
-    delete_when='mmengine advances the sampler, with the seed of the checkpoint',
+    versions='mmengine 0.10.7; the seed also on onedl-mmengine 0.10.12',
+    delete_when='mmengine advances the sampler and takes its seed from the checkpoint',
 )
 def _resume_without_replay() -> bool:
     from mmengine.runner import Runner, loops
@@ -24,7 +24,7 @@ def _resume_without_replay() -> bool:
         begun_with = self.seed
         resume(self, *args, **kwargs)
         sampler = self.train_loop.dataloader.sampler
-        # The run's seed is not the sampler's with diff_rank_seed, or where the config gives the sampler one of its own.
+        # The sampler's seed is not the run's with diff_rank_seed, or if the config gives the sampler its own seed.
         seed = self.message_hub.get_info('sampler_seed', self.seed if getattr(sampler, 'seed', None) == begun_with else None)
         if seed is not None and hasattr(sampler, 'seed'):
             sampler.seed = seed
@@ -36,11 +36,11 @@ def _resume_without_replay() -> bool:
     def run_with_seed(self: Any) -> Any:
         seed = getattr(self.dataloader.sampler, 'seed', None)
         if isinstance(seed, int):
-            self.runner.message_hub.update_info('sampler_seed', seed)  # which checkpoints hold
+            self.runner.message_hub.update_info('sampler_seed', seed)  # checkpoints hold this
         return run(self)
 
     Runner.resume, loops.IterBasedTrainLoop.run = resume_with_seed, run_with_seed
-    if not hasattr(loops._InfiniteDataloaderIterator, 'skip_iter'):  # onedl's goes on where the run ended
+    if not hasattr(loops._InfiniteDataloaderIterator, 'skip_iter'):  # onedl's iterator continues where the run ended
         _skip_seen_batches(loops)
     return True
 
@@ -49,7 +49,7 @@ def _skip_seen_batches(loops: Any) -> None:
     from mmengine.dataset import InfiniteSampler
 
     class LateIterator(loops._InfiniteDataloaderIterator):
-        """Starts no worker before the first batch is asked for, and counts off batches that were seen without loading them."""
+        """Start the workers when the first batch is asked for; count seen batches without loading them."""
 
         def __init__(self, dataloader: Any) -> None:
             self._dataloader, self._iterator, self._epoch, self.seen = dataloader, None, 0, 0

@@ -1,4 +1,4 @@
-"""Scores, losses and what is counted of them."""
+"""Fixes for scores, losses and accuracy."""
 
 import functools
 from typing import Any
@@ -9,11 +9,11 @@ from mmseg_bisenet_lite.compat.fixes import fix
 @fix(
     'accuracy',
     broken=(
-        'mmseg sorts the scores and copies the labels to count right pixels for the log, which is a tenth of '
-        'a training step with two classes, and has a GPU waited for'
+        'mmseg sorts the scores and copies the labels to count correct pixels for the log; with two classes this takes '
+        'a tenth of a training step, and makes the host wait for the GPU'
     ),
     versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
-    delete_when='mmseg compares and counts',
+    delete_when='mmseg compares the scores and counts',
 )
 def _count_two_classes_quickly() -> bool:
     import torch
@@ -24,8 +24,8 @@ def _count_two_classes_quickly() -> bool:
     def accuracy(pred: Any, target: Any, topk: Any = 1, thresh: Any = None, ignore_index: int | None = None) -> Any:
         if topk != 1 or thresh is not None or ignore_index is None or pred.size(1) != 2 or not target.numel():
             return original(pred, target, topk, thresh, ignore_index)
-        right = (pred[:, 1] > pred[:, 0]) == target  # never so where the target is neither 0 nor 1
-        eps = torch.finfo(torch.float32).eps  # as the host has it, which calls nothing right of nothing 100 %
+        right = (pred[:, 1] > pred[:, 0]) == target  # never true where the target is neither 0 nor 1
+        eps = torch.finfo(torch.float32).eps  # as in the host, for which 0 of 0 correct pixels is 100 %
         return 100.0 * (right.sum().float().reshape(1) + eps) / ((target != ignore_index).sum() + eps)
 
     decode_head.accuracy = accuracy
@@ -35,11 +35,11 @@ def _count_two_classes_quickly() -> bool:
 @fix(
     'tta-scores',
     broken=(
-        "SegTTAModel applies the sigmoid a second time to a one-channel head's probabilities, so all becomes "
-        'foreground; and its seg_logits are those of one augmentation'
+        'SegTTAModel applies the sigmoid twice to the output of a one-channel head, so every pixel becomes '
+        'foreground; and its seg_logits come from one augmentation only'
     ),
     versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
-    delete_when='mmseg averages the probabilities as they are, and hands them on',
+    delete_when='mmseg averages the probabilities as they are, and returns the mean as seg_logits',
 )
 def _average_probabilities_once() -> bool:
     from mmengine.structures import PixelData
@@ -48,7 +48,7 @@ def _average_probabilities_once() -> bool:
     def merge_preds(self: Any, data_samples_list: list) -> list:
         merged = []
         for samples in data_samples_list:
-            one_map = self.module.out_channels == 1  # postprocess_result has put it through the sigmoid already
+            one_map = self.module.out_channels == 1  # postprocess_result has applied the sigmoid already
             mean: Any = 0
             for sample in samples:
                 scores = sample.seg_logits.data
@@ -71,11 +71,11 @@ def _average_probabilities_once() -> bool:
 @fix(
     'class-weight',
     broken=(
-        "mmseg's CrossEntropyLoss with class_weight looks up the weight of ignored labels; onedl's does not, "
-        'but then, with avg_non_ignore, sets it: both are an IndexError'
+        "mmseg's CrossEntropyLoss with class_weight looks up the weight of ignored labels, which is an IndexError; "
+        "onedl's raises one with avg_non_ignore, where it sets that weight"
     ),
     versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
-    delete_when='mmseg looks up the weights of the other pixels and divides by their sum',
+    delete_when='mmseg looks up the weights of the pixels that are not ignored, and divides by their sum',
 )
 def _weigh_without_ignored_pixels() -> bool:
     from mmseg.models.losses import cross_entropy_loss as host
@@ -94,7 +94,7 @@ def _weigh_without_ignored_pixels() -> bool:
         **kwargs: Any,
     ) -> Any:
         if class_weight is not None and reduction == 'mean' and avg_factor is None:
-            # Counted, since picking pixels out would have a GPU waited for.
+            # Count the labels: selecting pixels would make the host wait for the GPU.
             avg_factor = sum(weight * (label == kind).sum() for kind, weight in enumerate(class_weight))
         return original(pred, label, weight, class_weight, reduction, avg_factor, ignore_index, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Two-class data sets, their loaders and the toy one."""
+"""Two-class data sets, their loaders and transforms, and the toy data set."""
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.camvid import CamVidBinaryDataset, CamVidHumanDataset, CamVidVehicleDataset

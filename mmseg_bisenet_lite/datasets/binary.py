@@ -1,4 +1,4 @@
-"""The base of our data sets: two classes, the foreground given as the names of a richer data set's classes."""
+"""BinarySegDataset: the base of our two-class data sets, whose foreground is given by class names."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
 from mmseg_bisenet_lite.utils.errors import InputError
 
-VOID = None  # in a vocabulary: the value is labelled, but as nothing that counts; it is ignored
+VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 
 Vocabulary = Mapping[int, str | None]
 
@@ -22,20 +22,20 @@ Vocabulary = Mapping[int, str | None]
 class BinarySegDataset(BaseSegDataset):
     """Two-class view of a data set with many classes: ``foreground``, and everything else that is not void.
 
-    A subclass says which files there are and what their values mean. Photographs and labels are paired when the data set is
-    built, so a wrong folder or a missing file stops a training before it starts.
+    A subclass defines the file names and the meaning of the label values. Photographs and label maps are paired when the data
+    set is built, so a wrong folder or a missing file stops a training before it starts.
 
     Args:
         foreground: Names of the classes that are foreground.
-        img_suffix: Ending, or endings, of the photographs' names; ``IMG_SUFFIXES`` by default.
-        seg_map_suffix: Ending of the label maps' names, a key of ``VOCABULARIES``; the first of them that exists by default.
+        img_suffix: Suffix, or suffixes, of the photographs' names; the default is ``IMG_SUFFIXES``.
+        seg_map_suffix: Suffix of the label maps' names, a key of ``VOCABULARIES``; the default is the first with files.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
-        pipeline: As in MMSegmentation; its loaders are replaced by checked ones that map the labels.
-        ignore_index: The label of void pixels, 255 or from 2 to 253.
-        cache_dir: Folder in which decoded photographs and label maps are kept, so that each is decoded once and of a photograph
-            only the region is read that is used; ``None`` decodes them whenever they are drawn.
-        cache_gib: How large that folder may become, in GiB.
-        **kwargs: ``BaseSegDataset``'s arguments; an unknown one is an error there.
+        pipeline: Pipeline as in MMSegmentation; its loaders are replaced by checked ones that map the labels.
+        ignore_index: Label of void pixels: 255, or a number from 2 to 253.
+        cache_dir: Folder for decoded photographs and label maps. Each file is then decoded once, and only the used region of a
+            photograph is read. ``None`` decodes a file each time it is drawn.
+        cache_gib: Size limit of that folder, in GiB.
+        **kwargs: Arguments of ``BaseSegDataset``; an unknown one is a ``TypeError``.
 
     Raises:
         InputError: A foreground class is unknown, a folder or label map is missing, or a folder holds no photographs.
@@ -43,8 +43,8 @@ class BinarySegDataset(BaseSegDataset):
 
     METAINFO: ClassVar[dict] = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
     IMG_SUFFIXES: ClassVar[tuple[str, ...]]
-    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # ending of the label maps' names -> value -> class name
-    LAYOUT: ClassVar[str]  # how to lay the files out, for the error message
+    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # suffix of the label maps' names -> value -> class name
+    LAYOUT: ClassVar[str]  # folder layout, for error messages
 
     def __init__(
         self,
@@ -62,15 +62,15 @@ class BinarySegDataset(BaseSegDataset):
         known = {name for vocabulary in self.VOCABULARIES.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:
-            raise InputError(f'foreground={foreground!r}: choose among {", ".join(sorted(known))}')
+            raise InputError(f'foreground={foreground!r}: choose from {", ".join(sorted(known))}')
         if seg_map_suffix is not None and seg_map_suffix not in self.VOCABULARIES:
-            raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose among {", ".join(self.VOCABULARIES)}')
+            raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose from {", ".join(self.VOCABULARIES)}')
         if not isinstance(tiles, Sequence) or len(tiles) != 2 or not all(isinstance(n, int) and n > 0 for n in tiles):
             raise InputError(f'tiles={tiles!r}: give two whole numbers (rows, columns), each at least 1')
         if ignore_index not in (*range(2, UNKNOWN), 255):
-            raise InputError(f'ignore_index={ignore_index}: label maps have 8 bits; take 255, or one from 2 to 253')
+            raise InputError(f'ignore_index={ignore_index}: give 255 or a number from 2 to 253, since label maps have 8 bits')
         if kwargs.get('reduce_zero_label'):
-            raise InputError('reduce_zero_label=True: the two classes are 0 and 1, and neither is void')
+            raise InputError('reduce_zero_label=True: remove it; the two classes are 0 and 1, and neither is void')
         cache = {} if cache_dir is None else dict(cache_dir=cache_dir, cache_gib=cache_gib)
         self.foreground = foreground
         self.tiles = tuple(tiles)
@@ -85,21 +85,21 @@ class BinarySegDataset(BaseSegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
-        """No map between class names: ``label_table`` maps values, so ``metainfo`` may name the two classes freely."""
+        """Return no map of class names: ``label_table`` maps the values, so ``metainfo`` may name the two classes freely."""
 
     def get_data_info(self, idx: int) -> dict:
-        """The sample's paths, and the table that maps its label values."""
+        """Return the sample's paths, and the table that maps its label values."""
         return {**super().get_data_info(idx), 'label_table': self.label_table}
 
     def prepare_data(self, idx: int) -> Any:
-        """The sample that the pipeline makes; what it draws at random is determined by the seed of a :class:`SeededIndex`."""
+        """Return a sample from the pipeline; the seed of a :class:`SeededIndex` determines its random draws."""
         if isinstance(idx, SeededIndex):
             random.seed(idx.seed)
             np.random.seed(idx.seed)
         return super().prepare_data(idx)
 
     def load_data_list(self) -> list[dict]:
-        """Pair photographs with label maps, and set ``label_table`` for the kind of label maps there are."""
+        """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         images = self._list(img_dir, self.img_suffix, 'photographs')
         stems = sorted(images)
@@ -107,13 +107,18 @@ class BinarySegDataset(BaseSegDataset):
             lines = list_from_file(self.ann_file, backend_args=self.backend_args)
             stems = [line.strip() for line in lines if line.strip()]
             if absent := [stem for stem in stems if stem not in images]:
-                raise InputError(f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}')
+                raise InputError(
+                    f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}; remove the line, or add the file'
+                )
         labels: dict[str, str] = {}
         if ann_dir:
             suffix, labels = self._list_labels(ann_dir)
             self.label_table = label_table(self.VOCABULARIES[suffix], self.foreground, self.ignore_index)
             if 1 not in self.label_table:
-                raise InputError(f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not tell it apart')
+                raise InputError(
+                    f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose '
+                    'other classes or other label maps'
+                )
             if missing := [stem for stem in stems if stem not in labels]:
                 raise InputError(
                     f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(stems)} photographs '
@@ -129,7 +134,7 @@ class BinarySegDataset(BaseSegDataset):
         return data_list
 
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
-        """The kind of label maps to read, by its suffix, and the files of that kind by their stem."""
+        """Return the suffix of the label maps to read, and their files by stem."""
         suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.VOCABULARIES)
         for suffix in suffixes[:-1]:
             if found := self._list(ann_dir, suffix, 'label maps', may_be_empty=True):
@@ -137,19 +142,19 @@ class BinarySegDataset(BaseSegDataset):
         return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
-        """Files below ``folder`` that end in ``suffix``: their paths by the paths without it."""
+        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder."""
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}); {self.LAYOUT}')
         names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
         found = {name.removesuffix(next(s for s in suffixes if name.endswith(s))): name for name in names}
         if not found and not may_be_empty:
-            raise InputError(f'{folder}: no {what} here, whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
+            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
         return found
 
 
 def label_table(vocabulary: Vocabulary, foreground: Sequence[str], ignore_index: int = 255) -> np.ndarray:
-    """The class of each label value: 1 foreground, 0 background, ``ignore_index`` void, ``UNKNOWN`` if it has no meaning.
+    """Return the class of each label value: 1 foreground, 0 background, ``ignore_index`` void, ``UNKNOWN`` for no class.
 
     Shape:
         - Output: (256,) uint8.

@@ -1,4 +1,4 @@
-"""CamVid as two classes, for people without a Cityscapes account."""
+"""CamVid with two classes, for users without a Cityscapes account."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from mmseg_bisenet_lite.datasets.cityscapes import CityscapesHumanDataset, Citys
 
 @DATASETS.register_module()
 class CamVidBinaryDataset(BinarySegDataset):
-    """CamVid's 11 classes at 480x360, as the SegNet tutorial lays them out, with some of them as the foreground.
+    """CamVid's 11 classes at 480x360, in the layout of the SegNet tutorial, with some of them as the foreground.
 
     Args:
         foreground: Names of CamVid classes.
@@ -37,12 +37,12 @@ class CamVidBinaryDataset(BinarySegDataset):
             11: VOID,
         }
     }
-    LAYOUT = 'CamVid is laid out as DATA_ROOT/{train,val,test} and DATA_ROOT/{train,val,test}annot'
+    LAYOUT = 'the layout of CamVid is DATA_ROOT/{train,val,test} and DATA_ROOT/{train,val,test}annot'
 
 
 @DATASETS.register_module()
 class CamVidVehicleDataset(CamVidBinaryDataset):
-    """CamVid's cars, which include its trucks and buses."""
+    """CamVid with cars as the foreground, which include its trucks and buses."""
 
     METAINFO = CityscapesVehicleDataset.METAINFO
 
@@ -52,7 +52,7 @@ class CamVidVehicleDataset(CamVidBinaryDataset):
 
 @DATASETS.register_module()
 class CamVidHumanDataset(CamVidBinaryDataset):
-    """CamVid's pedestrians and bicyclists, the latter with their bicycles."""
+    """CamVid with pedestrians and bicyclists as the foreground; bicyclists include their bicycles."""
 
     METAINFO = CityscapesHumanDataset.METAINFO
 

@@ -1,4 +1,4 @@
-"""Cityscapes as two classes, the paper's two data sets among them."""
+"""Cityscapes with two classes, including the paper's two data sets."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.binary import VOID, BinarySegDataset
 
-# Label ids as in cityscapesscripts/helpers/labels.py; an 8-bit image holds the licence plates' -1 as 255.
+# Label ids as in cityscapesscripts/helpers/labels.py; in an 8-bit image, the -1 of licence plates is 255.
 VOID_IDS = range(7)
 LABEL_IDS = {
     7: 'road',
@@ -49,8 +49,9 @@ VEHICLE = ('car', 'truck', 'bus', 'caravan', 'trailer', 'train', 'motorcycle', '
 class CityscapesBinaryDataset(BinarySegDataset):
     """Cityscapes with some of its classes as the foreground.
 
-    Reads ``labelTrainIds``, where 255 is void, and ``labelIds`` when only those exist: there, the ids of the category void are
-    void, and classes without a train id (parking, caravan, ...) count as what they are. ``metainfo`` renames the two classes.
+    The label maps are ``labelTrainIds``, where 255 is void; or ``labelIds`` if only those exist. In ``labelIds``, the ids of
+    the category void are void, and classes without a train id (parking, caravan, ...) keep their meaning. ``metainfo`` renames
+    the two classes.
 
     Args:
         foreground: Names of Cityscapes classes.
@@ -64,7 +65,7 @@ class CityscapesBinaryDataset(BinarySegDataset):
         '_gtFine_labelTrainIds.png': {**TRAIN_IDS, 255: VOID},
         '_gtFine_labelIds.png': {**dict.fromkeys(VOID_IDS, VOID), **LABEL_IDS},
     }
-    LAYOUT = 'Cityscapes is laid out as DATA_ROOT/leftImg8bit/{train,val}/CITY and DATA_ROOT/gtFine/{train,val}/CITY'
+    LAYOUT = 'the layout of Cityscapes is DATA_ROOT/leftImg8bit/{train,val}/CITY and DATA_ROOT/gtFine/{train,val}/CITY'
 
 
 @DATASETS.register_module()
@@ -84,7 +85,7 @@ class CityscapesVehicleDataset(CityscapesBinaryDataset):
 class CityscapesHumanDataset(CityscapesBinaryDataset):
     """The paper's human set: Cityscapes' category human on the 2x2 quarters of each photograph; 11,900 and 2,000 samples.
 
-    Source: the paper's section on data, for the numbers; that the four parts are the quarters is our reading.
+    Source: the paper's section on data, for the numbers; we take its four parts of a photograph to be the quarters.
     """
 
     METAINFO: ClassVar[dict] = dict(classes=('background', 'human'), palette=[[0, 0, 0], [220, 20, 60]])

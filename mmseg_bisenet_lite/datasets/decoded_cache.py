@@ -1,4 +1,4 @@
-"""Decoded images on the disk: a region of one is read without decoding the whole."""
+"""DecodedCache: decoded images on disk, of which single regions can be read."""
 
 import hashlib
 import os
@@ -12,57 +12,57 @@ import numpy as np
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import atomic_write
 
-# After so many images of its own a worker looks again how large the folder has become.
+# Number of images that a worker writes before it measures the folder again.
 RESCAN = 20
 
 
 class DecodedCache:
     """A folder of decoded images, shared by all workers and all later runs.
 
-    An image that is not there is decoded and written; once the folder has reached its limit, nothing more is written and
-    nothing thrown out, which for images that are drawn at random is as good as any other policy. An entry is that of a file as
-    long as its path, time of change and size stay the same.
+    An image that is not in the folder is decoded and written. Once the folder has reached its limit, nothing more is written
+    and nothing is removed; for images that are drawn at random, this is as good as any other policy. An entry is valid as long
+    as the path, the modification time and the size of its file stay the same.
 
     Args:
-        folder: Where it is; it is made if need be.
-        gib: How large it may become, in GiB, give or take a few images for each worker. Cityscapes' photographs and label maps
-            for training take 23.
+        folder: The folder; it is created if necessary.
+        gib: Size limit of the folder in GiB, give or take a few images for each worker. The photographs and label maps of
+            Cityscapes' train set take 23.
 
     Raises:
-        InputError: The folder cannot be made, or the limit is not above 0.
+        InputError: The folder cannot be created, or the limit is not above 0.
     """
 
     def __init__(self, folder: str | Path, gib: float) -> None:
         if not gib > 0:
-            raise InputError(f'cache_gib={gib}: a cache needs room; give a number above 0')
+            raise InputError(f'cache_gib={gib}: give a number above 0')
         self.folder = Path(folder)
         self.limit = int(gib * 2**30)
         self.full = False
-        self.written = 0  # since the folder was last looked through
+        self.written = 0  # number of images written by this worker
         self.used = 0
-        with as_input_error(f'cache_dir={str(folder)!r}: not a folder that files can be written into', OSError):
+        with as_input_error(f'cache_dir={str(folder)!r}: this folder cannot be created or written to', OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, path: str, kind: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
-        """The pixels of a file, read only as far as they are used.
+        """Return the pixels of a file; the disk is read only for the pixels that are used.
 
         Args:
-            path: The file, a local one.
-            kind: How it is decoded; another kind is another entry.
-            decode: Gives its pixels.
+            path: Path of a local file.
+            kind: How the file is decoded; each kind has an entry of its own.
+            decode: Function that returns the pixels.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            InputError: Its entry is damaged, or it is no local file.
+            FileNotFoundError: The file is missing.
+            InputError: The entry is damaged, or the path is not a local file.
         """
         if '://' in path:
-            raise InputError(f'{path}: cache_dir is for local files; leave it out for those of another backend')
+            raise InputError(f'{path}: cache_dir works for local files only; remove it for other file backends')
         stat = Path(path).stat()
         key = f'{kind}|{Path(path).resolve()}|{stat.st_mtime_ns}|{stat.st_size}'
         entry = self.folder / f'{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy'
         try:
-            with as_input_error(f'{entry}: damaged, delete it', ValueError, EOFError):
-                return np.asarray(np.load(entry, mmap_mode='c'))  # whoever writes into it writes into a copy
+            with as_input_error(f'{entry}: this cache file is damaged; delete it', ValueError, EOFError):
+                return np.asarray(np.load(entry, mmap_mode='c'))  # writing to the array does not change the file
         except FileNotFoundError:
             pixels = decode()
             if not self.full:
@@ -71,16 +71,16 @@ class DecodedCache:
 
     def _write(self, entry: Path, pixels: np.ndarray) -> None:
         try:
-            if self.written % RESCAN == 0:  # others write into the folder too
+            if self.written % RESCAN == 0:  # other workers write into the folder too
                 self.used = sum(file.stat().st_size for file in os.scandir(self.folder))
             if self.used + pixels.nbytes > self.limit:
                 self.full = True
                 return
-            # Another worker may be writing the same image, on another machine too.
+            # Another worker, perhaps on another machine, may be writing the same image.
             with atomic_write(entry, f'.{uuid.uuid4().hex}.tmp') as temporary, temporary.open('wb') as file:
                 np.save(file, pixels)
             self.written += 1
             self.used += pixels.nbytes
         except OSError as error:
             self.full = True
-            warnings.warn(f'{self.folder}: nothing more is cached, training goes on: {error}', stacklevel=2)
+            warnings.warn(f'{self.folder}: caching stops, training continues: {error}', stacklevel=2)

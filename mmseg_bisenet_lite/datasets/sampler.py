@@ -1,4 +1,4 @@
-"""An endless sampler whose every sample is determined by the seed and its place alone."""
+"""SeededInfiniteSampler: an infinite sampler whose samples depend only on the seed and the position."""
 
 import itertools
 from collections.abc import Iterator, Sized
@@ -12,28 +12,28 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 class SeededIndex(int):
-    """The index of a sample, and the seed of whatever is drawn at random for it.
+    """The index of a sample, with the seed of all random draws for the sample.
 
-    MMEngine's ``RepeatDataset`` and ``ConcatDataset`` hand it on; ``ClassBalancedDataset`` hands on a plain index.
+    MMEngine's ``RepeatDataset`` and ``ConcatDataset`` keep the seed; ``ClassBalancedDataset`` drops it.
 
     Attributes:
-        seed: From 0 to 2**32 - 1.
+        seed: Seed from 0 to 2**32 - 1.
     """
 
     seed: int
 
     def __new__(cls, index: int, seed: int) -> 'SeededIndex':
-        """An ``int`` for whoever knows nothing of the seed."""
+        """Make an index that is a plain ``int`` for code that does not know the seed."""
         self = super().__new__(cls, index)
         self.seed = seed
         return self
 
     def __mod__(self, other: int) -> 'SeededIndex':
-        """Of ``RepeatDataset``, which looks for the sample so."""
+        """Keep the seed in ``RepeatDataset``, which finds the sample this way."""
         return SeededIndex(int(self) % other, self.seed)
 
     def __sub__(self, other: int) -> 'SeededIndex':
-        """Of ``ConcatDataset``, which looks for the sample so."""
+        """Keep the seed in ``ConcatDataset``, which finds the sample this way."""
         return SeededIndex(int(self) - other, self.seed)
 
     def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
@@ -44,13 +44,14 @@ class SeededIndex(int):
 class SeededInfiniteSampler(Sampler):
     """``InfiniteSampler`` whose indices are :class:`SeededIndex`.
 
-    Our data sets seed NumPy's and Python's generators with it, so a fixed seed gives fixed samples, whatever the number of
-    workers and wherever a run was interrupted; with ``InfiniteSampler`` they depend on which worker drew how often before.
+    Our data sets seed the generators of NumPy and Python with the index's seed. A fixed seed therefore gives fixed samples,
+    for any number of workers and after any interruption. With ``InfiniteSampler`` the samples depend on how often their worker
+    has drawn before.
 
     Args:
-        dataset: With a length.
-        shuffle: Whether each pass is in an order of its own.
-        seed: ``None`` draws one, the same in all processes.
+        dataset: Data set with a length.
+        shuffle: Whether each pass over the data set has a random order of its own.
+        seed: Seed; ``None`` draws one, which is the same in all processes.
 
     Raises:
         InputError: The data set is empty.
@@ -66,7 +67,7 @@ class SeededInfiniteSampler(Sampler):
         self.skipped = 0
 
     def __iter__(self) -> Iterator[SeededIndex]:
-        """Every ``world_size``-th place from this process's first on, without end."""
+        """Yield every ``world_size``-th index, beginning with this process's first, without end."""
         number, order = -1, np.arange(self.size)
         for place in itertools.count(self.rank + self.skipped * self.world_size, self.world_size):
             passed, offset = divmod(place, self.size)
@@ -75,9 +76,12 @@ class SeededInfiniteSampler(Sampler):
             yield SeededIndex(order[offset], int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0]))
 
     def skip(self, num_samples: int) -> None:
-        """Begin after so many samples of this process, counted from the very first; for resumed runs, before iterating.
+        """Skip the first samples of this process, for a resumed run; call this before iterating.
 
-        The name and its argument are those of onedl's ``InfiniteSampler``, whose training loop calls it.
+        Method and argument are named as in onedl's ``InfiniteSampler``, since onedl's training loop calls this.
+
+        Args:
+            num_samples: Number of samples to skip, counted from the very first.
         """
         self.skipped = num_samples
 

@@ -1,7 +1,7 @@
 """A toy street data set in Cityscapes' layout: rendered, seeded, and learnable in minutes on a CPU.
 
-Vehicles and people stand on a street in perspective, in any colour, so that shape tells them apart; skips, post boxes, signs,
-bushes and painted hoardings look a little like them and are background.
+Vehicles and people stand on a street in perspective. They have random colours, so only their shapes distinguish them. Skips,
+post boxes, signs, bushes and painted hoardings look a little like them and are background.
 """
 
 import json
@@ -17,16 +17,16 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 ID = {name: value for value, name in LABEL_IDS.items()} | {'ego vehicle': 1}
 SUPERSAMPLING = 2  # scenes are drawn this much larger, then scaled down, for soft edges
-RECIPE = 'toy.json'  # in the data set's folder: what it was made from
+RECIPE = 'toy.json'  # file in the data set's folder with the arguments that it was made from
 
 Colour = tuple[int, int, int]
 Points = Sequence[tuple[float, float]]
 
 
 class Canvas:
-    """An image and its label map, drawn on together in the unit square of an object.
+    """An image and its label map, with functions that draw on both in the unit square of an object.
 
-    The current object's square has its lower left corner at ``foot`` and sides of ``size`` pixels; x runs right, y up.
+    The current object's square has its lower left corner at ``foot`` and sides of ``size`` pixels; x points right, y up.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -39,7 +39,7 @@ class Canvas:
         self.foot, self.size, self.mirrored = foot, size, mirrored
 
     def polygon(self, points: Points, colour: Colour, name: str | None) -> None:
-        """Fill a polygon; without a name the labels below it stay."""
+        """Fill a polygon; without a name, the labels below it stay."""
         corners = np.array([self._pixel(x, y) for x, y in points], np.int32)
         cv2.fillPoly(self.image, [corners], colour)
         if name:
@@ -50,7 +50,7 @@ class Canvas:
         self.polygon([(left, bottom), (right, bottom), (right, top), (left, top)], colour, name)
 
     def disc(self, x: float, y: float, radius: float, colour: Colour, name: str | None, ring: bool = False) -> None:
-        """Fill a circle whose radius is in units of the square's height, or draw a ring, which is labelled whole."""
+        """Fill a circle with a radius in units of the square's height; or draw a ring, whose inside gets the label too."""
         thickness = max(1, round(0.03 * self.size[1])) if ring else cv2.FILLED
         pixels = max(1, round(radius * self.size[1]))
         cv2.circle(self.image, self._pixel(x, y), pixels, colour, thickness)
@@ -154,7 +154,7 @@ def _hoarding(canvas: Canvas, paint: Colour, glass: Colour, rng: np.random.Gener
 
 Draw = Callable[[Canvas, Colour, Colour, np.random.Generator], None]
 
-# Drawing, height of a nearby one and its width, in image heights, and how many there are in a scene (range).
+# Drawing function, height and width of a nearby object in image heights, and range of the number of objects in a scene.
 OBJECTS: tuple[tuple[Draw, float, float, tuple[int, int]], ...] = (
     (_car, 0.3, 0.66, (2, 5)),
     (_truck, 0.5, 1.0, (0, 2)),
@@ -168,31 +168,31 @@ OBJECTS: tuple[tuple[Draw, float, float, tuple[int, int]], ...] = (
     (_hoarding, 0.4, 0.55, (0, 1)),
 )
 ON_THE_ROAD = (_car, _truck, _bus, _rider)
-DULL = (_skip, _post_box, _hoarding)  # painted in the colours of rust, stone and earth
+DULL = (_skip, _post_box, _hoarding)  # in the colours of rust, stone and earth
 
 
 def render_scene(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """One street scene.
+    """Render a street scene.
 
     Args:
-        rng: The source of everything random.
-        width: In pixels.
-        height: In pixels.
+        rng: Generator of all random numbers.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
 
     Shape:
         - Output: the image (height, width, 3), uint8 BGR, and Cityscapes label ids (height, width), uint8.
     """
     canvas = Canvas(width * SUPERSAMPLING, height * SUPERSAMPLING)
-    horizon = rng.uniform(0.5, 0.6)  # as a share of the height, from below
+    horizon = rng.uniform(0.5, 0.6)  # as a share of the height, from the bottom
     _background(canvas, horizon, rng)
     whole = canvas.foot, canvas.size
     drawings = [(draw, h, w) for draw, h, w, (low, high) in OBJECTS for _ in range(rng.integers(low, high + 1))]
-    distances = np.sort(rng.uniform(0.2, 1, len(drawings)) ** 1.5)  # 0 on the horizon, 1 at the camera; far ones first
+    distances = np.sort(rng.uniform(0.2, 1, len(drawings)) ** 1.5)  # 0 at the horizon, 1 at the camera; far objects first
     for nearness, index in zip(distances, rng.permutation(len(drawings)), strict=True):
         draw, object_height, object_width = drawings[index]
         scale = canvas.image.shape[0] * nearness * rng.uniform(0.85, 1.15)
         size = (scale * object_width, scale * object_height)
-        spread = 0.35 if draw in ON_THE_ROAD else 0.55  # how far from the middle, in image widths
+        spread = 0.35 if draw in ON_THE_ROAD else 0.55  # largest distance from the middle, in image widths
         x = whole[1][0] * (0.5 + rng.uniform(-spread, spread)) - size[0] / 2
         y = whole[1][1] * (1 - horizon * (1 - nearness))
         canvas.place((x, y), size, mirrored=bool(rng.integers(2)))
@@ -253,20 +253,20 @@ def write_toy_cityscapes(
     seed: int = 0,
     progress: Callable[[Sequence], Sequence] = lambda tasks: tasks,
 ) -> bool:
-    """Write the data set, unless ``out`` holds the very same one already.
+    """Write the data set, unless ``out`` holds the same data set already.
 
     Args:
-        out: The folder to make; it appears under its name only when it is whole.
+        out: Folder to create; it gets its name only when it is complete.
         size: (width, height) of the images.
-        images: How many for train and for val.
-        seed: The same seed gives the same files.
-        progress: Wraps the list of images, to show how far it is.
+        images: Numbers of images for train and for val.
+        seed: Random seed; the same seed gives the same files.
+        progress: Function that wraps the list of images, to show the progress.
 
     Returns:
         Whether anything was written.
 
     Raises:
-        InputError: ``out`` exists and is something else.
+        InputError: ``out`` exists and is not this data set.
     """
     recipe = dict(size=list(size), images=list(images), seed=seed, renderer=1)
     if out.exists():
@@ -279,7 +279,7 @@ def write_toy_cityscapes(
         train_ids[ID[name]] = train_id
 
     temporary = out.with_name(f'{out.name}.tmp')
-    shutil.rmtree(temporary, ignore_errors=True)  # what a stopped run left
+    shutil.rmtree(temporary, ignore_errors=True)  # left by an interrupted run
     temporary.mkdir(parents=True)
     splits = [(split, index) for split, count in zip(('train', 'val'), images, strict=True) for index in range(count)]
     for split, index in progress(splits):
@@ -294,7 +294,7 @@ def write_toy_cityscapes(
             path = temporary / kind / split / 'toyville' / f'{stem}_{suffix}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
             if not cv2.imwrite(str(path), pixels):
-                raise InputError(f'{path}: could not be written')
+                raise InputError(f'{path}: cannot be written; check the disk')
     (temporary / RECIPE).write_text(json.dumps(recipe))
     temporary.rename(out)
     return True

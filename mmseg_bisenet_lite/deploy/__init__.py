@@ -1,4 +1,4 @@
-"""Exported files on a robot: numpy and one of the runtimes, neither PyTorch nor MMSegmentation."""
+"""Run exported files on a robot, with numpy and a runtime, without PyTorch and MMSegmentation."""
 
 from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.metadata import Metadata

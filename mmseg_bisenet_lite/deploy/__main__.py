@@ -1,4 +1,4 @@
-"""Run an exported file on images, a video or a camera: ``python -m mmseg_bisenet_lite.deploy FILE SOURCE --out DIR``."""
+"""Run weights or an exported file on frames: ``python -m mmseg_bisenet_lite.deploy FILE SOURCE --out DIR``."""
 
 import argparse
 from collections.abc import Iterator
@@ -16,10 +16,13 @@ from mmseg_bisenet_lite.utils.library import require
 
 
 def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and frames, (height, width, 3), uint8 BGR, of an image, a folder of images, a video, or the camera of a number.
+    """Yield names and frames, (height, width, 3), uint8 BGR, of an image, a folder of images, a video or a camera.
+
+    Args:
+        source: Path of an image, a folder or a video; or the number of a camera.
 
     Raises:
-        InputError: There is no such thing, or it cannot be read.
+        InputError: The source does not exist, or it cannot be read.
     """
     path = Path(source)
     if path.is_dir() or is_image(path):
@@ -29,10 +32,10 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
         yield from ((file.name, read_image(file)) for file in files)
         return
     if not source.isdecimal() and not path.is_file():
-        raise InputError(f'{source}: neither an image, a folder, a video nor the number of a camera')
+        raise InputError(f'{source}: give an image, a folder of images, a video or the number of a camera')
     video = require('cv2', 'opencv-python-headless').VideoCapture(int(source) if source.isdecimal() else source)
     if not video.isOpened():
-        raise InputError(f'{source}: OpenCV can open neither a video nor a camera of that name')
+        raise InputError(f'{source}: OpenCV cannot open it as a video or a camera')
     try:
         number = 0
         while (read := video.read())[0]:
@@ -43,32 +46,38 @@ def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def main() -> None:
-    """Parse, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the file on the frames, and print the latency."""
+    parser = argparse.ArgumentParser(description='Run weights or an exported file on images, a video or a camera.')
     parser.add_argument(
-        'file', metavar='FILE', help='of tools/export.py; or bisenet-lite://NAME, the weights that come with the package'
+        'file',
+        metavar='FILE',
+        help='file that tools/export.py wrote; or bisenet-lite://NAME, weights that come with the package',
     )
-    parser.add_argument('source', metavar='SOURCE', help='an image, a folder of images, a video, or the number of a camera')
-    parser.add_argument('--out', type=Path, metavar='DIR', help='write the painted frames there')
-    parser.add_argument('--device', help="in the runtime's words")
-    parser.add_argument('--threads', type=positive, metavar='N', help='of the CPU')
-    parser.add_argument('--precision', help='to compute in, where the runtime can choose: fp32, fp16 or bf16')
+    parser.add_argument('source', metavar='SOURCE', help='image, folder of images, video, or number of a camera')
+    parser.add_argument(
+        '--out', type=Path, metavar='DIR', help='folder to write the frames to, with the masks painted over them'
+    )
+    device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
+    parser.add_argument('--device', metavar='NAME', help=device)
+    parser.add_argument('--threads', type=positive, metavar='N', help="number of CPU threads (default: the runtime's choice)")
+    precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
+    parser.add_argument('--precision', metavar='P', help=precision)
     parser.add_argument('--limit', type=positive, metavar='N', help='stop after N frames')
     args = parser.parse_args()
     with one_line_errors():
         segmenter = Segmenter(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         if args.out:
-            with as_input_error(f'--out {args.out}: not a folder that frames can be written into', OSError):
+            with as_input_error(f'--out {args.out}: this folder cannot be created or written to', OSError):
                 args.out.mkdir(parents=True, exist_ok=True)
             if args.out.resolve() in (Path(args.source).resolve(), Path(args.source).resolve().parent):
-                raise InputError(f'--out {args.out}: the frames themselves are there; name another folder')
+                raise InputError(f'--out {args.out}: this folder holds the input frames; give another folder')
         for name, frame in islice(frames_of(args.source), args.limit):
             mask = segmenter(frame)
             if args.out:
                 painted = paint(frame, mask, segmenter.metadata.palette)
                 if not require('cv2', 'opencv-python-headless').imwrite(str(args.out / name), painted):
-                    raise InputError(f'--out {args.out}: {name} cannot be written there')
+                    raise InputError(f'--out {args.out}: {name} cannot be written to this folder')
         print(segmenter.latency)
 
 

@@ -1,4 +1,4 @@
-"""Frames from image files."""
+"""Read frames from image files."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png')
 
 
 def is_image(file: Path) -> bool:
-    """Whether its name is that of an image."""
+    """Whether the name of a file ends like that of an image."""
     return file.suffix.lower() in SUFFIXES
 
 
 def read_image(file: Path) -> np.ndarray:
-    """(height, width, 3), uint8, BGR.
+    """Read an image as (height, width, 3), uint8, BGR.
 
     Raises:
-        InputError: It is not there, or not a readable image.
+        InputError: The file is missing, or it is not a readable image.
     """
     cv2 = require('cv2', 'opencv-python-headless')
     if not file.is_file():

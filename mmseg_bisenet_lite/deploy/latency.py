@@ -1,4 +1,4 @@
-"""How long the calls took."""
+"""Latency: durations of calls and their quantiles."""
 
 from collections import deque
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 class Latency:
-    """Counts calls and remembers the seconds of the latest of them.
+    """Count calls, and remember the durations of the latest ones.
 
     Args:
-        window: How many it remembers; the quantiles are of these.
+        window: Number of calls to remember; the quantiles are taken over these.
 
     Attributes:
-        calls: Since the start, or since :meth:`reset`.
+        calls: Number of calls since the start, or since :meth:`reset`.
     """
 
     def __init__(self, window: int = 1000) -> None:
@@ -20,22 +20,22 @@ class Latency:
         self.calls = 0
 
     def add(self, seconds: float) -> None:
-        """One call; a stream's workers add theirs at the same time."""
+        """Add the duration of a call; the threads of a stream may call this at the same time."""
         self._seconds.append(seconds)
         self.calls += 1
 
     def reset(self) -> None:
-        """Forget everything, for example the slow first calls."""
+        """Forget all calls so far, such as the slow first ones."""
         self._seconds.clear()
         self.calls = 0
 
     def quantile(self, share: float) -> float:
-        """Seconds that this share of the remembered calls stayed within; NaN before the first call."""
+        """Return the duration in seconds that a share (0 to 1) of the remembered calls did not exceed; NaN before any call."""
         return float(np.quantile(list(self._seconds), share)) if self._seconds else float('nan')
 
     @property
     def median(self) -> float:
-        """Seconds."""
+        """Median duration in seconds."""
         return self.quantile(0.5)
 
     def __str__(self) -> str:

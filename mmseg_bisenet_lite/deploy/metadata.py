@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""Metadata of an exported file."""
 
 import json
 import warnings
@@ -7,36 +7,37 @@ from pathlib import Path
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# Under this name the text lies in the file: ONNX's metadata_props, OpenVINO's rt_info. A TensorRT engine has room for one text
-# only, its name, so there the text is the name.
+# Key of the metadata in the file: in ONNX's metadata_props and OpenVINO's rt_info. A TensorRT engine has room for one text
+# only, its name, so the metadata are the engine's name.
 KEY = 'mmseg_bisenet_lite'
 
-# Of the text. It is raised when readers of today would misread a file; a new field alone does not raise it. Files without a
-# number were written before there was one, and are of format 1.
+# Number of the metadata format. It is raised when today's readers would misread a file; a new field alone does not raise it.
+# Files without a number are older than the number, and have format 1.
 FORMAT = 1
 
-# Names of the graph's input and outputs.
+# Names of the graph's input and its outputs.
 FRAMES, MASK, MARGIN = 'frames', 'mask', 'margin'
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What an exported file says about itself.
+    """Metadata of an exported file.
 
     Attributes:
-        classes: Name of each value in the mask.
+        classes: Class name of each value in the mask.
         palette: Colour of each value, (red, green, blue).
-        size: (width, height) of the frames; ``None`` is any.
-        batch: Frames in one run of the graph; ``None`` is any number.
+        size: (width, height) of the frames; ``None`` is any size.
+        batch: Number of frames in one run of the graph; ``None`` is any number.
         precision: ``'fp32'``, ``'fp16'``, ``'bf16'`` or ``'int8'``.
-        rest: What the rest of an int8 file ran in when it was compared with MMSegmentation, where the runtime can choose.
-        margin: Whether the graph gives the margin too.
-        threshold: What the margin of the trained network has to exceed; the margin that the graph gives is less by it.
+        margin: Whether the graph has the margin as a second output.
         config: File name of the config.
-        commit: Of the checkout that exported it, if it was one.
-        weights_sha256: Digest of the checkpoint file.
-        version: Of this package.
-        format: Of the text in the file, see ``FORMAT``.
+        commit: Commit of the checkout that exported the file, if it was a checkout.
+        weights_sha256: SHA-256 digest of the checkpoint file.
+        version: Version of this package.
+        rest: Precision of the layers of an int8 file that are not int8, as it was compared with MMSegmentation; for runtimes
+            that can choose.
+        threshold: Threshold of the trained network's margin. It is subtracted from the margin that the graph gives.
+        format: Number of the metadata format, see ``FORMAT``.
     """
 
     classes: tuple[str, ...]
@@ -54,15 +55,19 @@ class Metadata:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """The text for the file."""
+        """Return the metadata as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str | None, file: Path) -> 'Metadata':
-        """Read the text of a file; fields that a newer version of this package added are told in a warning.
+        """Read the metadata of a file; warn of fields that a newer version of this package added.
+
+        Args:
+            text: Metadata in JSON; ``None`` if the file has none.
+            file: The exported file, for error messages.
 
         Raises:
-            InputError: The file holds none of ours, or needs a newer version of this package.
+            InputError: The file has no metadata of this package, or needs a newer version of it.
         """
         try:
             content = json.loads(text or '')
@@ -71,13 +76,14 @@ class Metadata:
             format = int(content.get('format', 1))
             if format > FORMAT:
                 raise InputError(
-                    f'{file}: of format {format}, written by mmseg-bisenet-lite {content.get("version")}; this version reads '
-                    f'up to format {FORMAT}: update it'
+                    f'{file}: has format {format}, written by mmseg-bisenet-lite {content.get("version")}; this version reads '
+                    f'formats up to {FORMAT}: update mmseg-bisenet-lite'
                 )
             unknown = content.keys() - {field.name for field in fields(cls)}
             if unknown:
-                told = f'{file}: written by a newer mmseg-bisenet-lite, {content.get("version")}; not understood here'
-                warnings.warn(f'{told}: {", ".join(sorted(unknown))}', stacklevel=2)
+                ignored = ', '.join(sorted(unknown))
+                newer = f'a newer mmseg-bisenet-lite, {content.get("version")}'
+                warnings.warn(f'{file}: written by {newer}; ignored unknown fields: {ignored}', stacklevel=2)
             known = {key: value for key, value in content.items() if key not in unknown}
             known['classes'] = tuple(known['classes'])
             known['palette'] = tuple(tuple(colour) for colour in known['palette'])
@@ -86,4 +92,4 @@ class Metadata:
         except InputError:
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f'{file}: not a file of tools/export.py, or a damaged one') from error
+            raise InputError(f'{file}: not a file that tools/export.py wrote, or a damaged one') from error

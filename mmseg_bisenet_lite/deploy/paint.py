@@ -1,4 +1,4 @@
-"""Masks painted over frames."""
+"""Paint masks over frames."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def paint(frame: np.ndarray, mask: np.ndarray, palette: Sequence[tuple[int, int, int]], opacity: float = 0.5) -> np.ndarray:
-    """A copy of the frame with the mask's foreground tinted.
+    """Return a copy of the frame with the foreground tinted.
 
     Args:
         frame: (height, width, 3), uint8, BGR.
-        mask: (height, width), indices into the palette; 0, the background, stays as it is.
+        mask: (height, width), indices into the palette; 0, the background, is not tinted.
         palette: Colours, (red, green, blue).
-        opacity: Of the tint, 0 to 1.
+        opacity: Opacity of the tint, 0 to 1.
     """
     painted = frame.copy()
     for value, colour in list(enumerate(palette))[1:]:

@@ -1,10 +1,10 @@
 """A ROS 2 node from camera images to masks: ``python -m mmseg_bisenet_lite.deploy.ros2_node --ros-args -p file:=FILE``.
 
-It subscribes to ``image`` (``sensor_msgs/Image``, ``bgr8`` or ``rgb8``) and publishes ``mask`` (``mono8``, the indices of the
-file's classes, with the image's header). Of images that come faster than masks only the newest is looked at.
+The node subscribes to ``image`` (``sensor_msgs/Image``, ``bgr8`` or ``rgb8``) and publishes ``mask`` (``mono8``, class indices,
+with the image's header). If images come faster than masks, the node uses the newest image and drops the others.
 
-Parameters: ``file``, from ``tools/export.py``; ``device`` and ``threads``, as for the
-:class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its own choice). Frames of another size are resized for the file.
+Parameters: ``file``, which ``tools/export.py`` wrote; ``device`` and ``threads``, as for
+:class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its defaults). Frames of another size are resized for the file.
 """
 
 from contextlib import suppress
@@ -18,16 +18,16 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def frame_of(message: Any) -> np.ndarray:
-    """The frame, (height, width, 3), uint8 BGR, of a ``sensor_msgs/Image``.
+    """Return the frame, (height, width, 3), uint8 BGR, of a ``sensor_msgs/Image``.
 
     Raises:
-        InputError: Its encoding is neither ``bgr8`` nor ``rgb8``, or it is not whole.
+        InputError: The encoding is neither ``bgr8`` nor ``rgb8``, or the data are incomplete.
     """
     if message.encoding not in ('bgr8', 'rgb8'):
-        raise InputError(f'an image in {message.encoding}: bgr8 and rgb8 are understood')
+        raise InputError(f'encoding {message.encoding} is not supported; publish images as bgr8 or rgb8')
     if len(message.data) != message.height * message.step or message.step < 3 * message.width:
-        raise InputError(f'an image of {message.width}x{message.height} in {len(message.data)} bytes: it is not whole')
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)  # a row may be longer than its pixels
+        raise InputError(f'an image of {message.width}x{message.height} with {len(message.data)} bytes of data is incomplete')
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)  # rows may be padded
     frame = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
     return frame if message.encoding == 'bgr8' else frame[..., ::-1]
 
@@ -36,7 +36,7 @@ def run() -> None:
     """Start the node and serve until it is stopped.
 
     Raises:
-        InputError: There is no ROS 2, or the file cannot be loaded.
+        InputError: ROS 2 is missing, or the file cannot be loaded.
     """
     try:
         import rclpy
@@ -53,7 +53,7 @@ def run() -> None:
             node.declare_parameter(name, default)
         file, device, threads = (node.get_parameter(name).value for name in ('file', 'device', 'threads'))
         if not file:
-            raise InputError('the parameter file is not set: --ros-args -p file:=FILE')
+            raise InputError('the parameter file is not set; start the node with --ros-args -p file:=FILE')
         segmenter = Segmenter(file, device or None, threads or None, resize=True)
         publisher = node.create_publisher(Image, 'mask', QoSProfile(depth=1))
 
@@ -68,7 +68,7 @@ def run() -> None:
                 Image(header=message.header, height=height, width=width, encoding='mono8', step=width, data=mask.tobytes())
             )
 
-        # Best effort is what cameras offer, and reliable ones go with it too; the other way round nothing would arrive.
+        # Cameras publish as best effort; a best-effort subscriber receives reliable publishers too, but not the reverse.
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         node.create_subscription(Image, 'image', answer, newest)
         node.get_logger().info(f'{file}: {segmenter.runtime}, {segmenter.precision}')
@@ -76,7 +76,7 @@ def run() -> None:
             rclpy.spin(node)
     finally:
         node.destroy_node()
-        rclpy.try_shutdown()  # the signal may have done it already
+        rclpy.try_shutdown()  # a signal may have shut it down already
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Segmenter: frames to masks, with an exported file or with weights that come with the package."""
+"""Segmenter: from frames to masks, with an exported file or weights that come with the package."""
 
 import time
 from collections import deque
@@ -18,26 +18,28 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 
 
 class Segmenter:
-    """What ``tools/export.py`` wrote, ready to be called with frames as a camera gives them.
+    """A file that ``tools/export.py`` wrote, ready to be called with camera frames.
 
     Args:
         file: ``.onnx`` (ONNX Runtime), ``.xml`` with its ``.bin`` (OpenVINO) or ``.engine`` (TensorRT);
             or ``bisenet-lite://NAME``, see :meth:`from_pretrained`.
-        device: In the runtime's own words: ``'cpu'`` or ``'cuda:0'``; ``'CPU'``, ``'GPU'`` or ``'NPU'`` for OpenVINO. By
-            default the CPU, for TensorRT the first GPU.
-        threads: Of the CPU; the runtime's own choice by default.
-        precision: To compute in, where the runtime can choose (OpenVINO): ``'fp32'``, ``'fp16'`` or ``'bf16'``. By default
-            the file's; what an ``int8`` file keeps in higher precision runs as when it was exported, or in
-            ``fp32`` where the device has not that.
-        resize: Frames of another size than the file's are resized for it (bilinear), and their masks back (nearest; the
-            margins bilinear, so at edges their signs may differ from the mask); else they are an error.
+        device: Runtime device: ``'cpu'`` or ``'cuda:0'``; ``'CPU'``, ``'GPU'`` or ``'NPU'`` for OpenVINO. The default is the
+            CPU, for TensorRT the first GPU.
+        threads: Number of CPU threads; ``None`` is the runtime's choice.
+        precision: Precision to compute in, if the runtime can choose (OpenVINO): ``'fp32'``, ``'fp16'`` or ``'bf16'``. The
+            default is the file's precision. The layers of an ``int8`` file that are not int8 run in the precision of the
+            export, or in ``fp32`` if the device lacks it.
+        resize: Whether to resize frames that do not have the file's size (bilinear) and to resize their masks back (nearest);
+            otherwise such a frame is an error. Margins are resized back bilinearly, so their signs may differ from the mask at
+            edges.
 
     Attributes:
-        metadata: What the file says about itself.
-        latency: How long the calls took.
+        metadata: Metadata of the file.
+        latency: Durations of the calls.
 
     Raises:
-        InputError: The file is missing or not ours, the runtime is not installed, or it cannot do what is asked.
+        InputError: The file is missing or was not written by ``tools/export.py``, the runtime is not installed, or the runtime
+            does not support an argument.
 
     Example:
         >>> segmenter = Segmenter('lite_hinge_vehicle-640x360-fp32.onnx')
@@ -69,21 +71,22 @@ class Segmenter:
         threshold: str | float | None = None,
         resize: bool = False,
     ) -> 'Segmenter':
-        """Run weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``, by PyTorch in this process.
+        """Run weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``, with PyTorch in this process.
 
-        It needs MMSegmentation. A robot needs neither: export the weights for it with ``tools/export.py``, which is faster too.
+        This needs MMSegmentation. A robot needs neither PyTorch nor MMSegmentation: export the weights for it with
+        ``tools/export.py``, which is faster too.
 
         Args:
-            name: Of the weights; ``bisenet-lite://`` may come before it.
-            size: (width, height) of the frames; ``None`` is any.
-            device: ``'cpu'`` (default), ``'cuda:0'``, ...
-            threads: Of the CPU, for all that PyTorch does in this process.
-            precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, where the device has arithmetic for it.
-            threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.
+            name: Name of the weights, with or without ``bisenet-lite://``.
+            size: (width, height) of the frames; ``None`` is any size.
+            device: PyTorch device: ``'cpu'`` (default), ``'cuda:0'``, ...
+            threads: Number of CPU threads, for everything that PyTorch does in this process.
+            precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, if the device has arithmetic for it.
+            threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the one with the highest F1 on val, or a number.
             resize: As for the class.
 
         Raises:
-            InputError: There are no such weights, MMSegmentation is missing, or the device cannot do what is asked.
+            InputError: There are no such weights, MMSegmentation is missing, or the device does not support an argument.
         """
         segmenter = cls.__new__(cls)
         segmenter._start(load_pretrained(name, device, threads, precision, size, threshold), resize)
@@ -98,7 +101,7 @@ class Segmenter:
 
     @property
     def metadata(self) -> Metadata:
-        """What the file says about itself."""
+        """Metadata of the file."""
         return self._runtime.metadata
 
     @property
@@ -108,11 +111,11 @@ class Segmenter:
 
     @property
     def precision(self) -> str:
-        """What it computes in: ``'int8, bf16'``, say."""
+        """Precision of the computation, such as ``'fp32'`` or ``'int8, bf16'``."""
         return self._runtime.precision
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """The mask of a frame, or the masks of a batch.
+        """Return the mask of a frame, or the masks of a batch.
 
         Args:
             frames: ``(height, width, 3)`` or ``(N, height, width, 3)``, uint8, BGR.
@@ -121,34 +124,37 @@ class Segmenter:
             ``(height, width)`` or ``(N, height, width)``, uint8, indices into ``metadata.classes``.
 
         Raises:
-            InputError: That is not what the frames are, or the file was exported for another size.
+            InputError: The frames have another shape or type, or the file was exported for another size.
         """
         return self._run(frames)[0]
 
     def with_margin(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same, and the margin that decides: score of the foreground less that of the background, float32.
+        """Return mask and margin of a frame or a batch.
+
+        The margin is the foreground score minus the background score, minus the threshold: float32, in the shape of the mask. A
+        pixel is foreground if its margin is above 0.
 
         Raises:
-            InputError: As above, or the file was exported without ``--margin``.
+            InputError: As for a call; or the file was exported without ``--margin``.
         """
         if not self.metadata.margin:
-            raise InputError('this file gives no margin; export it with --margin')
+            raise InputError('the file was exported without the margin; export it with --margin')
         mask, margin = self._run(frames)
         return mask, margin
 
     def stream(self, frames: Iterable[np.ndarray], ahead: int = 2) -> Iterator[np.ndarray]:
-        """The masks of a stream, in its order: the next frames run while the caller works on a mask or waits for a frame.
+        """Yield the masks of a stream of frames, in order; the next frames run while the caller works on a mask.
 
         Args:
-            frames: Each as a call takes it. They are copied, so their source may use its buffers again.
-            ahead: Frames under way at the same time. A mask comes out when so many frames have been taken after its own, or
-                the stream has ended, also by an error, which comes after the masks of the frames before it.
+            frames: Frames, each as for a call. They are copied, so their source may reuse its buffers.
+            ahead: Number of frames that run at the same time. A mask is yielded when ``ahead`` further frames have been taken,
+                or the stream has ended. If the source raises an error, it is raised after the masks of the earlier frames.
 
         Raises:
-            InputError: As a call does, or ``ahead`` is less than 1.
+            InputError: As for a call; or ``ahead`` is less than 1.
         """
         if ahead < 1:
-            raise InputError(f'ahead={ahead}: at least 1 frame must be under way')
+            raise InputError(f'ahead={ahead}: give a whole number of at least 1')
         pending: deque[Future[np.ndarray]] = deque()
         ended, failure = False, None
         source = iter(frames)
@@ -160,14 +166,14 @@ class Segmenter:
                         pending.append(pool.submit(self, np.array(next(source))))
                     except StopIteration:
                         ended = True
-                    except Exception as error:  # whatever the source raises
+                    except Exception as error:  # any error of the source
                         ended, failure = True, error
                 if pending:
                     yield pending.popleft().result()
             if failure is not None:
                 raise failure
         finally:
-            failure = None  # its trace refers to this frame, and this frame to the file
+            failure = None  # its traceback refers to this call, which would keep the file loaded
             pool.shutdown(cancel_futures=True)
 
     def _run(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -185,21 +191,21 @@ class Segmenter:
             )
         else:
             here, there = (size_text(each) for each in ((width, height), size))
-            raise InputError(f'a frame of {here}, but the file was exported for {there}: take resize=True, or export anew')
+            raise InputError(f'a frame of {here}, but the file was exported for {there}: set resize=True, or export for {here}')
         self.latency.add(time.perf_counter() - start)
         return outputs if frames.ndim == 4 else tuple(output[0] for output in outputs)
 
     def _checked(self, frames: np.ndarray) -> np.ndarray:
-        """``(N, height, width, 3)``."""
+        """Return the frames as ``(N, height, width, 3)``, contiguous."""
         if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
             found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
-            raise InputError(f'a frame is a uint8 array (height, width, 3), a batch (N, height, width, 3), not {found}')
+            raise InputError(f'frames must be a uint8 array (height, width, 3) or (N, height, width, 3), not {found}')
         if 0 in frames.shape:
             raise InputError(f'frames of shape {frames.shape} have no pixels')
         return np.ascontiguousarray(frames if frames.ndim == 4 else frames[None])
 
     def _in_batches(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The outputs, run by run where the file takes another number of frames; the last run is filled up."""
+        """Return the outputs, in several runs if the file takes another number of frames; the last run is padded."""
         size = self.metadata.batch
         if size is None or size == len(frames):
             return self._in_one(frames)
@@ -212,7 +218,7 @@ class Segmenter:
 
     def _in_one(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
         count, height, width, _ = frames.shape
-        # The smallest maps of a network vanish on frames of a few pixels; each library says so in its own way.
+        # On frames of a few pixels, the smallest feature maps are empty; each runtime raises its own error then.
         with as_input_error(
             f'the file cannot run on {count} frame(s) of {size_text((width, height))}', RuntimeError, AssertionError
         ):
@@ -220,6 +226,6 @@ class Segmenter:
 
 
 def _resized(arrays: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """A batch at another size, (width, height)."""
+    """Resize a batch to another size, (width, height)."""
     cv2 = require('cv2', 'opencv-python-headless')
     return np.stack([cv2.resize(array, size, interpolation=getattr(cv2, interpolation)) for array in arrays])

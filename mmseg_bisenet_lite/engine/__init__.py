@@ -1,4 +1,4 @@
-"""Hooks of the training and test loops, and the optimiser wrapper."""
+"""Hooks for the training and test loops, and the optimiser wrapper."""
 
 from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.engine.foreground_weight_hook import ForegroundWeightHook

@@ -1,4 +1,4 @@
-"""An optimiser wrapper that trains as the device does it fastest: mixed precision and memory formats."""
+"""AutoAmpOptimWrapper: train in the precision and memory format that are fastest on the device."""
 
 import functools
 import math
@@ -17,36 +17,36 @@ from mmseg_bisenet_lite.utils import malloc
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
 
-# Their names in configs, and in PRECISIONS.
+# Name of a precision in configs -> its key in PRECISIONS.
 DTYPES = {'float32': 'fp32', 'bfloat16': 'bf16', 'float16': 'fp16'}
 
-# On CPUs PyTorch computes the gradient of a batch norm, channels last, channel by channel where these do not fill a vector: ten
-# to forty times as slowly, and enlarges maps of two channels half as fast. Convolutions into fewer channels than this
-# stay as they are, and so do their maps. Source: measured with torch 2.13.0.
+# Convolutions with fewer output channels than this do not use channels last on CPUs. If the channels do not fill a vector,
+# PyTorch's batch-norm gradient in channels last goes channel by channel there, 10 to 40 times as slowly, and maps of two
+# channels are up-sampled half as fast. Source: measured with torch 2.13.0.
 NARROW = 16
 
 
 @OPTIM_WRAPPERS.register_module()
 class AutoAmpOptimWrapper(OptimWrapper):
-    """``OptimWrapper`` with what makes a training step fast, where the device has it.
+    """``OptimWrapper`` that makes a training step fast: mixed precision, channels last, compilation and kept memory.
 
-    Weights, gradients and the optimiser stay in float32; the maps of the network are in the lower precision (autocast). Under
-    ``DistributedDataParallel`` PyTorch warns once that strides do not match, as the layout changes after its buckets were made;
-    it makes them anew after the first iteration.
+    Weights, gradients and the optimiser stay in float32; the feature maps are in the lower precision (autocast). With
+    ``DistributedDataParallel``, PyTorch warns once that strides do not match, because the memory format changes after its
+    buckets were built; it rebuilds them after the first iteration.
 
     Args:
-        dtype: ``'auto'`` is bfloat16 where the device has arithmetic for it, else float16 on GPUs with tensor cores, else
-            float32; or one of ``'float32'``, ``'bfloat16'`` and ``'float16'``. float16 scales the loss.
-        channels_last: Whether convolutions work on maps whose channels lie side by side. On CPUs narrow ones do not, which are
-            faster otherwise.
-        compile: Whether the backbone is compiled by ``torch.compile``, or the arguments of that.
-        keep_memory: Whether on a CPU freed memory stays with the process, see :func:`~mmseg_bisenet_lite.keep_memory`.
-        loss_scale: For float16: ``'dynamic'``, a fixed factor, or arguments of ``torch.amp.GradScaler``.
-        **kwargs: ``OptimWrapper``'s arguments: ``optimizer``, ``accumulative_counts`` and ``clip_grad``; an unknown one is an
-            error there.
+        dtype: Precision of the feature maps: ``'float32'``, ``'bfloat16'``, ``'float16'`` (which scales the loss), or
+            ``'auto'``: bfloat16 if the device has arithmetic for it, else float16 on GPUs with tensor cores, else float32.
+        channels_last: Whether convolutions use the channels-last memory format. On CPUs narrow convolutions do not, since they
+            are faster without.
+        compile: Whether to compile the backbone with ``torch.compile``; or a dict of arguments for ``torch.compile``.
+        keep_memory: Whether to keep freed memory in the process on a CPU, see :func:`~mmseg_bisenet_lite.keep_memory`.
+        loss_scale: Loss scale for float16: ``'dynamic'``, a fixed factor, or a dict of arguments for ``torch.amp.GradScaler``.
+        **kwargs: Arguments of ``OptimWrapper``: ``optimizer``, ``accumulative_counts`` and ``clip_grad``. An unknown one is a
+            ``TypeError``.
 
     Raises:
-        InputError: ``dtype`` or ``loss_scale`` is something else, or ``dtype`` is float16 on a CPU.
+        InputError: ``dtype`` or ``loss_scale`` has another value, or ``dtype`` is float16 on a CPU.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class AutoAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """The context of the forward pass; the first one prepares the model."""
+        """Context of a forward pass; the first one prepares the model."""
         if self._prepared is not model:
             self._prepare(model)
             self._prepared = model
@@ -81,11 +81,11 @@ class AutoAmpOptimWrapper(OptimWrapper):
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Propagate the loss back, scaled in float16."""
+        """Back-propagate the loss; in float16 the loss is scaled."""
         super().backward(self.loss_scaler.scale(loss), **kwargs)
 
     def step(self, **kwargs: Any) -> None:
-        """Clip the gradients if that is wanted, and update the weights; in float16 not if a gradient overflowed."""
+        """Clip the gradients if asked to, and update the weights; in float16 skip the update if a gradient overflowed."""
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)
             self._clip_grad()
@@ -93,12 +93,12 @@ class AutoAmpOptimWrapper(OptimWrapper):
         self.loss_scaler.update(self.fixed_scale)
 
     def state_dict(self) -> dict:
-        """The optimiser's, and in float16 the scale of the loss."""
+        """Return the state of the optimiser, and in float16 the loss scale."""
         scale = {'loss_scaler': self.loss_scaler.state_dict()} if self.loss_scaler.is_enabled() else {}
         return {**super().state_dict(), **scale}
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Also what MMEngine's ``AmpOptimWrapper`` wrote, or this one on another device."""
+        """Load a state, also one that MMEngine's ``AmpOptimWrapper`` or another device wrote."""
         scale = state_dict.pop('loss_scaler', None)
         if scale:
             self.loss_scaler.load_state_dict(scale)
@@ -112,11 +112,11 @@ class AutoAmpOptimWrapper(OptimWrapper):
             for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
                 if convolution.out_channels >= narrow:
                     convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
-                else:  # its input may be channels last, that of a score map say, and its map would be too
+                else:  # a channels-last input would make its output channels last too
                     convolution.register_forward_hook(_channel_by_channel)
         if self.compile:
             options = self.compile if isinstance(self.compile, dict) else {}
-            _unwrapped(model).backbone.compile(**options)  # the heads read labels out of Python objects
+            _unwrapped(model).backbone.compile(**options)  # the heads read labels from Python objects, which does not compile
         ways = [str(self.dtype).removeprefix('torch.')] + ['channels last'] * self.channels_last
         print_log(f'Training on {self.device.type}: {", ".join(ways + ["compiled"] * bool(self.compile))}', logger='current')
 
@@ -126,7 +126,7 @@ def _channel_by_channel(module: nn.Module, inputs: tuple, output: Tensor) -> Ten
 
 
 def _unwrapped(model: Any) -> Any:
-    """The segmentor inside ``DistributedDataParallel`` and the like."""
+    """Return the segmentor inside ``DistributedDataParallel`` and similar wrappers."""
     return _unwrapped(model.module) if is_model_wrapper(model) else model
 
 
@@ -137,18 +137,18 @@ def _positive(loss_scale: Any) -> float:
 
 
 def amp_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """The type of the maps in mixed precision; ``'auto'`` as described in :class:`AutoAmpOptimWrapper`.
+    """Return the dtype of the feature maps; for ``'auto'`` see :class:`AutoAmpOptimWrapper`.
 
     Raises:
-        InputError: There is no such type, or it is float16 on a CPU.
+        InputError: The name is unknown, or it is float16 on a CPU.
     """
     if name == 'auto':
         return _fastest(device)
     name = str(name).removeprefix('torch.')
     if name not in DTYPES:
-        raise InputError(f"dtype={name!r}: choose among 'auto', {', '.join(map(repr, DTYPES))}")
+        raise InputError(f"dtype={name!r}: choose from 'auto', {', '.join(map(repr, DTYPES))}")
     if name == 'float16' and device.type == 'cpu':
-        raise InputError("dtype='float16': PyTorch trains in it on GPUs; on a CPU take 'bfloat16'")
+        raise InputError("dtype='float16': PyTorch trains in float16 on GPUs only; on a CPU use 'bfloat16'")
     return PRECISIONS[DTYPES[name]].dtype
 
 

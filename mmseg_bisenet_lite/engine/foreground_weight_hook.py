@@ -1,4 +1,4 @@
-"""ForegroundWeightHook: a rare foreground weighs more at the beginning of a training."""
+"""ForegroundWeightHook: give a rare foreground more weight at the beginning of a training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,27 +18,27 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 @HOOKS.register_module()
 class ForegroundWeightHook(Hook):
-    """Let the foreground weigh more in every loss, most of all at the beginning, so that a rare class is learned at all.
+    """Give the foreground more weight in every loss, most at the beginning, so that a rare class is learned at all.
 
-    Where all is called background and its margins have reached 1, hinge loss rewards a feature only if most of the pixels that
-    show it are foreground: each of the others loses as much as one of those wins. No feature of a new network is that good at
-    a class of one pixel in a hundred, so its scores stay where they are. With a weight ``w`` a share of ``1 / (1 + w)`` is
-    enough.
+    Suppose that the network calls every pixel background, with scores at which the hinge loss of the background is 0. Then
+    hinge loss rewards a feature only if most of the pixels that show it are foreground: each background pixel loses as much as
+    a foreground pixel wins. No feature of a new network is that good at a class of one pixel in a hundred, so the scores stay
+    where they are. With a foreground weight ``w``, a foreground share of ``1 / (1 + w)`` is enough.
 
-    At the end, where ``w`` is 1, a pixel is called foreground if it is that with a probability of 0.5, which gives the fewest
-    wrong pixels. The highest F1 and IoU come from half of that F1 (Lipton et al., https://arxiv.org/abs/1402.1892), so from
-    weights between 1 and ``2 / F1 - 1``.
+    At the end, where ``w`` is 1, a pixel is called foreground if its probability of being foreground is above 0.5, which gives
+    the fewest wrong pixels. The highest F1 and IoU need a probability threshold of half of that F1 (Lipton et al.,
+    https://arxiv.org/abs/1402.1892), that is, weights between 1 and ``2 / F1 - 1``.
 
     Args:
-        start: Weight of a foreground pixel in the first iteration; one of the background has 1.
-        end: Weight at the end. It is reached by the same factor in each iteration.
-        share: Of the training, after which it is reached.
+        start: Weight of a foreground pixel in the first iteration; a background pixel has weight 1.
+        end: Weight at the end. The weight changes by the same factor in each iteration until it is reached.
+        share: Share of the training after which ``end`` is reached, above 0 and at most 1.
 
-    It reaches ``BinaryHingeLoss``, ``CrossEntropyLoss`` and ``OhemCrossEntropy``; the last is not divided by the sum of the
-    weights. With two maps and a sigmoid, only the foreground's own map is weighed.
+    The hook supports ``BinaryHingeLoss``, ``CrossEntropyLoss`` and ``OhemCrossEntropy``; the last is not divided by the sum of
+    the weights. With two score maps and a sigmoid, only the foreground's map is weighted.
 
     Raises:
-        InputError: An argument is out of its range, or a loss has class weights of its own or is another one with such weights.
+        InputError: An argument is out of range, or a loss has class weights already or is another loss with class weights.
     """
 
     def __init__(self, start: float = 10.0, end: float = 1.0, share: float = 0.5) -> None:
@@ -46,15 +46,15 @@ class ForegroundWeightHook(Hook):
             if not 0 < value < float('inf'):
                 raise InputError(f'{name}={value!r}: give a number above 0')
         if not 0 < share <= 1:
-            raise InputError(f'share={share!r}: give a number above 0 and up to 1')
+            raise InputError(f'share={share!r}: give a number above 0 and at most 1')
         self.start, self.end, self.share = start, end, share
         self._losses: list[tuple[Any, Callable[[float], list]]] = []
 
     def before_train(self, runner: Runner) -> None:
         """Find the losses.
 
-        Those of STDC's detail head are left alone, whose classes are others, and the Lovász loss, since a class's IoU is the
-        same however rare it is.
+        Two are left alone: the losses of STDC's detail head, which has other classes, and the Lovász loss, since the IoU of a
+        class does not depend on how rare the class is.
         """
         heads = [module for module in runner.model.modules() if isinstance(module, BaseDecodeHead)]
         losses = [
@@ -67,31 +67,36 @@ class ForegroundWeightHook(Hook):
         for loss, _ in losses:
             kind = type(loss).__name__
             if loss.class_weight is not None:
-                raise InputError(f'{kind} has class_weight={loss.class_weight}: drop that or ForegroundWeightHook')
+                raise InputError(f'{kind} has class_weight={loss.class_weight}: remove it, or remove ForegroundWeightHook')
             if not isinstance(loss, BinaryHingeLoss | CrossEntropyLoss | OhemCrossEntropy):
-                raise InputError(f'{kind}: ForegroundWeightHook knows BinaryHingeLoss, CrossEntropyLoss and OhemCrossEntropy')
+                raise InputError(
+                    f'{kind}: ForegroundWeightHook supports BinaryHingeLoss, CrossEntropyLoss and OhemCrossEntropy only; '
+                    'change loss_decode, or remove the hook'
+                )
         if not losses:
-            raise InputError('ForegroundWeightHook finds no loss that takes class weights')
+            raise InputError(
+                'ForegroundWeightHook finds no loss that takes class weights; change loss_decode, or remove the hook'
+            )
         self._losses = [(loss, _weights_as_taken_by(loss, maps)) for loss, maps in losses]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
-        """Set their weights."""
+        """Set the class weights of the losses."""
         passed = min(runner.iter / (self.share * runner.max_iters), 1.0)
         weight = self.start ** (1 - passed) * self.end**passed
         for loss, weights in self._losses:
             loss.class_weight = None if weight == 1 else weights(weight)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave them as they were."""
+        """Remove the class weights."""
         for loss, _ in self._losses:
             loss.class_weight = None
 
 
 def _weights_as_taken_by(loss: nn.Module, maps: int) -> Callable[[float], list]:
-    """From the weight of the foreground to a loss's ``class_weight``.
+    """Return the function from the foreground's weight to ``class_weight`` of a loss.
 
-    MMSegmentation's sigmoid losses pass it on as ``pos_weight``, which PyTorch broadcasts to (N, maps, H, W), or to (N, H, W)
-    for one map.
+    MMSegmentation's sigmoid losses pass ``class_weight`` on as ``pos_weight``, which PyTorch broadcasts to (N, maps, H, W), or
+    to (N, H, W) for one score map.
     """
     if not getattr(loss, 'use_sigmoid', False):
         return lambda weight: [1.0, weight]

@@ -1,4 +1,4 @@
-"""StrictCheckpointHook: a checkpoint that does not fit its config is an error."""
+"""StrictCheckpointHook: refuse a checkpoint that does not fit the config."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from mmseg_bisenet_lite.compat import check_weights
 
 @HOOKS.register_module()
 class StrictCheckpointHook(Hook):
-    """Refuse a checkpoint whose weights are not exactly the model's; warn of one for other classes.
+    """Refuse a checkpoint whose weights do not match the model exactly; warn if it was trained on other classes.
 
-    MMEngine logs a warning and goes on with random weights in their place.
+    Without the hook, MMEngine logs a warning and goes on with random weights for the missing ones.
 
     Args:
-        allow: Parts of the model that may differ, for fine-tuning: ``('decode_head', 'auxiliary_head')`` keeps the rest
-            strict.
+        allow: Parts of the model whose weights may differ, for fine-tuning. ``('decode_head', 'auxiliary_head')`` keeps the
+            rest strict.
 
     Raises:
         InputError: Weights are missing, unexpected or of another shape.
@@ -31,12 +31,14 @@ class StrictCheckpointHook(Hook):
         name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-        if told and (ours := _classes(runner)) and list(told) != list(ours):  # for fine-tuning that is fine
-            runner.logger.warning(f'{name} was trained to tell {", ".join(told)} apart; this data set has {", ".join(ours)}')
+        if (
+            told and (ours := _classes(runner)) and list(told) != list(ours)
+        ):  # only a warning, since fine-tuning does this on purpose
+            runner.logger.warning(f'{name} was trained on the classes {", ".join(told)}; this data set has {", ".join(ours)}')
 
 
 def _classes(runner: Runner) -> Sequence[str] | None:
-    """Of the data set of a loop that is built already; ``None`` if there is none."""
+    """Return the classes of the data set in the first loop that is built; ``None`` if no loop is."""
     for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
         if isinstance(loop, BaseLoop):
             return (getattr(loop.dataloader.dataset, 'metainfo', None) or {}).get('classes')

@@ -1,4 +1,4 @@
-"""What masks of two classes are judged by."""
+"""Metrics for two-class masks."""
 
 from mmseg_bisenet_lite.evaluation.binary_iou_metric import BinaryIoUMetric
 

@@ -1,4 +1,4 @@
-"""BinaryIoUMetric: MMSegmentation's IoUMetric, and what the foreground alone is judged by."""
+"""BinaryIoUMetric: MMSegmentation's IoUMetric and the scores of the foreground."""
 
 import json
 import logging
@@ -21,41 +21,43 @@ from mmseg_bisenet_lite.utils.files import write_text
 
 @METRICS.register_module()
 class BinaryIoUMetric(IoUMetric):
-    """``IoUMetric``, and of the foreground of two classes: IoU, precision, recall, F1, Boundary IoU and a sweep of the margin.
+    """``IoUMetric`` plus scores of the foreground: IoU, precision, recall, F1, Boundary IoU and a sweep of the threshold.
 
-    Its log has in addition, in percent:
+    It adds to the log, in percent:
 
-    - ``fgIoU``, ``precision`` (0 if nothing is found), ``recall``, ``F1`` of the foreground, over all pixels of the data set
-      that are not ignored;
-    - ``boundaryIoU``: of its pixels near a contour or the image's edge, summed over the data set; ignored pixels are
-      background in it;
-    - ``AP``: average precision, the area under the curve of precision over recall, and ``bestF1``, the highest F1 on it;
+    - ``fgIoU``, ``precision`` (0 if no pixel is predicted as foreground), ``recall`` and ``F1`` of the foreground, over all
+      pixels of the data set that are not ignored;
+    - ``boundaryIoU``: IoU of the foreground pixels near a contour or the image's edge, summed over the data set; ignored pixels
+      count as background;
+    - ``AP``: average precision, the area under the curve of precision over recall; and ``bestF1``, the highest F1 on the curve.
 
-    and ``threshold``, the margin that gives ``bestF1``, in scores. The last three need ``seg_logits``, which an exported file
-    may not give. ``save_best='fgIoU'`` needs ``rule='greater'`` beside it in ``CheckpointHook``.
+    It also adds ``threshold``, the threshold of the margin that gives ``bestF1``, in score units. ``AP``, ``bestF1`` and
+    ``threshold`` need ``seg_logits``, which an exported file may not give. In ``CheckpointHook``, ``save_best='fgIoU'`` needs
+    ``rule='greater'``.
 
     Args:
-        boundary_ratio: How near a contour, as a share of the image's diagonal.
-        curve: A ``.json`` file for the curve: ``threshold``, ``precision`` and ``recall``, in 0 to 1.
-        **kwargs: ``IoUMetric``'s.
+        boundary_ratio: Distance from a contour within which pixels count, as a share of the image diagonal.
+        curve: A ``.json`` file to write the curve to: ``threshold`` in score units, ``precision`` and ``recall`` from 0 to 1.
+        **kwargs: Arguments of ``IoUMetric``.
 
     Raises:
-        InputError: The data set has not two classes or other labels, or an argument is out of its range.
+        InputError: The data set does not have two classes, a label is neither of them nor ignored, or an argument is out of
+            range.
     """
 
     def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 < boundary_ratio < 1:
-            raise InputError(f'boundary_ratio={boundary_ratio!r}: give a share of the diagonal, above 0 and below 1')
+            raise InputError(f'boundary_ratio={boundary_ratio!r}: give a share of the image diagonal, above 0 and below 1')
         self.boundary_ratio = boundary_ratio
         if curve is not None and (not curve.endswith('.json') or not Path(curve).parent.is_dir()):
-            raise InputError(f'curve={curve!r}: give a .json file in a folder that is there')
+            raise InputError(f'curve={curve!r}: give a .json file in a folder that exists')
         self.curve = curve
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Note what one batch adds to the counts."""
+        """Add the counts of one batch."""
         if len(self.dataset_meta['classes']) != 2:
-            raise InputError(f'BinaryIoUMetric is for two classes, not for {len(self.dataset_meta["classes"])}')
+            raise InputError(f'BinaryIoUMetric needs a data set with 2 classes, not {len(self.dataset_meta["classes"])}')
         areas = len(self.results)
         super().process(data_batch, data_samples)
         for i, sample in enumerate(data_samples if not self.format_only else ()):
@@ -72,12 +74,12 @@ class BinaryIoUMetric(IoUMetric):
             if 'seg_logits' in sample:
                 logits = sample['seg_logits']['data']
                 counts = histogram(margin_of_logits(logits), label.to(logits.device), self.ignore_index).ravel()
-                filled = np.flatnonzero(counts)  # few of them
+                filled = np.flatnonzero(counts)  # only few bins are
                 sparse = filled, counts[filled]
             self.results[areas + i] = (self.results[areas + i], np.array([*confusion, *edges]), sparse)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """The host's metrics and those of the foreground."""
+        """Return the host's metrics and the scores of the foreground."""
         if self.format_only:
             return dict(super().compute_metrics(results))
         areas, counts, histograms = zip(*results, strict=True)
@@ -85,7 +87,7 @@ class BinaryIoUMetric(IoUMetric):
         _, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
         name = self.dataset_meta['classes'][1]
         if not tp + fn:
-            told = f'no pixel is labelled {name}, so nothing more is said of it'
+            told = f'no pixel is labelled {name}, so its scores are left out'
             print_log(told, MMLogger.get_current_instance(), logging.WARNING)
             return metrics
         foreground = {
@@ -107,7 +109,7 @@ class BinaryIoUMetric(IoUMetric):
         foreground = {key: round(100 * value, 2) for key, value in foreground.items()}
         table = PrettyTable(['Class', *foreground, *threshold])
         table.add_row([name, *foreground.values(), *threshold.values()])
-        print_log('the foreground:', MMLogger.get_current_instance())
+        print_log('scores of the foreground:', MMLogger.get_current_instance())
         print_log('\n' + table.get_string(), logger=MMLogger.get_current_instance())
         return metrics | foreground | threshold
 

@@ -1,4 +1,4 @@
-"""The network and its loss, one file per box of the paper's figure."""
+"""The network and its loss: one file for each box of the paper's figure."""
 
 from mmseg_bisenet_lite.models.binary_hinge_head import BinaryHingeHead
 from mmseg_bisenet_lite.models.binary_hinge_loss import BinaryHingeLoss, binary_hinge_loss

@@ -15,22 +15,23 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 @MODELS.register_module()
 class BinaryHingeHead(FCNHead):
-    """FCNHead with two score maps, or with one whose sign decides.
+    """FCNHead with two score maps, or with one score map whose sign decides.
 
     Args:
-        num_classes: 2; it is here because MMSegmentation's configs name it.
-        out_channels: 2 (the larger score decides) or 1 (a positive score is foreground).
-        threshold: For ``out_channels=1``, on the sigmoid of the score, as in MMSegmentation: the default 0.5 is score 0.
-        loss_decode: Config of the loss or losses.
-        **kwargs: ``FCNHead``'s arguments; an unknown one is an error there.
+        num_classes: Number of classes, always 2; the argument exists because MMSegmentation's configs set it.
+        out_channels: 2 (the class with the larger score wins) or 1 (a positive score is foreground).
+        threshold: Threshold on the sigmoid of the score, for ``out_channels=1``, as in MMSegmentation: the default 0.5 is score
+            0.
+        loss_decode: Config of the loss, or a list of configs.
+        **kwargs: Arguments of ``FCNHead``; an unknown one is a ``TypeError``.
 
     Shape:
-        - Input: a tuple of maps; the one at ``in_index`` is ``(N, in_channels, H, W)``.
+        - Input: a tuple of feature maps; the one at ``in_index`` is ``(N, in_channels, H, W)``.
         - Output: ``(N, out_channels, H, W)``.
 
     Raises:
-        InputError: ``num_classes`` is not 2, ``out_channels`` is not 1 or 2, a threshold comes with two maps or lies outside
-            (0, 1), or a softmax loss comes with one map.
+        InputError: ``num_classes`` is not 2, ``out_channels`` is not 1 or 2, ``threshold`` is given with two score maps or lies
+            outside (0, 1), or a softmax loss is given with one score map.
 
     Source: the paper's section on the loss.
     """
@@ -46,15 +47,17 @@ class BinaryHingeHead(FCNHead):
     ) -> None:
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         if num_classes != 2:
-            raise InputError(f'BinaryHingeHead separates 2 classes, not num_classes={num_classes}')
+            raise InputError(f'num_classes={num_classes}: BinaryHingeHead needs num_classes=2')
         if out_channels not in (1, 2):
-            raise InputError(f'out_channels must be 2 (two score maps) or 1 (one), not {out_channels}')
+            raise InputError(f'out_channels={out_channels}: give 2 (two score maps) or 1 (one score map)')
         if threshold is not None and out_channels == 2:
-            raise InputError(f'threshold={threshold} has no effect with two score maps; drop it or set out_channels=1')
+            raise InputError(f'threshold={threshold} has no effect with two score maps: remove it, or set out_channels=1')
         if threshold is not None and not 0 < threshold < 1:
-            raise InputError(f'threshold={threshold} is on the sigmoid of the score and must lie between 0 and 1')
+            raise InputError(
+                f'threshold={threshold}: give a number between 0 and 1, since it applies to the sigmoid of the score'
+            )
         if out_channels == 1 and any(_is_softmax_loss(loss) for loss in losses):
-            raise InputError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1; set use_sigmoid=True')
+            raise InputError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1: set use_sigmoid=True')
         if out_channels == 1 and threshold is None:
             threshold = 0.5
         super().__init__(
@@ -62,7 +65,7 @@ class BinaryHingeHead(FCNHead):
         )
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
-        """Losses and ``acc_seg``, in percent, which MMSegmentation counts wrongly for one score map."""
+        """Return the losses and ``acc_seg`` in percent, which MMSegmentation counts wrongly for one score map."""
         losses = super().loss_by_feat(seg_logits, batch_data_samples)
         if self.out_channels == 1:
             label = self._stack_batch_gt(batch_data_samples)  # (N, 1, H, W)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmseg_bisenet_lite.utils.errors import InputError, unmapped
 
-# Extreme labels of earlier CUDA batches, (event, host copy of (min, max)): see _check_labels.
+# Lowest and highest label of earlier CUDA batches, as (event, host copy of (min, max)); see _check_labels.
 _in_flight: deque[tuple[torch.cuda.Event, Tensor]] = deque()
 _MOST_IN_FLIGHT = 16
 
@@ -23,29 +23,29 @@ def binary_hinge_loss(
     avg_factor: float | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
-    """Hinge loss of two score maps (Eq. 1), or of one, whose sign decides.
+    """Return the hinge loss of two score maps (Eq. 1), or of one score map whose sign decides.
 
     Two maps: ``max(0, 1 - s_0 y_0) + max(0, 1 - s_1 y_1)``, where ``s_j`` is +1 for the pixel's class and -1 for the other.
     One map: ``max(0, 1 - s y)``, where ``s`` is +1 on the foreground (label 1) and -1 on the background (label 0). It is half
     the two-map loss of ``(-y, y)``.
 
     Args:
-        score: Scores; computed in float32, or in float64 if that is their type.
-        label: 0, 1 or ``ignore_index``.
-        weight: A factor for each pixel.
-        class_weight: A factor for each of the two classes, by the pixel's label.
+        score: Scores. The loss is computed in float32, or in float64 if the scores are float64.
+        label: Labels: 0, 1 or ``ignore_index``.
+        weight: Factor for each pixel.
+        class_weight: Factors for (background, foreground), chosen by the pixel's label.
         reduction: ``'none'``, ``'mean'`` or ``'sum'``. The mean is over the pixels that are not ignored, each counted with its
             class weight, as in ``torch.nn.CrossEntropyLoss``. Ignored pixels have neither loss nor gradient.
-        avg_factor: What to divide the sum by, for ``'mean'``, instead of that count.
-        ignore_index: The label to ignore.
+        avg_factor: Divisor for ``'mean'``, instead of that count.
+        ignore_index: Label of the pixels to ignore.
 
     Shape:
         - score: ``(N, 2, ...)`` or ``(N, 1, ...)``; label and weight: ``(N, ...)``.
         - Output: a scalar, or ``(N, ...)`` with ``reduction='none'``.
 
     Raises:
-        InputError: The shapes do not fit, or a label is no integer or none of the three values. On CUDA a bad value is
-            reported by a later call, of any loss in the process, so that no call waits for the GPU.
+        InputError: The shapes do not match, the labels are not integers, or a label is not 0, 1 or ``ignore_index``. On CUDA a
+            later call of any loss in the process reports the wrong label, so that no call waits for the GPU.
 
     Source: the paper's Eq. 1.
     """
@@ -74,10 +74,10 @@ def binary_hinge_loss(
 
 
 def _check_labels(label: Tensor, ignore_index: int) -> None:
-    """Raise for a label that is none of 0, 1 and ``ignore_index``.
+    """Raise for a label other than 0, 1 and ``ignore_index``.
 
-    Reading a value back from a GPU would stop the host until the GPU has caught up, once every iteration. There the extremes
-    are copied asynchronously instead and looked at by the next calls, when they have long arrived.
+    Reading a value back from a GPU would make the host wait for the GPU in every iteration. On GPUs the lowest and the highest
+    label are therefore copied asynchronously, and the next calls check them after they have arrived.
     """
     if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
         raise InputError(f'labels must be integers, not {label.dtype}')
@@ -108,12 +108,12 @@ class BinaryHingeLoss(nn.Module):
 
     Args:
         reduction: ``'none'``, ``'mean'`` or ``'sum'``.
-        class_weight: Factors for (background, foreground), or a file that holds them, as in MMSegmentation's losses.
-        loss_weight: A factor for the whole loss.
-        loss_name: Its key in the log; it counts only if the name starts with ``loss_``.
+        class_weight: Factors for (background, foreground), or a file with them, as in MMSegmentation's losses.
+        loss_weight: Factor for the whole loss.
+        loss_name: Key of the loss in the log. The loss is trained on only if the name starts with ``loss_``.
 
     Raises:
-        InputError: ``reduction`` is unknown or ``class_weight`` is not two numbers.
+        InputError: ``reduction`` is unknown, or ``class_weight`` is not two numbers.
 
     Source: the paper's Eq. 1.
     """
@@ -144,7 +144,7 @@ class BinaryHingeLoss(nn.Module):
         reduction_override: str | None = None,
         ignore_index: int = 255,
     ) -> Tensor:
-        """Loss of ``cls_score`` (N, 1 or 2, H, W) against ``label`` (N, H, W); see :func:`binary_hinge_loss`."""
+        """Return the loss of ``cls_score`` (N, 1 or 2, H, W) for ``label`` (N, H, W); see :func:`binary_hinge_loss`."""
         return self.loss_weight * binary_hinge_loss(
             cls_score,
             label,
@@ -157,5 +157,5 @@ class BinaryHingeLoss(nn.Module):
 
     @property
     def loss_name(self) -> str:
-        """The loss's key in the log."""
+        """Key of the loss in the log."""
         return self._loss_name

@@ -1,4 +1,4 @@
-"""BiSeNetLite: MMSegmentation's BiSeNetV1 made right for any context backbone."""
+"""BiSeNetLite: MMSegmentation's BiSeNetV1 for any context backbone."""
 
 import inspect
 from collections.abc import Sequence
@@ -22,32 +22,32 @@ from mmseg_bisenet_lite.utils.errors import InputError
 class BiSeNetLite(BiSeNetV1):
     """BiSeNetV1 whose settings reach every path and whose fusion fits any context backbone.
 
-    With the same settings and weights its outputs, and its state dict's keys, are those of ``BiSeNetV1``. It differs where
-    ``BiSeNetV1`` is silent or wrong: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` reach every module of both paths and of the
-    fusion, ``in_channels`` reaches the backbone, and the fusion module takes as many channels as the two paths give. The
-    three settings reach the backbone too, where ``backbone_cfg`` does not set them and the backbone is of that kind: one
-    that chose layer norm or GELU keeps them.
+    With the same settings and weights, it has the outputs and the state-dict keys of ``BiSeNetV1``. It differs where
+    ``BiSeNetV1`` ignores a setting or is wrong: ``conv_cfg``, ``norm_cfg`` and ``act_cfg`` reach every module of both paths and
+    of the fusion, ``in_channels`` reaches the backbone, and the fusion module takes as many channels as the two paths give. The
+    three settings also reach the backbone, unless ``backbone_cfg`` sets them or the backbone's default is of another kind: a
+    backbone with layer norm or GELU keeps it.
 
     Args:
-        backbone_cfg: Config of the context path's backbone: any that returns four maps at strides 4, 8, 16 and 32.
-        in_channels: Channels of the image; it is the backbone's too.
-        spatial_channels: Channels of the spatial path's four layers.
-        context_channels: Channels of the context path's output, and of the backbone's maps at strides 16 and 32.
-        out_indices: Which of (fused, context at 1/8, context at 1/16) to return.
+        backbone_cfg: Config of the context path's backbone, which returns four maps at strides 4, 8, 16 and 32.
+        in_channels: Number of channels of the image, also for the backbone.
+        spatial_channels: Numbers of channels of the spatial path's four layers.
+        context_channels: Numbers of channels of the context path's output and of the backbone's maps at strides 16 and 32.
+        out_indices: Indices of the maps to return, in (fused, context at 1/8, context at 1/16).
         align_corners: As in ``F.interpolate``.
-        out_channels: Channels of the fused map.
+        out_channels: Number of channels of the fused map.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
-        norm_cfg: Config of the normalisations.
-        act_cfg: Config of the activations.
-        init_cfg: Initialisation, as in every MMEngine module.
+        norm_cfg: Config of the normalisation layers.
+        act_cfg: Config of the activation layers.
+        init_cfg: Config of the initialisation, as in every MMEngine module.
 
     Shape:
         - Input: ``(N, in_channels, H, W)``, ``H`` and ``W`` at least 32, odd sizes too.
         - Output: ``(N, out_channels, ceil(H/8), ceil(W/8))``, ``(N, context_channels[0], ceil(H/8), ceil(W/8))``,
-          ``(N, context_channels[0], ceil(H/16), ceil(W/16))``, those of ``out_indices``.
+          ``(N, context_channels[0], ceil(H/16), ceil(W/16))``: the maps in ``out_indices``.
 
     Raises:
-        InputError: The backbone does not return the four maps, or with other channels than ``context_channels`` says.
+        InputError: The backbone does not return the four maps, or its channels do not match ``context_channels``.
 
     Source: BiSeNet, https://arxiv.org/abs/1808.00897; with ``LiteVGG``, the paper's Figure 1.
     """
@@ -85,7 +85,7 @@ class BiSeNetLite(BiSeNetV1):
         _check_backbone(self.context_path.backbone, in_channels, context_channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        r"""The paper's Figure 1, from left to right; what the heads take is on the right.
+        r"""Compute the paper's Figure 1, from left to right; the maps for the heads are on the right.
 
         ::
 
@@ -103,12 +103,12 @@ class BiSeNetLite(BiSeNetV1):
 
 
 def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> dict:
-    """``backbone_cfg`` with the image's channels, and with the settings that it leaves out and its class shares."""
+    """Return ``backbone_cfg`` with the image's channels, and with the settings that it omits and its class shares."""
     backbone_class = backbone_cfg.get('type')
     if isinstance(backbone_class, str):
         backbone_class = MODELS.get(backbone_class)
     if backbone_class is None:
-        raise InputError(f'backbone_cfg: no backbone {backbone_cfg.get("type")!r} is registered')
+        raise InputError(f'backbone_cfg: no backbone {backbone_cfg.get("type")!r} is registered; check its type')
     theirs = inspect.signature(backbone_class).parameters
     ours = inspect.signature(BiSeNetLite).parameters
 
@@ -118,17 +118,17 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> 
         return default is inspect.Parameter.empty or (default and default['type']) == (own and own['type'])
 
     shared = {name: cfg for name, cfg in cfgs.items() if name in theirs and same_kind(name)}
-    # There is one image, so a nested in_channels could only contradict it.
+    # Both paths take the same image, so an in_channels in backbone_cfg could only contradict it.
     image = {'in_channels': in_channels} if 'in_channels' in theirs else {}
     return {**shared, **backbone_cfg, **image}
 
 
 @torch.no_grad()
 def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Sequence[int]) -> None:
-    """Run the backbone once on a small image, to name a misfit now and not as a convolution's error later."""
+    """Run the backbone once on a small image, to report a mismatch now and not as a convolution's error later."""
     side = 64
     modes = [(module, module.training) for module in backbone.modules()]
-    backbone.eval()  # ResNet's returns None
+    backbone.eval()  # a statement of its own, since ResNet's eval() returns None
     maps = backbone(torch.zeros(1, in_channels, side, side))
     for module, training in modes:
         module.training = training

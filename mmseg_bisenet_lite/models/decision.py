@@ -1,8 +1,8 @@
-"""The decision of two classes, said once: from scores to the margin, from the margin to the mask, by a threshold.
+"""The decision between two classes, in one place: from scores to the margin, from the margin to the mask, and its threshold.
 
-The margin is the foreground's score less the background's. With one score map it is that score, less the score at which the
-head decides. A pixel whose margin is above 0 is foreground. A threshold of the margin is folded into the last layer's bias, so
-whatever runs the network then decides by it.
+The margin is the foreground score minus the background score. With one score map, the margin is that score minus the score at
+which the head decides. A pixel is foreground if its margin is above 0. A threshold of the margin is folded into the bias of the
+last layer, so every program that runs the network uses it.
 """
 
 import math
@@ -15,18 +15,18 @@ from torch import Tensor, nn
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# In a checkpoint's meta: the threshold that gave the highest F1 on val.
+# Key in a checkpoint's meta of the threshold with the highest F1 on val.
 KEY = 'margin_threshold'
 
 BIAS = 'decode_head.conv_seg.bias'
 
 
 def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:
-    """The margin of a head's scores.
+    """Return the margin of a head's scores.
 
     Args:
-        scores: As the head gives them.
-        point: Where a head with one score map decides, on the sigmoid of its score: ``head.threshold``; ``None`` is 0.5.
+        scores: Scores, as the head returns them.
+        point: Decision point of a head with one score map, on the sigmoid of its score: ``head.threshold``; ``None`` is 0.5.
 
     Shape:
         - scores: ``(N, 2 or 1, ...)``; output: ``(N, 1, ...)``.
@@ -38,16 +38,16 @@ def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:
         return scores[:, 1:] - scores[:, :1]
     if scores.shape[1] == 1:
         return scores - _score_of(point)
-    raise InputError(f'{scores.shape[1]} score maps: a margin is that of one class over another')
+    raise InputError(f'{scores.shape[1]} score maps: a margin needs one or two; use a segmentor for two classes')
 
 
 def margin_of_logits(seg_logits: Tensor) -> Tensor:
-    """The margin of ``seg_logits``, which MMSegmentation has put through a sigmoid if there is one map.
+    """Return the margin of ``seg_logits``, to which MMSegmentation has applied a sigmoid if there is one score map.
 
-    With one map MMSegmentation decides where this is above 0 if the head's ``threshold`` is 0.5.
+    With one score map, MMSegmentation's mask is where this margin is above 0, if the head's ``threshold`` is 0.5.
 
     Args:
-        seg_logits: Of a data sample.
+        seg_logits: ``seg_logits`` of a data sample.
 
     Shape:
         - seg_logits: ``(2 or 1, H, W)``; output: ``(H, W)``, float32.
@@ -57,24 +57,24 @@ def margin_of_logits(seg_logits: Tensor) -> Tensor:
     """
     scores = seg_logits.float()
     if len(scores) == 1:
-        # Near 1 float32 cannot tell one probability from the next, near 0 it can.
+        # float32 resolves probabilities well near 0, but not near 1.
         scores = scores.clamp(torch.finfo(torch.float32).tiny, 1 - torch.finfo(torch.float32).eps).logit()
     return margin_of_scores(scores[None])[0, 0]
 
 
 def mask_of_margin(margin: Tensor) -> Tensor:
-    """1 where the foreground wins, else 0; uint8, of the margin's shape."""
-    # By way of a floating-point number, since TensorRT gives uint8 from nothing else.
+    """Return 1 where the margin is above 0, else 0: uint8, in the shape of the margin."""
+    # Cast by way of float, since TensorRT casts nothing else to uint8.
     return (margin > 0).float().to(torch.uint8)
 
 
 def _score_of(point: float | None) -> float:
-    """The score whose sigmoid is ``point``."""
+    """Return the score whose sigmoid is ``point``."""
     return 0.0 if point is None else math.log(point / (1 - point))
 
 
 def decision_point(model: nn.Module) -> float:
-    """Where on the sigmoid of its score a segmentor with one score map decides; 0.5 is score 0."""
+    """Return the decision point of a segmentor with one score map, on the sigmoid of its score; 0.5 is score 0."""
     inner: Any = model
     while hasattr(inner, 'module'):
         inner = inner.module
@@ -82,22 +82,22 @@ def decision_point(model: nn.Module) -> float:
 
 
 def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: str) -> float:
-    """The threshold that was asked for, as a number.
+    """Return a threshold as a number.
 
     Args:
-        wanted: ``'best'``, which is the one in the checkpoint, or a number.
-        checkpoint: As MMEngine loads it.
-        name: Of its file, for errors.
+        wanted: ``'best'``, the checkpoint's own threshold; or a number, in score units.
+        checkpoint: The checkpoint, as MMEngine loads it.
+        name: Name of the checkpoint's file, for error messages.
 
     Raises:
-        InputError: The checkpoint holds none, or it is no number.
+        InputError: The checkpoint holds no threshold, or ``wanted`` is not a finite number.
     """
     if wanted == 'best':
         found = (checkpoint.get('meta') or {}).get(KEY)
         if found is None:
             raise InputError(
-                f'{name}: holds no threshold: only best_*.pth of a training with ThresholdHook and files of tools/publish.py '
-                'do; give a number, such as tools/test.py logs'
+                f"{name}: holds no threshold for 'best'; only best_*.pth of a training with ThresholdHook and files of "
+                'tools/publish.py hold one. Give a number, such as the threshold that tools/test.py logs'
             )
         return float(found)
     try:
@@ -112,19 +112,19 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
 def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float = 0.5) -> None:
     """Move the decision threshold of a segmentor's weights, in place, by folding it into the last layer's bias.
 
-    All that follows the last layer is interpolation, which leaves a constant as it is.
+    Only interpolation follows the last layer, and it does not change a constant.
 
     Args:
         weights: A ``state_dict``.
-        threshold: In scores: of the foreground less that of the background, or of the one score map.
-        point: Of the one score map, see :func:`decision_point`.
+        threshold: Threshold in score units: of the foreground score minus the background score, or of the one score map.
+        point: Decision point of the one score map, see :func:`decision_point`.
 
     Raises:
-        InputError: The weights end in no layer of one or two score maps that MMSegmentation calls ``conv_seg``.
+        InputError: The weights have no last layer ``conv_seg`` with one or two score maps.
     """
     bias = weights.get(BIAS)
     if bias is None or bias.shape not in ((1,), (2,)):
-        raise InputError(f'a threshold needs {BIAS} of one or two score maps, which these weights have not')
+        raise InputError(f'a threshold needs {BIAS} for one or two score maps, which these weights lack')
     with torch.no_grad():
         if len(bias) == 1:
             bias -= threshold - _score_of(point)
@@ -133,18 +133,18 @@ def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float
 
 
 def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | None = None) -> float:
-    """Let a segmentor call foreground what has a margin above a threshold, whoever runs it, an inferencer for example.
+    """Set the decision threshold of a segmentor, for every program that runs it, such as an inferencer.
 
     Args:
-        model: With its weights loaded, such as ``inferencer.model``; its last bias is changed, in place.
-        threshold: In scores, in place of any that was set before; or ``'best'``, the checkpoint's own.
-        checkpoint: Where the weights came from, for ``'best'``, as MMEngine takes it.
+        model: Segmentor with its weights loaded, such as ``inferencer.model``. The bias of its last layer is changed in place.
+        threshold: Threshold of the margin in score units, which replaces an earlier one; or ``'best'``, the checkpoint's own.
+        checkpoint: Checkpoint of the weights, for ``'best'``: a file or name, as MMEngine accepts it.
 
     Returns:
-        The threshold.
+        The threshold as a number.
 
     Raises:
-        InputError: The checkpoint holds no threshold, or the model's last layer is not known.
+        InputError: The checkpoint holds no threshold, or the model's last layer is unknown.
 
     Example:
         >>> inferencer = MMSegInferencer(config, checkpoint)
@@ -154,7 +154,9 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
     value = chosen_threshold(threshold, loaded, checkpoint or 'no checkpoint given')
     weights = model.state_dict()
     earlier, left = getattr(model, KEY, (0.0, None))
-    if left is not None and torch.equal(left.to(weights[BIAS]), weights[BIAS]):  # else other weights were loaded since
+    if left is not None and torch.equal(
+        left.to(weights[BIAS]), weights[BIAS]
+    ):  # otherwise other weights have been loaded since
         move_threshold(weights, value - earlier)
     else:
         move_threshold(weights, value, decision_point(model))

@@ -1,4 +1,4 @@
-"""The graph that is exported: from the camera's frame to the mask."""
+"""FrameToMask: the graph that is exported, from the camera's frame to the mask."""
 
 import copy
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from mmseg_bisenet_lite.utils.errors import InputError
 class Upsample(nn.Module):
     """Bilinear up-sampling to a fixed size, as two matrix products.
 
-    It is what ``F.interpolate`` computes, of which the runtimes' own kernels take up to a seventh of the whole graph's time.
+    It computes the same as ``F.interpolate``, for which the runtimes' kernels take up to a seventh of the whole graph's time.
 
     Args:
-        small: (height, width) of the map.
-        size: (height, width) to give it.
+        small: (height, width) of the input.
+        size: (height, width) of the output.
         align_corners: As in ``F.interpolate``.
 
     Shape:
@@ -37,34 +37,34 @@ class Upsample(nn.Module):
     def __init__(self, small: Sequence[int], size: Sequence[int], align_corners: bool) -> None:
         super().__init__()
         for name, few, many in zip(('rows', 'columns'), small, size, strict=True):
-            # What becomes of a line that is 1 in one place: the weights of that place, (few, many).
+            # Interpolate lines that are 1 at one place: the result is the weights of that place, (few, many).
             weights = F.interpolate(torch.eye(few)[None], size=many, mode='linear', align_corners=align_corners)[0]
             self.register_buffer(name, weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See ``Shape``."""
+        """Up-sample the map; see ``Shape``."""
         return self.rows.T @ x @ self.columns
 
 
 class FrameToMask(nn.Module):
-    """A two-class segmentor as it is deployed: normalisation, network, decision and up-sampling, without batch norms.
+    """A two-class segmentor for deployment: normalisation, network, up-sampling and decision, without batch norms.
 
-    The class with the higher score wins, so only the scores' difference, the margin, matters. Up-sampling is linear, so the
-    difference of the up-sampled scores is the up-sampled difference: one map is up-sampled, not two.
+    The class with the higher score wins, so only the difference of the scores matters: the margin. Up-sampling is linear, so
+    one map, the margin, is up-sampled instead of two score maps.
 
     Args:
-        segmentor: As :func:`mmseg_bisenet_lite.segmentor.load_segmentor` gives it; it is copied.
-        dtype: What the network computes in. Normalisation and up-sampling are float32.
-        margin: Whether the margin is an output too.
-        size: (width, height) of the frames; ``None`` is any.
+        segmentor: Segmentor from :func:`mmseg_bisenet_lite.pretrained.loading.load_segmentor`; it is copied.
+        dtype: Type that the network computes in. Normalisation and up-sampling are in float32.
+        margin: Whether to return the margin as a second output.
+        size: (width, height) of the frames; ``None`` is any size.
 
     Shape:
         - Input: ``(N, H, W, 3)``, uint8, in the channel order that the ``data_preprocessor`` expects (BGR).
-        - Output: the mask ``(N, H, W)``, uint8, 0 or 1; with ``margin`` also the margin ``(N, H, W)``, float32: score of the
-          foreground less that of the background, or of one score less the threshold's; above 0 is foreground.
+        - Output: the mask ``(N, H, W)``, uint8, 0 or 1; with ``margin`` also the margin ``(N, H, W)``, float32: the foreground
+          score minus the background score, or the one score minus the score of the threshold. Above 0 is foreground.
 
     Raises:
-        InputError: The segmentor is not for two classes, or decides in another way than MMSegmentation's base classes.
+        InputError: The segmentor is not for two classes, or does not decide like MMSegmentation's base classes.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class FrameToMask(nn.Module):
             self.upsample = Upsample(small.shape[2:], shape, segmentor.decode_head.align_corners)
 
     def small_margin(self, frames: Tensor) -> Tensor:
-        """The margin as the head gives it, ``(N, 1, h, w)``, float32."""
+        """Return the margin at the size of the head's output, ``(N, 1, h, w)``, float32."""
         head = self.segmentor.decode_head
         image = self.normalise(frames).to(self.dtype)
         scores = head(self.segmentor.extract_feat(image)).float()  # (N, 1 or 2, h, w)
         return margin_of_scores(scores, head.threshold if head.out_channels == 1 else None)
 
     def forward(self, frames: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """See ``Shape``."""
+        """Return the mask, and the margin if asked to; see ``Shape``."""
         margin = self.small_margin(frames)
         if self.upsample is not None:
             margin = self.upsample(margin)[:, 0]
@@ -108,9 +108,9 @@ class FrameToMask(nn.Module):
 
 
 def fold_batch_norms(module: nn.Module) -> None:
-    """Fold each batch norm that follows a convolution into it, in place.
+    """Fold each batch norm that follows a convolution into the convolution, in place.
 
-    MMCV's ``fuse_conv_bn`` also folds those of networks that normalise before they convolve, DDRNet for one.
+    MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
     """
     convolution: tuple[str, nn.Conv2d] | None = None
     before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
@@ -129,14 +129,20 @@ def fold_batch_norms(module: nn.Module) -> None:
 def _check(segmentor: BaseSegmentor) -> None:
     head = segmentor.decode_head
     if not isinstance(head, BaseDecodeHead) or type(head).predict_by_feat is not BaseDecodeHead.predict_by_feat:
-        raise InputError(f'{type(head).__name__}: only heads that decide as BaseDecodeHead does can be exported')
+        raise InputError(f'{type(head).__name__}: only heads that use predict_by_feat of BaseDecodeHead can be exported')
     if head.num_classes != 2 or head.out_channels > 2:
         raise InputError(
             f'num_classes={head.num_classes}, out_channels={head.out_channels}: the exported graph is for two classes'
         )
     if head.out_channels == 1 and not 0 < head.threshold < 1:
-        raise InputError(f'threshold={head.threshold} is on the sigmoid of the score and must lie between 0 and 1')
+        raise InputError(
+            f'threshold={head.threshold}: give a number between 0 and 1, since it applies to the sigmoid of the score'
+        )
     if segmentor.test_cfg.mode != 'whole':
-        raise InputError(f'test_cfg.mode={segmentor.test_cfg.mode!r}: the exported graph takes the frame whole')
+        raise InputError(
+            f"test_cfg.mode={segmentor.test_cfg.mode!r}: the exported graph takes the whole frame; set it to 'whole'"
+        )
     if (segmentor.cfg.model.get('data_preprocessor') or {}).get('test_cfg'):
-        raise InputError('data_preprocessor.test_cfg: the exported graph does not pad; leave it out and take a size that fits')
+        raise InputError(
+            'data_preprocessor.test_cfg: the exported graph does not pad; remove it, and export at a size that needs no padding'
+        )

@@ -1,4 +1,4 @@
-"""LiteVGG, the paper's backbone of the context path."""
+"""LiteVGG: the paper's backbone of the context path."""
 
 from collections.abc import Sequence
 
@@ -15,15 +15,15 @@ WIDTHS = ((8, 16), (16, 32), (64, 64), (128, 128), (256, 256))
 
 @MODELS.register_module()
 class LiteVGG(BaseModule):
-    """Five blocks of 3x3 convolutions, each block closed by a 2x2 max-pool that halves the map.
+    """Five blocks of 3x3 convolutions; each block ends with a 2x2 max-pool that halves the map.
 
     Args:
-        in_channels: Channels of the image.
-        widths: Output channels of each block's convolutions, five rows of at least one number.
+        in_channels: Number of channels of the image.
+        widths: Output channels of the convolutions: five rows, one for each block, of at least one number.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation after each convolution.
         act_cfg: Config of the activation after each normalisation.
-        init_cfg: Initialisation, as in every MMEngine module.
+        init_cfg: Config of the initialisation, as in every MMEngine module.
 
     Shape:
         - Input: ``(N, in_channels, H, W)``.
@@ -69,7 +69,7 @@ class LiteVGG(BaseModule):
             self.blocks.append(block)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """See ``Shape``."""
+        """Return the maps of blocks 2 to 5; see ``Shape``."""
         maps = []
         for block in self.blocks:
             x = block(x)

@@ -1,4 +1,4 @@
-"""Normalise: from the camera's frame to the image that the network takes."""
+"""Normalise: from the camera's frame to the network's input image."""
 
 import torch
 from mmengine.config import Config
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """From the frame to the image, as the ``data_preprocessor`` in a segmentor's config does it.
+    """Normalise a frame as the ``data_preprocessor`` in a segmentor's config does.
 
     Args:
-        config: The segmentor's.
+        config: Config of the segmentor.
 
     Shape:
         - Input: ``(N, H, W, 3)``, uint8, in the channel order that the ``data_preprocessor`` expects (BGR).
@@ -27,8 +27,8 @@ class Normalise(nn.Module):
             self.register_buffer(name, torch.tensor(settings.get(name) or [default] * 3).float().view(3, 1, 1))
 
     def forward(self, frames: Tensor) -> Tensor:
-        """See ``Shape``."""
-        image = frames.float().permute(0, 3, 1, 2)  # numbers first: TensorRT does nothing else with uint8
+        """Normalise the frames; see ``Shape``."""
+        image = frames.float().permute(0, 3, 1, 2)  # float first: TensorRT can only cast uint8
         if self.swap:
             image = image.flip(1)
         return (image - self.mean) / self.std

@@ -1,6 +1,6 @@
 """Trained weights that come with the package, and checkpoints by name.
 
-:mod:`.names` finds their files, :mod:`.weights` reads and writes them, :mod:`.loading` makes networks of them.
+:mod:`.names` finds the files, :mod:`.weights` reads and writes them, :mod:`.loading` builds networks from them.
 """
 
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file, names, sha256_of

@@ -1,4 +1,4 @@
-"""Networks from configs and checkpoints, as they are run and no longer trained."""
+"""Networks for inference, from configs and checkpoints."""
 
 import warnings
 from pathlib import Path
@@ -16,36 +16,37 @@ from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
 
 def read_config(file: str) -> Config:
-    """The config in a file.
+    """Read a config file.
 
     Raises:
-        InputError: There is no such file, or it is not the config of a model.
+        InputError: The file is missing, or it is not the config of a model.
     """
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such config')
-    with as_input_error(f'{file}: not a config', OSError, SyntaxError):
+    with as_input_error(f'{file}: cannot be read as a config', OSError, SyntaxError):
         config = Config.fromfile(file)
     if 'model' not in config:
-        raise InputError(f'{file}: a config without a model')
+        raise InputError(f'{file}: this config defines no model; give the config of a segmentor')
     return config
 
 
 def load_segmentor(source: str, config: Config, checkpoint: str | None, threshold: str | float | None = None) -> BaseSegmentor:
-    """A segmentor for inference: float32, on the host, without gradients and without the heads that only training needs.
+    """Build a segmentor for inference: float32, on the CPU, without gradients and without auxiliary heads.
 
     Args:
-        source: What errors call the config.
-        config: As :func:`read_config` gives it.
-        checkpoint: File of the weights, or ``bisenet-lite://NAME``; ``None`` is the initial ones.
-        threshold: Of the margin: ``None`` is 0, ``'best'`` the checkpoint's, or a number.
+        source: Name of the config in error messages.
+        config: The config, as :func:`read_config` returns it.
+        checkpoint: File of the weights, or ``bisenet-lite://NAME``; ``None`` keeps the initial weights.
+        threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the checkpoint's, or a number.
 
     Raises:
-        InputError: The checkpoint is missing or does not fit, or the config is no segmentor's, or there is no such threshold.
+        InputError: The checkpoint is missing or does not fit, the config does not build a segmentor, or the checkpoint holds no
+            threshold.
     """
     if checkpoint is not None:
         checkpoint_file(checkpoint)
     with warnings.catch_warnings():
-        # The losses, which are not run, complain of their settings; the classes' names, which are not needed, may be missing.
+        # The losses are not run, but warn of their settings; the class names are not needed, and may be missing.
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
         what = f'{source}: no segmentor can be built from this config'
         with as_input_error(what, AttributeError, KeyError, TypeError, ValueError):
@@ -55,17 +56,17 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
     if checkpoint is not None and threshold is not None:
         set_threshold(segmentor, threshold, checkpoint)
     if not hasattr(segmentor, 'encode_decode'):
-        raise InputError(f'{source}: {type(segmentor).__name__} is not a segmentor with encode_decode')
+        raise InputError(f'{source}: {type(segmentor).__name__} is no segmentor with encode_decode; give the config of one')
     if getattr(segmentor, 'auxiliary_head', None) is not None:
         segmentor.auxiliary_head = None
     return revert_sync_batchnorm(segmentor).requires_grad_(False).eval()
 
 
 def pretrained_config(name: str) -> Config:
-    """The config that weights of the package were trained with.
+    """Return the config that weights of the package were trained with.
 
     Args:
-        name: One of :func:`~mmseg_bisenet_lite.pretrained.names`; ``bisenet-lite://`` may come before it.
+        name: Name of the weights, one of :func:`~mmseg_bisenet_lite.pretrained.names`, with or without ``bisenet-lite://``.
 
     Raises:
         InputError: There are no such weights.

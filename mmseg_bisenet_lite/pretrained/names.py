@@ -1,6 +1,6 @@
-"""Checkpoints by name or by path: ``bisenet-lite://NAME`` is weights that come with the package.
+"""Checkpoints by name or by path: ``bisenet-lite://NAME`` stands for weights that come with the package.
 
-No PyTorch here, so that a robot may ask too.
+This module works without PyTorch, as on a robot.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# ``bisenet-lite://NAME`` is the weights of that name, wherever a checkpoint is taken.
+# ``bisenet-lite://NAME`` stands for the weights NAME wherever a checkpoint is accepted.
 SCHEME = 'bisenet-lite://'
 
 SUFFIX = '.safetensors'
@@ -16,17 +16,17 @@ FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The names of the weights that come with the package."""
+    """Return the names of the weights that come with the package."""
     return sorted(file.stem for file in FOLDER.glob(f'*{SUFFIX}'))
 
 
 def with_scheme(name: str) -> str:
-    """``bisenet-lite://NAME`` of a name that is given with the scheme or without it."""
+    """Return ``bisenet-lite://NAME`` for a name with or without the scheme."""
     return f'{SCHEME}{name.removeprefix(SCHEME)}'
 
 
 def checkpoint_file(checkpoint: str | Path) -> Path:
-    """The file of a checkpoint that is given as ``bisenet-lite://NAME`` or as a path.
+    """Return the file of a checkpoint that is given as ``bisenet-lite://NAME`` or as a path.
 
     Raises:
         InputError: There is no such name or file.
@@ -38,12 +38,12 @@ def checkpoint_file(checkpoint: str | Path) -> Path:
             raise InputError(f'{checkpoint}: there is no such checkpoint')
         return file
     if name not in names():
-        raise InputError(f'{checkpoint}: the weights that come with the package are {", ".join(names())}')
+        raise InputError(f'{checkpoint}: there are no such weights in the package; choose from {", ".join(names())}')
     return FOLDER / f'{name}{SUFFIX}'
 
 
 def sha256_of(checkpoint: str | Path) -> str:
-    """Digest of a checkpoint's file, which exported files carry.
+    """Return the SHA-256 digest of a checkpoint's file, which exported files carry.
 
     Raises:
         InputError: There is no such name or file.

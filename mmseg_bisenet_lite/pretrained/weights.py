@@ -1,4 +1,4 @@
-"""Files of weights: half precision, safetensors, and what they are said to be; MMEngine loads them like its checkpoints."""
+"""Weight files: safetensors in half precision, with metadata. MMEngine loads them like its own checkpoints."""
 
 import json
 from collections.abc import Mapping
@@ -14,42 +14,47 @@ from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import atomic_write
 from mmseg_bisenet_lite.utils.library import require
 
-# Of the text in the file's own metadata.
+# Key of our text in the file's metadata.
 _KEY = 'mmseg_bisenet_lite'
 
 
 @CheckpointLoader.register_scheme(prefixes=[SCHEME, rf'.*\{SUFFIX}$'])
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """What MMEngine loads: ``state_dict``, in float32, and ``meta``.
+    """Load weights for MMEngine: a dict with ``state_dict``, in float32, and ``meta``.
 
     Args:
-        filename: ``bisenet-lite://NAME``, or a safetensors file, such as one of :func:`save_weights`.
-        map_location: Where to; the host by default.
+        filename: ``bisenet-lite://NAME``, or a safetensors file, such as :func:`save_weights` writes.
+        map_location: Device to load to; the CPU by default.
 
     Raises:
-        InputError: It is not there, or not such a file.
+        InputError: The file is missing, damaged or not a safetensors file.
     """
     file = checkpoint_file(filename)
     library = require('safetensors', 'safetensors')
     with (
         as_input_error(
-            f'{file}: not a safetensors file, or damaged', library.SafetensorError, OSError, KeyError, TypeError, ValueError
+            f'{file}: not a safetensors file, or a damaged one',
+            library.SafetensorError,
+            OSError,
+            KeyError,
+            TypeError,
+            ValueError,
         ),
         library.safe_open(file, 'pt') as content,
     ):
-        meta = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # somebody else's has none
-        weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is no mapping
+        meta = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # files of other programs have none
+        weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is not a mapping
     device = map_location if isinstance(map_location, str | torch.device) else 'cpu'
     return {'state_dict': {key: _as(value, torch.float32).to(device) for key, value in weights.items()}, 'meta': meta}
 
 
 def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write such a file, the floating numbers in half precision.
+    """Write a safetensors file, with floating-point weights in half precision.
 
     Args:
-        file: Ends in ``.safetensors``.
+        file: Output file, whose name ends in ``.safetensors``.
         weights: A ``state_dict``.
-        meta: What JSON can hold.
+        meta: Metadata that can be written as JSON.
 
     Raises:
         InputError: A weight is NaN, infinite or too large for half precision.
@@ -57,10 +62,10 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
     halved = {key: _as(value, torch.float16).contiguous() for key, value in weights.items()}
     for key, value in halved.items():
         if not value.isfinite().all():
-            raise InputError(f'{key}: NaN, infinite, or too large for half precision')
+            raise InputError(f'{file}: the weight {key} is NaN, infinite or too large for half precision')
     with atomic_write(file) as temporary:
         require('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
-        temporary.chmod(0o644)  # the library lets nobody else read it
+        temporary.chmod(0o644)  # safetensors makes the file readable for its owner only
 
 
 def _as(value: Tensor, dtype: torch.dtype) -> Tensor:

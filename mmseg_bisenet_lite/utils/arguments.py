@@ -1,4 +1,4 @@
-"""Types of command-line arguments."""
+"""``argparse`` types of command-line arguments."""
 
 import argparse
 import math
@@ -17,51 +17,51 @@ def size(text: str) -> tuple[int, int]:
 
 
 def count(text: str) -> int:
-    """``argparse`` type of a whole number from 0 on."""
+    """``argparse`` type of a whole number of at least 0."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 0 on')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 0')
     return int(text)
 
 
 def positive(text: str) -> int:
-    """``argparse`` type of a whole number from 1 on."""
+    """``argparse`` type of a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1 on')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
     return int(text)
 
 
 def number(text: str) -> float:
-    """``argparse`` type of a finite number from 0 on."""
+    """``argparse`` type of a finite number of at least 0."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 on')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of at least 0')
     return value
 
 
 def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """``argparse`` type of a comma-separated list of some of the names, without repetitions."""
+    """Return the ``argparse`` type of a comma-separated list of some of the names; repetitions are dropped."""
     known = list(names)
 
     def parse(text: str) -> list[str]:
         chosen = list(dict.fromkeys(text.split(',')))
         for name in chosen:
             if name not in known:
-                raise argparse.ArgumentTypeError(f'{name!r} is none of {", ".join(known)}')
+                raise argparse.ArgumentTypeError(f'{name!r} is unknown; choose from {", ".join(known)}')
         return chosen
 
     return parse
 
 
 def output_file(text: str) -> Path:
-    """``argparse`` type of a file that can be written: its folder exists, and it is no folder itself."""
+    """``argparse`` type of a file that can be written: its folder exists, and it is not a folder itself."""
     path = Path(text)
     if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f'there is no folder {path.parent} to write {path.name} into')
+        raise argparse.ArgumentTypeError(f'{path}: the folder {path.parent} does not exist; create it first')
     if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f'{path} cannot be written')
+        raise argparse.ArgumentTypeError(f'{path} cannot be written: it is a folder, or its folder is read-only')
     return path
 
 
@@ -71,4 +71,4 @@ def number_of_name(text: str) -> tuple[str, float]:
     try:
         return name, float(number)
     except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a name and a number such as lite=83.5') from None
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=NUMBER, such as lite=83.5') from None

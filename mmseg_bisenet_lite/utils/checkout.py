@@ -1,4 +1,4 @@
-"""Which state of the checkout runs."""
+"""State of the checkout that runs."""
 
 import contextlib
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def commit() -> str | None:
-    """The checkout's commit, with a plus sign if files differ from it; ``None`` outside a checkout."""
+    """Return the checkout's commit, with a plus sign if files differ from it; ``None`` outside a checkout."""
     root = Path(__file__).parents[2]
     if not (root / '.git').exists():  # an installed package may lie inside somebody else's checkout
         return None

@@ -1,4 +1,4 @@
-"""The terminal: errors of one line, and progress."""
+"""Terminal output: one-line errors and a progress bar."""
 
 import errno
 import sys
@@ -11,17 +11,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# What is the user's to mend, and not a defect.
+# Errors that the user can mend; they are not defects of the program.
 _OF_PATHS = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 _OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
-# Called with what is being done and which share of all of it is done, 0 to 1.
+# Called with a label of the current work and the share of all work that is done, 0 to 1.
 ReportProgress = Callable[[str, float], None]
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line on standard error for the user's mistake, or Ctrl-C; other errors keep their trace."""
+    """End the program with one line on standard error after the user's mistake or Ctrl-C; other errors keep their traceback."""
     try:
         yield
     except InputError as error:
@@ -40,7 +40,7 @@ def one_line_errors() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(first: str) -> Iterator[ReportProgress]:
-    """A bar on standard error while something lasts: yields what is told its label and the share that is done, 0 to 1."""
+    """Show a progress bar on standard error; yield the function that sets its label and the share that is done, 0 to 1."""
     columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(first, total=1.0)

@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake in the user's input."""
+"""InputError: the exception for mistakes in the user's input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,33 +7,33 @@ from contextlib import contextmanager
 class InputError(ValueError):
     """A file, key or value that the user gave is wrong.
 
-    The message is one line that names the culprit and says what to do, so the tools print it without a traceback.
+    The message is one line that names the culprit and says what to do. The tools print it without a traceback.
     """
 
     @property
     def line(self) -> str:
-        """The message, also when a ``DataLoader`` worker wrapped a whole traceback around it."""
+        """The message, without the traceback that a ``DataLoader`` worker wraps around it."""
         return str(self).rsplit(f'{type(self).__name__}: ', 1)[-1].strip()
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, but for where in a C++ library it was raised, or its type if it says nothing."""
+    """Return the first line of an error that is not a place in a C++ library; the error's type if it has no message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(('Exception from ', 'Check '))]
     return next(iter(telling or lines), type(error).__name__)
 
 
 def unmapped(label: int, ignore_index: int, where: str = '') -> InputError:
-    """For a label of a data set that was not mapped to two classes; ``where`` is its file, if it is known."""
+    """Return the error for a label that was not mapped to two classes; ``where`` is the label's file, if known."""
     return InputError(
         f'{where and where + ": "}label {label} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
-        'does the data set map its classes to two?'
+        'map the labels of the data set to these values'
     )
 
 
 @contextmanager
 def as_input_error(what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds into an :class:`InputError` of one line that begins with what failed."""
+    """Turn errors of these kinds into an :class:`InputError` of one line that begins with ``what``."""
     try:
         yield
     except kinds as error:

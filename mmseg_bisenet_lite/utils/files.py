@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writing: a file is either complete or absent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
-    """A temporary name beside ``path`` to write to; what was written takes ``path``'s name, unless writing failed.
+    """Yield a temporary name beside ``path``; the file written there is renamed to ``path`` unless writing failed.
 
     Args:
         path: The final name.
-        suffix: What the temporary name has in addition; several processes that may write the same file each need their own.
+        suffix: Suffix of the temporary name. Processes that may write the same file at the same time need different ones.
     """
     temporary = Path(f'{path}{suffix}')
     try:
@@ -22,6 +22,6 @@ def atomic_write(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a whole text file in UTF-8, or leave what was there."""
+    """Write a text file in UTF-8; if that fails, leave the earlier file as it was."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding='utf-8')

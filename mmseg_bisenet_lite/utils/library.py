@@ -1,4 +1,4 @@
-"""Libraries that only some need."""
+"""Import of optional libraries."""
 
 from importlib import import_module
 from types import ModuleType
@@ -7,16 +7,16 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def require(module: str, distribution: str) -> ModuleType:
-    """An optional library, imported.
+    """Import an optional library.
 
     Args:
-        module: What to import.
-        distribution: What to install for it.
+        module: Name of the module to import.
+        distribution: Name of the package to install if it is missing.
 
     Raises:
-        InputError: It cannot be imported.
+        InputError: The module cannot be imported.
     """
     try:
         return import_module(module)
     except ImportError as error:
-        raise InputError(f'{module} is needed and cannot be imported ({error}): pip install {distribution}') from error
+        raise InputError(f'{module} cannot be imported ({error}): run pip install {distribution}') from error

@@ -1,4 +1,4 @@
-"""Arithmetic of lower precision, and which device has it."""
+"""Precisions, and which device has arithmetic for them."""
 
 import functools
 import platform
@@ -9,12 +9,12 @@ import torch
 
 @dataclass(frozen=True)
 class Precision:
-    """How numbers are held and multiplied.
+    """How numbers are stored and multiplied.
 
     Attributes:
-        dtype: Of the weights and of every map between the layers.
-        tf32: Whether NVIDIA's tensor cores may round the factors of float32 products to 10 bits, PyTorch's default for
-            convolutions. ``fp32`` does not, as the paper's devices could not.
+        dtype: Type of the weights and of every feature map.
+        tf32: Whether NVIDIA's tensor cores may round the factors of float32 products to 10 bits, which is PyTorch's default for
+            convolutions. ``fp32`` does not round, since the paper's devices could not.
     """
 
     dtype: torch.dtype
@@ -31,7 +31,7 @@ PRECISIONS = {
 
 @functools.cache
 def has_arithmetic(device: torch.device, name: str) -> bool:
-    """Whether a device computes in a precision, a key of ``PRECISIONS``, rather than imitating it."""
+    """Whether a device computes in a precision (a key of ``PRECISIONS``) instead of emulating it."""
     if name == 'fp32':
         return True
     if name == 'tf32':
@@ -39,7 +39,7 @@ def has_arithmetic(device: torch.device, name: str) -> bool:
     if device.type == 'cuda':
         return name == 'fp16' or torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == 'cpu':
-        # oneDNN's own word, which for bfloat16 on x86 is also yes where it only imitates it.
+        # oneDNN's answer; for bfloat16 on x86 it is also yes where oneDNN only emulates it.
         native = torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, f'_is_mkldnn_{name}_supported')()
         if name == 'bf16' and platform.machine().lower() in ('x86_64', 'amd64'):
             return native and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

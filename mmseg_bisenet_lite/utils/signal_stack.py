@@ -1,4 +1,4 @@
-"""The stack that signals are handled on, kept safe from libraries that set it and forget it."""
+"""Protection of the stack for signal handlers from libraries that replace it and do not restore it."""
 
 import ctypes
 import gc
@@ -15,11 +15,12 @@ class _Stack(ctypes.Structure):
 
 @contextmanager
 def kept_signal_stack() -> Iterator[None]:
-    """Give the calling thread, on leaving, the signal stack back that it has on entering.
+    """Restore, on leaving, the signal stack that the calling thread had on entering.
 
-    On CPUs with AMX each ``openvino.Core`` that compiles sets a stack of its own, and puts its predecessor's back when it goes.
-    Of several that do not go in the reverse order of their coming, NNCF's for example, the thread keeps one that is no longer
-    there, and the next signal, that a child has ended for example, kills the process (seen with OpenVINO 2026.4, NNCF 3.4).
+    On CPUs with AMX, each ``openvino.Core`` that compiles sets a signal stack of its own, and restores its predecessor's when
+    it is destroyed. If several cores are not destroyed in reverse order, as with NNCF's, the thread keeps a stack that no
+    longer exists. The next signal, such as the end of a child process, then kills the process (seen with OpenVINO 2026.4, NNCF
+    3.4).
 
     Source: https://github.com/openvinotoolkit/openvino/pull/11894
     """
@@ -32,5 +33,5 @@ def kept_signal_stack() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect()  # those that wait for it would come too late
+        gc.collect()  # destroy unreachable cores now, before the stack is restored
         library.sigaltstack(ctypes.byref(stack), None)

@@ -1,4 +1,4 @@
-"""Tables of text, for the terminal and for Markdown."""
+"""Text tables for the terminal and for Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Table:
     """A table of text.
 
     Attributes:
-        title: Above it.
-        columns: Their headings.
-        rows: Their cells.
-        sections: Before which rows a line is drawn on the terminal.
+        title: Title above the table.
+        columns: Headings of the columns.
+        rows: Cells of each row.
+        sections: Indices of the rows that the terminal shows a line above.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Table:
     sections: frozenset[int] = frozenset()
 
     def rich(self) -> RichTable:
-        """For a terminal: text to the left, numbers to the right."""
+        """Return the table for a terminal: text is left-aligned, numbers are right-aligned."""
         table = RichTable(title=self.title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         for heading in self.columns:
             table.add_column(heading, justify='left' if heading in TEXT else 'right', no_wrap=True)
@@ -40,7 +40,7 @@ class Table:
         return table
 
     def markdown(self) -> str:
-        """For a README."""
+        """Return the table in Markdown."""
         table = PrettyTable(self.columns)
         table.set_style(TableStyle.MARKDOWN)
         table.add_rows(self.rows)
@@ -48,7 +48,7 @@ class Table:
 
 
 def print_tables(tables: Sequence[Table], lines: Sequence[str]) -> None:
-    """Tables and the lines that explain them, on the terminal; a narrow one wraps the tables, but loses nothing."""
+    """Print tables and the lines that explain them; a narrow terminal wraps the tables, but cuts nothing off."""
     widest = max((Console(width=1000).measure(table.rich()).maximum for table in tables), default=0)
     console = Console(width=max(Console().width, widest))
     for table in tables:
@@ -58,10 +58,10 @@ def print_tables(tables: Sequence[Table], lines: Sequence[str]) -> None:
 
 
 def markdown_tables(tables: Sequence[Table], lines: Sequence[str]) -> str:
-    """The same for a Markdown file."""
+    """Return tables and the lines that explain them in Markdown."""
     return '\n\n'.join([*(table.markdown() for table in tables), '\n'.join(f'- {line}' for line in lines)]) + '\n'
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """The names, each made unique: the second ``a`` becomes ``a#2``."""
+    """Return the names, each made unique: the second ``a`` becomes ``a#2``."""
     return [f'{name}#{names[:i].count(name) + 1}' if name in names[:i] else name for i, name in enumerate(names)]

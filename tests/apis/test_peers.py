@@ -54,5 +54,5 @@ def test_nothing_is_left_of_other_classes_or_of_downloads(name):
 
 
 def test_an_unknown_peer_is_named():
-    with pytest.raises(InputError, match="'unet' is none of the peers: bisenetv1-r18"):
+    with pytest.raises(InputError, match="'unet' is not a peer; choose from bisenetv1-r18"):
         peer_config('unet')

@@ -42,23 +42,26 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
 def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
     r18 = config.parents[1] / 'camvid' / 'r18_hinge_vehicle.py'
     for arguments, message in (
-        ((str(config), str(small_checkpoint), tmp_path / 'a.pth'), r'a\.pth: name a \.safetensors file'),
+        (
+            (str(config), str(small_checkpoint), tmp_path / 'a.pth'),
+            r'a\.pth: the name of the output file must end in \.safetensors',
+        ),
         ((str(config), 'absent.pth', tmp_path / 'a.safetensors'), r'absent\.pth: there is no such checkpoint'),
         (
             (str(config), 'bisenet-lite://lite-tuned_hinge_human_camvid', tmp_path / 'a.safetensors'),
-            'tells background, human apart, but',
+            'its classes are background, human, but',
         ),
         (
             (str(r18), str(small_checkpoint), tmp_path / 'a.safetensors'),
             rf'{small_checkpoint.name}: its weights are not those of',
         ),
-        ((str(small_config), str(small_checkpoint), tmp_path / 'a.safetensors'), 'not one of the configs that come with'),
+        ((str(small_config), str(small_checkpoint), tmp_path / 'a.safetensors'), 'give one of the configs in '),
     ):
         with pytest.raises(InputError, match=message):
             publish(*arguments, tmp_path / 'work')
     state_dict = torch.load(small_checkpoint, weights_only=True)['state_dict']
     for content in (state_dict, {'state_dict': state_dict}, {'state_dict': state_dict, 'meta': {'dataset_meta': {}}}):
         torch.save(content, tmp_path / 'bare.pth')
-        with pytest.raises(InputError, match=r'bare\.pth: does not say which classes it tells apart'):
+        with pytest.raises(InputError, match=r'bare\.pth: names no classes'):
             publish(str(config), str(tmp_path / 'bare.pth'), tmp_path / 'a.safetensors', tmp_path / 'work')
     assert not list(tmp_path.glob('*.safetensors'))

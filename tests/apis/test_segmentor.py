@@ -81,6 +81,6 @@ def test_a_higher_threshold_finds_less(name):
 def test_unknown_names_are_named():
     for make in (init_model, Segmenter.from_pretrained):
         with pytest.raises(
-            InputError, match=f'bisenet-lite://unknown: the weights that come with the package are {names()[0]}'
+            InputError, match=f'bisenet-lite://unknown: there are no such weights in the package; choose from {names()[0]}'
         ):
             make('unknown')

@@ -33,7 +33,7 @@ def test_values(layout, kind, foreground):
 def test_any_class_can_be_the_foreground(layout):
     (sample,) = CamVidBinaryDataset(('road', 'pavement'), data_root=str(layout), data_prefix=TRAIN, pipeline=LOAD)
     assert sample['data_samples'].gt_sem_seg.data[0, 0].tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 255]
-    with pytest.raises(InputError, match='choose among bicyclist, building'):
+    with pytest.raises(InputError, match='choose from bicyclist, building'):
         CamVidBinaryDataset(('truck',), data_root=str(layout), data_prefix=TRAIN)
 
 

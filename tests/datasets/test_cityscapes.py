@@ -177,7 +177,7 @@ def test_a_wrong_data_root_is_named(tmp_path):
 def test_an_empty_folder_is_named(data):
     for path in (data / 'leftImg8bit').rglob('*.png'):
         path.unlink()
-    with pytest.raises(InputError, match='leftImg8bit/train: no photographs here'):
+    with pytest.raises(InputError, match='leftImg8bit/train: found no photographs'):
         build(CityscapesVehicleDataset, data)
 
 
@@ -217,7 +217,7 @@ def test_an_unknown_label_value_is_named(data):
 def test_a_coloured_label_map_is_named(data):
     path = first(data, 'gtFine_labelTrainIds')
     cv2.imwrite(str(path), np.zeros((64, 128, 3), np.uint8))
-    with pytest.raises(InputError, match=f'{path.name}: a label map has one channel'):
+    with pytest.raises(InputError, match=f'{path.name}: a label map must have 1 channel'):
         build(CityscapesVehicleDataset, data)[0]
 
 
@@ -249,20 +249,22 @@ def test_no_label_is_shifted(toy):
 def test_a_label_map_of_16_bits_is_named(data, kind):
     path = first(data, 'gtFine_labelTrainIds')
     cv2.imwrite(str(path), np.full((64, 128), 256 + 13, np.uint16))  # as 8 bits it would be a car
-    with pytest.raises(InputError, match=rf'{path.name}: (a label map has one channel of uint8, not 1 of uint16|its pixels)'):
+    with pytest.raises(
+        InputError, match=rf'{path.name}: (a label map must have 1 channel of uint8, not 1 of uint16|pixel mode)'
+    ):
         build(kind, data)[0]
 
 
 def test_a_foreground_that_the_labels_do_not_have_is_named(toy):
     with pytest.raises(
-        InputError, match=r"foreground=\('caravan',\): the label maps .*labelTrainIds.png .* do not tell it apart"
+        InputError, match=r"foreground=\('caravan',\): the label maps .*labelTrainIds.png .* do not have such a class"
     ):
         build(CityscapesBinaryDataset, toy, foreground='caravan')
 
 
 def test_missing_labels_are_named_where_they_are_needed(toy):
     dataset = CityscapesVehicleDataset(data_root=str(toy), data_prefix=dict(img_path='leftImg8bit/val'), pipeline=LOAD)
-    with pytest.raises(InputError, match="no label map belongs to it; set data_prefix's seg_map_path"):
+    with pytest.raises(InputError, match="has no label map; set data_prefix's seg_map_path"):
         dataset[0]
 
 

@@ -80,7 +80,7 @@ def test_a_full_disk_ends_caching_and_not_the_training(photograph, tmp_path, mon
 
     monkeypatch.setattr(np, 'save', no_room)
     cache, decoder = DecodedCache(tmp_path / 'cache', 1), Decoder()
-    with pytest.warns(UserWarning, match='nothing more is cached, training goes on: .*No space left'):
+    with pytest.warns(UserWarning, match='caching stops, training continues: .*No space left'):
         assert cache.get(str(photograph), 'color', decoder) is decoder.pixels
     cache.get(str(photograph), 'color', decoder)
     assert not list((tmp_path / 'cache').iterdir())
@@ -92,12 +92,12 @@ def test_a_damaged_entry_is_named(photograph, tmp_path):
     (entry,) = (tmp_path / 'cache').iterdir()
     for content in (entry.read_bytes()[:-20], b'', b'nonsense'):
         entry.write_bytes(content)
-        with pytest.raises(InputError, match=f'{entry.name}: damaged, delete it'):
+        with pytest.raises(InputError, match=f'{entry.name}: this cache file is damaged; delete it'):
             cache.get(str(photograph), 'color', Decoder())
 
 
 def test_files_of_other_backends_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r's3://bucket/a\.png: cache_dir is for local files'):
+    with pytest.raises(InputError, match=r's3://bucket/a\.png: cache_dir works for local files only'):
         DecodedCache(tmp_path / 'cache', 1).get('s3://bucket/a.png', 'color', Decoder())
 
 
@@ -111,7 +111,7 @@ def test_decoders_have_their_own_entries(toy, tmp_path):
 
 def test_wrong_arguments_are_named(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(InputError, match=r'cache_dir=.*: not a folder'):
+    with pytest.raises(InputError, match=r'cache_dir=.*: this folder cannot be created or written to'):
         DecodedCache(tmp_path / 'file', 1)
     for gib in (0, -1, float('nan')):
         with pytest.raises(InputError, match='cache_gib='):

@@ -16,7 +16,7 @@ def test_what_is_written_is_read(metadata, changes):
 
 @pytest.mark.parametrize('text', [None, '', '{', '[]', '{}'])
 def test_other_texts_are_refused(text):
-    with pytest.raises(InputError, match=r'a\.onnx: not a file of tools/export\.py'):
+    with pytest.raises(InputError, match=r'a\.onnx: not a file that tools/export\.py wrote'):
         Metadata.from_json(text, Path('a.onnx'))
 
 
@@ -35,18 +35,18 @@ def test_files_from_before_there_was_a_number_are_read():
 
 def test_fields_of_newer_versions_are_told(metadata):
     newer = {**json.loads(metadata.to_json()), 'version': '9.0', 'blur': 1}
-    with pytest.warns(UserWarning, match=r'a\.onnx: written by a newer mmseg-bisenet-lite, 9\.0; not understood here: blur'):
+    with pytest.warns(UserWarning, match=r'a\.onnx: written by a newer mmseg-bisenet-lite, 9\.0; ignored unknown fields: blur'):
         assert Metadata.from_json(json.dumps(newer), Path('a.onnx')) == replace(metadata, version='9.0')
 
 
 def test_a_newer_format_is_refused(metadata):
     newer = {**json.loads(metadata.to_json()), 'format': 2, 'version': '9.0'}
-    with pytest.raises(InputError, match=r'a\.onnx: of format 2, written by .* 9\.0; .* up to format 1: update'):
+    with pytest.raises(InputError, match=r'a\.onnx: has format 2, written by .* 9\.0; .* formats up to 1: update'):
         Metadata.from_json(json.dumps(newer), Path('a.onnx'))
 
 
 @pytest.mark.parametrize('missing', ['palette', 'classes', 'size', 'commit'])
 def test_a_damaged_text_is_refused(metadata, missing):
     content = {key: value for key, value in json.loads(metadata.to_json()).items() if key != missing}
-    with pytest.raises(InputError, match=r'a\.onnx: not a file of tools/export\.py, or a damaged one'):
+    with pytest.raises(InputError, match=r'a\.onnx: not a file that tools/export\.py wrote, or a damaged one'):
         Metadata.from_json(json.dumps(content), Path('a.onnx'))

@@ -24,11 +24,11 @@ def image(frame=FRAME, encoding='bgr8', padding=0):
 def test_frames_of_messages(padding):
     assert np.array_equal(ros2_node.frame_of(image(padding=padding)), FRAME)
     assert np.array_equal(ros2_node.frame_of(image(FRAME[..., ::-1], 'rgb8', padding)), FRAME)
-    with pytest.raises(InputError, match='an image in mono8: bgr8 and rgb8 are understood'):
+    with pytest.raises(InputError, match='encoding mono8 is not supported; publish images as bgr8 or rgb8'):
         ros2_node.frame_of(image(encoding='mono8'))
     cut = image(padding=padding)
     cut.data = cut.data[:-1]
-    with pytest.raises(InputError, match='it is not whole'):
+    with pytest.raises(InputError, match='is incomplete'):
         ros2_node.frame_of(cut)
 
 
@@ -87,7 +87,7 @@ def test_an_image_becomes_a_mask_with_its_header(monkeypatch):
     assert (callbacks[0][0], callbacks[0][2]) == ('image', 'best effort')
     assert events[0] == ('mask', 'reliable')
     assert events[1] == 'a.onnx: formula, fp32'
-    assert events[2] == 'an image in mono8: bgr8 and rgb8 are understood'
+    assert events[2] == 'encoding mono8 is not supported; publish images as bgr8 or rgb8'
     mask = events[3]
     assert (mask.header, mask.encoding, mask.height, mask.width, mask.step) == ('header', 'mono8', 4, 6, 6)
     assert np.array_equal(np.frombuffer(mask.data, np.uint8).reshape(4, 6), FRAME[..., 0] > 127)

@@ -35,7 +35,7 @@ def test_a_file_that_is_not_there(suffix, tmp_path):
 @pytest.mark.parametrize('name', ['weights.pth', 'model', 'model.onnx.txt'])
 def test_a_file_of_another_kind(name, tmp_path):
     (tmp_path / name).write_bytes(b'')
-    with pytest.raises(InputError, match=r'not an exported file; those end in \.onnx, \.xml, \.engine'):
+    with pytest.raises(InputError, match=r'not an exported file; the names of exported files end in \.onnx, \.xml, \.engine'):
         Segmenter(tmp_path / name)
 
 
@@ -51,7 +51,7 @@ def test_a_library_that_is_missing(suffix, module, distribution, tmp_path, monke
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(openvino_runtime, 'the_core', openvino_runtime.the_core.__wrapped__)
     (tmp_path / f'a{suffix}').write_bytes(b'')
-    with pytest.raises(InputError, match=rf'{module} is needed and cannot be imported .*: pip install {distribution}$'):
+    with pytest.raises(InputError, match=rf'{module} cannot be imported .*: run pip install {distribution}$'):
         Segmenter(tmp_path / f'a{suffix}')
 
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_damaged(files, name, damage, tmp_path):
 
 def test_openvinos_weights_lie_beside_its_graph(files, tmp_path):
     shutil.copy(files['openvino'], tmp_path)
-    with pytest.raises(InputError, match=r'a\.xml: its weights, a\.bin, are not beside it'):
+    with pytest.raises(InputError, match=r'a\.xml: its weights are missing; put a\.bin into the same folder'):
         Segmenter(tmp_path / 'a.xml')
 
 
@@ -88,17 +88,17 @@ def test_a_file_of_somebody_else(tmp_path):
     onnx.save(model, tmp_path / 'a.onnx')
     openvino.save_model(openvino.Core().read_model(tmp_path / 'a.onnx'), tmp_path / 'a.xml')
     for name in ('a.onnx', 'a.xml'):
-        with pytest.raises(InputError, match=rf'{name}: not a file of tools/export\.py'):
+        with pytest.raises(InputError, match=rf'{name}: not a file that tools/export\.py wrote'):
             Segmenter(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ('name', 'arguments', 'message'),
     [
-        ('onnx', dict(device='tpu'), "device='tpu': ONNX Runtime is used on cpu, cuda:N or tensorrt:N"),
-        ('onnx', dict(precision='bf16'), 'its precision is fp32; for bf16 export it anew'),
-        ('openvino', dict(device='VPU'), "device='VPU': OpenVINO finds only .*CPU"),
-        ('openvino', dict(precision='fp8'), "precision='fp8': OpenVINO computes in fp32, fp16, bf16"),
+        ('onnx', dict(device='tpu'), "device='tpu': choose cpu, cuda:N or tensorrt:N"),
+        ('onnx', dict(precision='bf16'), 'its precision is fp32; for bf16, export it again'),
+        ('openvino', dict(device='VPU'), "device='VPU': OpenVINO finds no such device; choose from .*CPU"),
+        ('openvino', dict(precision='fp8'), "precision='fp8': choose from fp32, fp16, bf16 for OpenVINO"),
         ('onnx', dict(threads=0), 'threads=0: give a whole number from 1 to '),
         ('onnx', dict(threads='2'), "threads='2': give a whole number"),
         ('openvino', dict(threads=10**6), 'threads=1000000: give a whole number'),
@@ -115,7 +115,7 @@ def test_onnx_runtime_never_falls_back_in_silence(files, device, provider, monke
 
     if f'{provider}ExecutionProvider' in onnxruntime.get_available_providers():
         pytest.skip(f'this ONNX Runtime has {provider}')
-    with pytest.raises(InputError, match=rf'has no {provider}ExecutionProvider, only .*: pip install onnxruntime-gpu'):
+    with pytest.raises(InputError, match=rf'has no {provider}ExecutionProvider, only .*, run pip install onnxruntime-gpu'):
         Segmenter(files['onnx'], device=device)
     # A build that has the provider, on a machine without the GPU, runs on the CPU and only logs it.
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: [f'{provider}ExecutionProvider'])
@@ -143,7 +143,7 @@ def test_openvino_never_computes_in_less_than_it_was_told(files, monkeypatch):
         return [each for each in found if each != 'BF16'] if name == 'OPTIMIZATION_CAPABILITIES' else found
 
     monkeypatch.setattr(openvino.Core, 'get_property', without_bf16)
-    with pytest.raises(InputError, match=r'a\.xml: bf16 needs arithmetic that .* \(CPU\) lacks; precision= can be fp32'):
+    with pytest.raises(InputError, match=r'a\.xml: .* \(CPU\) has no bf16 arithmetic; set precision to one of fp32'):
         Segmenter(files['openvino'], precision='bf16')
 
 

@@ -75,7 +75,7 @@ def test_views_and_other_strides_are_taken(make):
 def test_other_sizes_are_an_error_unless_they_are_resized(make):
     frame = np.zeros((20, 40, 3), np.uint8)
     frame[4:16, 10:30] = 255
-    with pytest.raises(InputError, match=r'a frame of 40x20, but the file was exported for 20x10: take resize=True'):
+    with pytest.raises(InputError, match=r'a frame of 40x20, but the file was exported for 20x10: set resize=True'):
         make(size=(20, 10))(frame)
     segment = make(size=(20, 10), margin=True, resize=True)
     mask, margin = segment.with_margin(frame)
@@ -158,7 +158,7 @@ def test_an_error_of_the_source_comes_after_the_masks_before_it(make):
 
 
 def test_an_error_in_a_stream_comes_out_and_a_stream_may_be_left(make):
-    with pytest.raises(InputError, match='a frame is a uint8 array'):
+    with pytest.raises(InputError, match='frames must be a uint8 array'):
         list(make().stream([[1]]))
     with pytest.raises(InputError, match='ahead=0'):
         list(make().stream([], ahead=0))

@@ -101,17 +101,17 @@ def test_frames_go_in_and_masks_come_out(engine):
 
 
 def test_frames_that_the_engine_was_not_built_for(engine):
-    with pytest.raises(InputError, match=r'frames of shape \(16, 4, 6, 3\): the engine was not built for so many'):
+    with pytest.raises(InputError, match=r'frames of shape \(16, 4, 6, 3\): the engine was not built for this number'):
         Segmenter(engine[1])(np.zeros((16, 4, 6, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(device='cpu'), "device='cpu': TensorRT runs on cuda:N"),
+        (dict(device='cpu'), "device='cpu': TensorRT runs on NVIDIA GPUs; give cuda:N"),
         (dict(device='cuda:1'), 'TensorRT needs an NVIDIA GPU: cudaSetDevice: invalid device ordinal'),
-        (dict(threads=1), 'threads=1: only the CPU has threads, not TensorRT'),
-        (dict(precision='int8'), 'its precision is fp16; for int8 export it anew'),
+        (dict(threads=1), 'threads=1: works on the CPU only, not with TensorRT'),
+        (dict(precision='int8'), 'its precision is fp16; for int8, export it again'),
     ],
 )
 def test_what_it_cannot_do(engine, arguments, message):
@@ -121,5 +121,5 @@ def test_what_it_cannot_do(engine, arguments, message):
 
 def test_an_engine_of_another_gpu(engine):
     engine[1].write_bytes(b'other')
-    with pytest.raises(InputError, match=r'a\.engine: TensorRT 11 cannot load it on this GPU; export it here'):
+    with pytest.raises(InputError, match=r'a\.engine: TensorRT 11 cannot load it on this GPU; export it on this machine'):
         Segmenter(engine[1])

@@ -54,7 +54,7 @@ def test_half_precision_comes_near(segmenter):
     ('options', 'message'),
     [
         (dict(device='nowhere'), "device='nowhere': "),
-        (dict(precision='int8'), "precision='int8': PyTorch computes in fp32"),
+        (dict(precision='int8'), "precision='int8': choose fp32, or bf16 or fp16 where cpu has"),
         (dict(threads='2'), "threads='2': give a whole number"),
         (dict(threshold='worst'), "threshold 'worst': give 'best' or a number"),
     ],

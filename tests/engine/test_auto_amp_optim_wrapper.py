@@ -208,8 +208,8 @@ def test_auto_is_what_the_device_has(monkeypatch):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(dtype='fp16'), "dtype='fp16': choose among 'auto', 'float32'"),
-        (dict(dtype='float16'), "dtype='float16': .* on a CPU take 'bfloat16'"),
+        (dict(dtype='fp16'), "dtype='fp16': choose from 'auto', 'float32'"),
+        (dict(dtype='float16'), "dtype='float16': .* on a CPU use 'bfloat16'"),
         (dict(loss_scale='static'), "loss_scale='static'"),
         (dict(loss_scale=0), 'loss_scale=0: give'),
         (dict(loss_scale=-1.0), 'loss_scale=-1.0: give'),

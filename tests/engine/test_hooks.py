@@ -45,9 +45,9 @@ def test_the_models_own_weights_pass():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda w: w.pop('backbone.bias'), r'1 missing \(as backbone.bias\)'),
-        (lambda w: w.update(extra=torch.zeros(1)), r'1 unexpected \(as extra\)'),
-        (lambda w: w.update({'decode_head.bias': torch.zeros(19)}), r'1 of another shape \(as decode_head.bias\)'),
+        (lambda w: w.pop('backbone.bias'), r'1 missing \(first: backbone.bias\)'),
+        (lambda w: w.update(extra=torch.zeros(1)), r'1 unexpected \(first: extra\)'),
+        (lambda w: w.update({'decode_head.bias': torch.zeros(19)}), r'1 of another shape \(first: decode_head.bias\)'),
     ],
 )
 def test_other_weights_are_refused(change, message):
@@ -82,7 +82,7 @@ def test_weights_for_other_classes_are_told():
         for classes in (['background', 'vehicle'], ['background', 'human'], None):
             checkpoint = dict(state_dict=Net().state_dict(), meta=dict(dataset_meta=dict(classes=classes)))
             StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
-    assert told == ['a.pth was trained to tell background, human apart; this data set has background, vehicle']
+    assert told == ['a.pth was trained on the classes background, human; this data set has background, vehicle']
 
 
 def test_a_runner_that_has_loaded_no_data_yet_warns_of_no_classes(small_config, small_checkpoint, tmp_path):
@@ -227,7 +227,7 @@ def test_wrong_arguments_of_the_weights_are_named(options, message):
 
 
 def test_losses_that_cannot_be_weighed_are_named():
-    for kind, message in (('DiceLoss', 'finds no loss'), ('FocalLoss', 'FocalLoss: Foreground.*knows')):
+    for kind, message in (('DiceLoss', 'finds no loss'), ('FocalLoss', 'FocalLoss: Foreground.* only')):
         with pytest.raises(InputError, match=message):
             ForegroundWeightHook().before_train(SimpleNamespace(model=heads(dict(type=kind))))
 

@@ -125,5 +125,5 @@ def test_wrong_input_is_named(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=message):
             evaluate(unmapped)
     monkeypatch.setitem(META, 'classes', ('a', 'b', 'c'))
-    with pytest.raises(InputError, match='for two classes, not for 3'):
+    with pytest.raises(InputError, match='needs a data set with 2 classes, not 3'):
         evaluate(samples())

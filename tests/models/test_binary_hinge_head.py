@@ -51,7 +51,7 @@ def test_one_score_decides_at_zero():
     ('options', 'message'),
     [
         (dict(num_classes=19), 'num_classes=19'),
-        (dict(out_channels=3), 'out_channels must be 2'),
+        (dict(out_channels=3), 'out_channels=3: give 2'),
         (dict(threshold=0.5), 'threshold=0.5 has no effect'),
         (dict(out_channels=1, threshold=1.5), 'threshold=1.5'),
         (dict(out_channels=1, loss_decode=dict(type='CrossEntropyLoss')), 'use_sigmoid'),

@@ -137,8 +137,8 @@ def test_what_cannot_be_exported_is_said(root, segmentor):
     padded.cfg.model.data_preprocessor.test_cfg = dict(size_divisor=32)
     for network, message in (
         (many, 'num_classes=19, out_channels=19: the exported graph is for two classes'),
-        (slide, "test_cfg.mode='slide': the exported graph takes the frame whole"),
-        (own, 'OwnWay: only heads that decide as BaseDecodeHead does'),
+        (slide, "test_cfg.mode='slide': the exported graph takes the whole frame"),
+        (own, 'OwnWay: only heads that use predict_by_feat of BaseDecodeHead'),
         (padded, r'data_preprocessor\.test_cfg: the exported graph does not pad'),
     ):
         with pytest.raises(InputError, match=message):

@@ -41,9 +41,11 @@ def test_those_of_the_package_have_names():
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match=rf'{SCHEME}unknown: the weights that come with the package are .*{names()[0]}'):
+    with pytest.raises(
+        InputError, match=rf'{SCHEME}unknown: there are no such weights in the package; choose from .*{names()[0]}'
+    ):
         load_from_safetensors(f'{SCHEME}unknown')
-    with pytest.raises(InputError, match='the weights that come with the package are'):
+    with pytest.raises(InputError, match='there are no such weights in the package; choose from'):
         load_from_safetensors(f'{SCHEME}../pretrained/{names()[0]}')
     with pytest.raises(InputError, match=r'absent\.safetensors: there is no such checkpoint'):
         load_from_safetensors(str(tmp_path / 'absent.safetensors'))
@@ -60,16 +62,16 @@ def test_damaged_files_are_refused(weights, tmp_path):
     file = tmp_path / 'a.safetensors'
     for content in (b'', b'nonsense' * 100):
         file.write_bytes(content)
-        with pytest.raises(InputError, match=r'a\.safetensors: not a safetensors file, or damaged'):
+        with pytest.raises(InputError, match=r'a\.safetensors: not a safetensors file, or a damaged one'):
             load_from_safetensors(str(file))
     save_file(weights, file, {'mmseg_bisenet_lite': json.dumps(META)[:-3]})
-    with pytest.raises(InputError, match='not a safetensors file, or damaged'):
+    with pytest.raises(InputError, match='not a safetensors file, or a damaged one'):
         load_from_safetensors(str(file))
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path):
     for value in (1e5, float('inf'), float('nan')):
-        with pytest.raises(InputError, match='a: NaN, infinite, or too large'):
+        with pytest.raises(InputError, match='the weight a is NaN, infinite or too large'):
             save_weights(tmp_path / 'a.safetensors', {'a': torch.tensor([1.0, value])}, META)
     assert not list(tmp_path.iterdir())
 
@@ -87,5 +89,5 @@ def test_the_metafile_tells_what_the_weights_scored(root):
 
 
 def test_mmengine_says_the_same():
-    with pytest.raises(InputError, match=f'^{SCHEME}unknown: the weights that come with the package are'):
+    with pytest.raises(InputError, match=f'^{SCHEME}unknown: there are no such weights in the package; choose from'):
         CheckpointLoader.load_checkpoint(f'{SCHEME}unknown')

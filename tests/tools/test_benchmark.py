@@ -69,30 +69,36 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['absent.py'], 'absent.py: there is no such config'),
         (['--sizes', '64'], "'64' is not a size such as 640x360"),
         (['--sizes', '0x64'], "'0x64' is not a size"),
-        (['--engine', 'caffe'], "'caffe' is none of eager, channels-last, compile, compile-channels-last, inference-model"),
+        (
+            ['--engine', 'caffe'],
+            "'caffe' is unknown; choose from eager, channels-last, compile, compile-channels-last, inference-model",
+        ),
         (['--engine', 'inference-model'], '--engine inference-model: it goes from frame to mask in float32'),
         (['--exported', 'a.onnx'], '--exported: files go from frame to mask; add --scope frame'),
         (['--exported', 'absent.onnx', '--scope', 'frame'], 'absent.onnx: there is no such file'),
-        (['--scope', 'forward,backward'], "'backward' is none of forward, predict, frame"),
-        (['--precision', 'fp8'], "'fp8' is none of fp32, tf32, bf16, fp16"),
+        (['--scope', 'forward,backward'], "'backward' is unknown; choose from forward, predict, frame"),
+        (['--precision', 'fp8'], "'fp8' is unknown; choose from fp32, tf32, bf16, fp16"),
         (['--precision', 'tf32', '--device', 'cpu'], '--precision tf32: '),
         (['--cuda-graph', '--device', 'cpu'], '--cuda-graph: cpu has no CUDA graphs'),
         (['--device', 'npu:3'], '--device npu:3: there is no such device'),
         (['--threads', '100000'], '--threads 100000: this process may use'),
         (['--batch', '0'], '--batch 0: there must be an image'),
-        (['--peers', 'unet'], "'unet' is none of bisenetv1-r18, bisenetv2, stdc1"),
+        (['--peers', 'unet'], "'unet' is unknown; choose from bisenetv1-r18, bisenetv2, stdc1"),
         (['--checkpoint', 'absent.pth', 'none'], 'absent.pth: there is no such checkpoint'),
         (['--checkpoint', 'none'], '--checkpoint names 1 files for 2 configs'),
-        (['--json', 'absent/run.json'], 'there is no folder absent to write run.json into'),
+        (['--json', 'absent/run.json'], 'absent/run.json: the folder absent does not exist; create it first'),
         (['--json', '.'], 'cannot be written'),
         (['--plot', 'run.docx'], 'run.docx: pictures end in one of'),
-        (['--accuracy', 'lite=high'], "'lite=high' is not a name and a number"),
+        (['--accuracy', 'lite=high'], "'lite=high' is not NAME=NUMBER"),
         (['--accuracy', 'lite=80'], '--accuracy lite=80.0: there is no such model'),
         (['--from-json', 'absent.json'], 'absent.json: cannot be read: No such file'),
-        (['--from-json', 'absent.json', '--peers'], '--from-json times nothing, so it takes no peers'),
-        (['--from-json', 'absent.json', '--scope', 'frame', '--cuda-graph'], 'so it takes no cuda-graph, scope'),
-        (['--seconds', 'nan'], "'nan' is not a number from 0 on"),
-        (['--half-width', '-1'], "'-1' is not a number from 0 on"),
+        (['--from-json', 'absent.json', '--peers'], '--from-json times nothing: drop peers'),
+        (
+            ['--from-json', 'absent.json', '--scope', 'frame', '--cuda-graph'],
+            '--from-json times nothing: drop cuda-graph, scope',
+        ),
+        (['--seconds', 'nan'], "'nan' is not a number of at least 0"),
+        (['--half-width', '-1'], "'-1' is not a number of at least 0"),
         (['--peers', 'ddrnet23-slim', '--sizes', '100x50'], 'ddrnet23-slim cannot take images of 100x50'),
     ],
 )
@@ -127,5 +133,5 @@ def test_an_interrupted_run_shows_and_keeps_what_it_has(root, tmp_path, monkeypa
     output, errors = capsys.readouterr()
     assert '64x64' in output
     assert '96x64' not in output
-    assert 'interrupted; sizes that were not finished are left out' in errors
+    assert 'interrupted; the results leave out the unfinished size' in errors
     assert {tuple(row['size']) for row in json.loads((tmp_path / 'a.json').read_text())['rows']} == {(64, 64)}

@@ -17,9 +17,9 @@ def run(root, *arguments, cwd):
     [
         (['absent.py'], 'absent.py: there is no such config'),
         (['CONFIG', '--device', 'tpu'], '--device tpu: there is no such device'),
-        (['CONFIG', '--part', 'loader,network'], "'network' is none of loader, step, iteration"),
-        (['CONFIG', '--json', 'nowhere/run.json'], 'there is no folder nowhere'),
-        (['CONFIG', '--part', 'loader', '--cache-dir', 'file'], "cache_dir='file': not a folder"),
+        (['CONFIG', '--part', 'loader,network'], "'network' is unknown; choose from loader, step, iteration"),
+        (['CONFIG', '--json', 'nowhere/run.json'], 'nowhere/run.json: the folder nowhere does not exist'),
+        (['CONFIG', '--part', 'loader', '--cache-dir', 'file'], "cache_dir='file': this folder cannot be created"),
     ],
 )
 def test_wrong_input_is_one_line(refused, small_config, tmp_path, monkeypatch, arguments, message):

@@ -155,10 +155,10 @@ def test_an_interrupted_export_leaves_nothing(root, small_config, small_checkpoi
         (['CONFIG', 'absent.pth'], 'absent.pth: there is no such checkpoint'),
         (['CONFIG', 'CONFIG'], 'small.py'),
         (['CONFIG', 'CHECKPOINT', '--size', '128'], "'128' is not a size such as 640x360"),
-        (['CONFIG', 'CHECKPOINT', '--format', 'onnx,coreml'], "'coreml' is none of onnx, openvino, tensorrt"),
-        (['CONFIG', 'CHECKPOINT', '--precision', 'int4'], "'int4' is none of fp32, fp16, bf16, int8"),
-        (['CONFIG', 'CHECKPOINT', '--batch', '0'], "'0' is not a whole number from 1 on"),
-        (['CONFIG', 'CHECKPOINT', '--limit', 'all'], "'all' is not a whole number from 1 on"),
+        (['CONFIG', 'CHECKPOINT', '--format', 'onnx,coreml'], "'coreml' is unknown; choose from onnx, openvino, tensorrt"),
+        (['CONFIG', 'CHECKPOINT', '--precision', 'int4'], "'int4' is unknown; choose from fp32, fp16, bf16, int8"),
+        (['CONFIG', 'CHECKPOINT', '--batch', '0'], "'0' is not a whole number of at least 1"),
+        (['CONFIG', 'CHECKPOINT', '--limit', 'all'], "'all' is not a whole number of at least 1"),
         (['CONFIG', 'CHECKPOINT', '--frames', 'absent'], '--frames absent: there is no folder of that name'),
         (['CONFIG', 'CHECKPOINT', '--out', 'file'], 'file: not a folder that files can be written into'),
     ],
@@ -176,7 +176,7 @@ def test_wrong_input_is_one_line(refused, small_config, small_checkpoint, tmp_pa
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
-    [(['absent.onnx'], 'absent.onnx: there is no such file'), (['FILE', '--tta'], '--tta averages scores')],
+    [(['absent.onnx'], 'absent.onnx: there is no such file'), (['FILE', '--tta'], '--tta does not work with')],
 )
 def test_wrong_input_of_the_test_tool(refused, small_config, finished, arguments, message):
     arguments = [str(finished[0] / 'small-128x64-fp32.onnx') if text == 'FILE' else text for text in arguments]

@@ -1,4 +1,4 @@
-"""Random scale, crop and flip, decided first and then done to the pixels that are left."""
+"""RandomResizeCropFlip: draw scale, crop and flip first, then apply them to the pixels of the crop only."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from mmseg.registry import TRANSFORMS
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# By how much of a source pixel a resized region may lie beside its place in the resized whole; see _axis.
+# Largest shift, in source pixels, of a resized region against its place in the resized whole image; see _axis.
 TOLERANCE = 1 / 64
 
 
@@ -19,27 +19,28 @@ TOLERANCE = 1 / 64
 class RandomResizeCropFlip(BaseTransform):
     """MMSegmentation's ``RandomResize`` (or ``RandomChoice`` of ``Resize``), ``RandomCrop`` and ``RandomFlip`` in one, faster.
 
-    It draws what they draw, in their order, so the same seed gives the same labels and the same image. Of the image only the
-    region is resized that the crop shows; see :func:`resized_window` for how exactly. The test of ``cat_max_ratio`` counts one
-    class instead of sorting all labels.
+    It draws the same random numbers in the same order, so the same seed gives the same labels and the same image. Only the
+    region of the image that the crop shows is resized; see :func:`resized_window` for the accuracy. The check of
+    ``cat_max_ratio`` counts one class instead of sorting all labels.
 
     Args:
-        crop_size: (height, width) of the crop, or one number for both; a smaller image is cropped to what it has.
-        scale_factors: One of these is drawn, as BiSeNet does.
-        scale: (width, height) that a factor from ``ratio_range`` scales; the image is fitted into it as by ``keep_ratio=True``.
+        crop_size: (height, width) of the crop, or one number for both. A smaller image gives a smaller crop.
+        scale_factors: Scale factors to draw from, as BiSeNet does.
+        scale: (width, height) that a factor from ``ratio_range`` scales; the image is fitted into it with ``keep_ratio=True``.
         ratio_range: (low, high) of that factor.
-        cat_max_ratio: A crop in which one class has at least this share is drawn again, up to ten times.
-        ignore_index: The label that does not count for that.
-        flip_prob: Of the horizontal flip.
-        foreground_prob: Of a crop that is placed anew, so that it shows a pixel of class 1 drawn from all of the photograph's,
-            if it has any. A rare class is hardly seen otherwise.
+        cat_max_ratio: Largest share of one class in a crop, 0 to 1; at this share or above, the crop is drawn again, up to ten
+            times.
+        ignore_index: Label of the pixels that do not count for ``cat_max_ratio``.
+        flip_prob: Probability of the horizontal flip.
+        foreground_prob: Probability of placing the crop anew, so that it shows a pixel of class 1, drawn from all such pixels
+            of the photograph, if there are any. Without it, a network rarely sees a rare class.
 
     Shape:
         - ``img``: (H, W, 3), uint8.
         - ``gt_seg_map``: (H, W), uint8.
 
     Raises:
-        InputError: An argument is out of its range, or there are both kinds of scales or none.
+        InputError: An argument is out of range, or both kinds of scales are given, or none.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class RandomResizeCropFlip(BaseTransform):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f'{name}={value!r}: give a number from 0 to 1')
-        self._common = int(ignore_index == 0)  # the class that ruled out the last crop, counted first the next time
+        self._common = int(ignore_index == 0)  # class that ruled out the last crop; it is counted first the next time
 
     def transform(self, results: dict) -> dict:
         """Replace ``img`` and the label maps in ``seg_fields`` by the crop."""
@@ -96,7 +97,7 @@ class RandomResizeCropFlip(BaseTransform):
         return results
 
     def _draw_size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of the scaled image."""
+        """Draw the (width, height) of the scaled image."""
         if self.scale is not None and self.ratio_range is not None:
             low, high = self.ratio_range
             ratio = np.random.random_sample() * (high - low) + low
@@ -105,7 +106,7 @@ class RandomResizeCropFlip(BaseTransform):
         return mmcv.rescale_size((width, height), mmcv.rescale_size((width, height), factor))
 
     def _draw_window(self, size: tuple[int, int], label: np.ndarray | None) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) of the crop in the scaled image."""
+        """Draw the (left, top, right, bottom) of the crop in the scaled image."""
         window = self._draw_place(size)
         if self.cat_max_ratio < 1 and label is not None:
             for _ in range(10):
@@ -118,7 +119,7 @@ class RandomResizeCropFlip(BaseTransform):
         return window
 
     def _draw_place_on_foreground(self, label: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-        """A window that shows a foreground pixel, all such places alike; none if there is no such pixel."""
+        """Draw a window that shows a foreground pixel, each with the same probability; ``None`` if there is no such pixel."""
         places = np.flatnonzero(label == 1)
         if not len(places):
             return None
@@ -135,17 +136,17 @@ class RandomResizeCropFlip(BaseTransform):
         return left, top, min(left + crop_width, width), min(top + crop_height, height)
 
     def _is_balanced(self, label: np.ndarray) -> bool:
-        """Whether every class has less than ``cat_max_ratio`` of the pixels that are not ignored."""
+        """Whether every class has a share below ``cat_max_ratio`` of the pixels that are not ignored."""
         valid = label.size - _count(label, self.ignore_index)
         if not valid:
             return False
         share = _count(label, self._common) / valid
         if share >= self.cat_max_ratio:
             return False
-        if share > 1 - self.cat_max_ratio:  # so no other class has as much
+        if share > 1 - self.cat_max_ratio:  # so no other class reaches cat_max_ratio
             return True
         if label.dtype == np.uint8:
-            counts = cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()  # of one axis or two, as the version is
+            counts = cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()  # OpenCV versions return one axis or two
             values = np.arange(256)
         else:
             values, counts = np.unique(label, return_counts=True)
@@ -159,23 +160,23 @@ def _count(label: np.ndarray, value: int) -> int:
 
 
 def _resized_labels(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """All of the labels, as the host resizes them: that takes less time than to find the part that is needed."""
+    """Resize the whole label map, as the host does: this is faster than finding the part that is needed."""
     if label.shape[1::-1] == size:
         return label
     return cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
 
 
 def resized_window(image: np.ndarray, size: tuple[int, int], window: tuple[int, int, int, int]) -> np.ndarray:
-    """What ``cv2.resize(image, size)`` (bilinear) shows in a window, without resizing the rest.
+    """Return a window of ``cv2.resize(image, size)`` (bilinear), without resizing the rest.
 
     Args:
         image: (height, width, channels), uint8.
         size: (width, height) of the whole resized image.
-        window: (left, top, right, bottom) in it.
+        window: (left, top, right, bottom) in the resized image.
 
     Returns:
-        (bottom - top, right - left, channels), a view. With factors such as 0.75 it is the same, but for the rounding of a few
-        pixels; in general it lies up to ``TOLERANCE`` of a source pixel beside it.
+        (bottom - top, right - left, channels), a view. With factors such as 0.75 it equals the window of the whole resized
+        image, except for the rounding of a few pixels; in general it is shifted by up to ``TOLERANCE`` source pixels.
     """
     left, top, right, bottom = window
     height, width = image.shape[:2]
@@ -183,23 +184,23 @@ def resized_window(image: np.ndarray, size: tuple[int, int], window: tuple[int, 
         return image[top:bottom, left:right]
     source_x, skip_x = _axis(left, right, width, size[0])
     source_y, skip_y = _axis(top, bottom, height, size[1])
-    # The size is left to OpenCV, so that it takes these factors and not the ratio of two rounded sizes.
+    # Give OpenCV the factors and no size; otherwise it would use the ratio of two rounded sizes.
     region = image[source_y, source_x]
     part = cv2.resize(region, None, fx=size[0] / width, fy=size[1] / height)
-    if part.shape == region.shape:  # so OpenCV only copied it; that happens to windows of a few pixels
+    if part.shape == region.shape:  # OpenCV has only copied the region, which happens for windows of a few pixels
         part, skip_x, skip_y = cv2.resize(image, size), left, top
     return part[skip_y : skip_y + bottom - top, skip_x : skip_x + right - left]
 
 
 def _axis(start: int, stop: int, source: int, target: int) -> tuple[slice, int]:
-    """Along one axis, which source pixels to resize, and how many pixels of the result lie before ``start``.
+    """Return, for one axis, the source pixels to resize and the number of resulting pixels before ``start``.
 
-    The pixel ``t`` of the whole result lies at ``(t + 0.5) * step - 0.5`` in the source. Resized from the source pixel ``s``
-    on, it is the same if ``s == b * step`` for some result pixel ``b``: the last that comes near enough is taken, at worst 0.
-    On average the region becomes less than 40 pixels longer for that (from 2048 pixels to 1024 ... 4096).
+    The pixel ``t`` of the whole result lies at ``(t + 0.5) * step - 0.5`` in the source. Resizing from the source pixel ``s``
+    on gives the same pixels if ``s == b * step`` for some result pixel ``b``. The last ``b`` that is near enough is used, at
+    worst 0. On average this makes the region less than 40 pixels longer (from 2048 pixels to 1024 ... 4096).
     """
     step = source / target
-    inside = max(math.ceil(0.5 / step - 0.5), 0)  # so many result pixels would look at the source before the region
+    inside = max(math.ceil(0.5 / step - 0.5), 0)  # number of result pixels that would need source pixels before the region
     places = np.arange(max(start - inside, 0), -1, -1) * step
     begin = len(places) - 1 - int((np.abs(places - np.round(places)) <= TOLERANCE).argmax())
     first = round(begin * step)

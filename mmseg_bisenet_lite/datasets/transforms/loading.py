@@ -1,4 +1,4 @@
-"""MMSegmentation's two loaders, checked: what cannot be right stops with the file's name."""
+"""MMSegmentation's two loaders with checks: a wrong file is an error that names the file."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from mmseg_bisenet_lite.datasets.decoding import decode
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.utils.errors import InputError
 
-UNKNOWN = 254  # in a label table: no class of the data set has this value
+UNKNOWN = 254  # in a label table: the value belongs to no class of the data set
 
 # Enough for the photographs and label maps of Cityscapes' train set.
 CACHE_GIB = 24.0
 
 
 class _PixelReader:
-    """How both loaders come to the pixels of a file, or of a tile of it.
+    """Read the pixels of a file or of a tile, for both loaders.
 
     Attributes:
-        cache: Where decoded images are kept; ``None`` decodes each anew.
+        cache: Cache of decoded images; ``None`` decodes a file each time.
     """
 
     backend_args: dict | None
@@ -38,13 +38,13 @@ class _PixelReader:
         def decoded() -> np.ndarray:
             if self.file_client_args is None:
                 data = fileio.get(tile.path, backend_args=self.backend_args)
-            else:  # as old configs have it
+            else:  # for old configs
                 data = fileio.FileClient.infer_client(self.file_client_args, tile.path).get(tile.path)
             try:
                 pixels = decode(data, flag, self.imdecode_backend)
                 if pixels is None:
-                    raise OSError('it does not decode')
-            except (cv2.error, OSError, SyntaxError) as error:  # OpenCV's and Pillow's errors for files that are cut or broken
+                    raise OSError('it cannot be decoded')
+            except (cv2.error, OSError, SyntaxError) as error:  # errors of OpenCV and Pillow for truncated or broken files
                 raise InputError(f'{tile.path}: not a readable {what}, or a truncated one ({error})') from error
             return pixels
 
@@ -55,15 +55,15 @@ class _PixelReader:
 
 @TRANSFORMS.register_module()
 class LoadCheckedImage(_PixelReader, LoadImageFromFile):
-    """``LoadImageFromFile``, faster, that names the file it cannot decode.
+    """``LoadImageFromFile``, but faster, and with an error that names a file that cannot be decoded.
 
     Args:
-        cache_dir: Folder for decoded photographs, see :class:`DecodedCache`; ``None`` is none.
-        cache_gib: How large it may become.
-        **kwargs: ``LoadImageFromFile``'s arguments; an unknown one is an error there.
+        cache_dir: Folder for decoded photographs, see :class:`DecodedCache`; ``None`` is no cache.
+        cache_gib: Size limit of that folder, in GiB.
+        **kwargs: Arguments of ``LoadImageFromFile``; an unknown one is a ``TypeError``.
 
     Raises:
-        InputError: The file is truncated or no image.
+        InputError: The file is truncated or not an image.
     """
 
     def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
@@ -85,19 +85,19 @@ class LoadCheckedImage(_PixelReader, LoadImageFromFile):
 
 @TRANSFORMS.register_module()
 class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
-    """``LoadAnnotations``, faster, that maps every label value in one look-up and checks what it reads.
+    """``LoadAnnotations``, but faster: map all label values with one look-up table, and check the label map.
 
-    ``results['label_table']``, (256,) uint8, holds the class of each value: 0, 1, the ignored one, or ``UNKNOWN``. Without it
-    the values stay as they are. MMSegmentation's own ``label_map`` compares the whole map once for each value.
+    ``results['label_table']``, (256,) uint8, holds the class of each value: 0, 1, ``ignore_index`` or ``UNKNOWN``. Without the
+    table, the values stay as they are. MMSegmentation's ``label_map`` compares the whole label map once for each value instead.
 
     Args:
-        cache_dir: Folder for decoded label maps, see :class:`DecodedCache`; ``None`` is none.
-        cache_gib: How large it may become.
-        **kwargs: ``LoadAnnotations``'s arguments; an unknown one is an error there.
+        cache_dir: Folder for decoded label maps, see :class:`DecodedCache`; ``None`` is no cache.
+        cache_gib: Size limit of that folder, in GiB.
+        **kwargs: Arguments of ``LoadAnnotations``; an unknown one is a ``TypeError``.
 
     Raises:
-        InputError: The file is truncated or no image, does not have one channel of 8 bits or the photograph's size, or holds
-            an unknown value.
+        InputError: The file is truncated or not an image, does not have one 8-bit channel, does not have the photograph's size,
+            or holds an unknown value.
     """
 
     def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
@@ -108,15 +108,18 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         path = results.get('seg_map_path')
         if path is None:
             raise InputError(
-                f"{results['img_path']}: no label map belongs to it; set data_prefix's seg_map_path, or drop LoadAnnotations"
+                f"{results['img_path']}: has no label map; set data_prefix's seg_map_path, or remove LoadAnnotations from the "
+                'pipeline'
             )
         if self.reduce_zero_label:
-            raise InputError('LoadAnnotations(reduce_zero_label=True): the two classes are 0 and 1, and neither is void')
+            raise InputError(
+                'LoadAnnotations(reduce_zero_label=True): remove it; the two classes are 0 and 1, and neither is void'
+            )
         label = self._pixels(path, 'unchanged', 'label map')
         path = Tile.of(path).path
         if label.ndim != 2 or label.dtype != np.uint8:
             channels = 1 if label.ndim == 2 else label.shape[-1]
-            raise InputError(f'{path}: a label map has one channel of uint8, not {channels} of {label.dtype}')
+            raise InputError(f'{path}: a label map must have 1 channel of uint8, not {channels} of {label.dtype}')
         size = results.get('ori_shape', label.shape)
         if label.shape != tuple(size):
             raise InputError(
@@ -137,13 +140,14 @@ _CHECKED = {'LoadImageFromFile': 'LoadCheckedImage', 'LoadAnnotations': 'LoadBin
 
 
 def with_checked_loaders(pipeline: object, options: dict[str, Any]) -> object:
-    """A pipeline's config with both stock loaders replaced, in the branches of ``TestTimeAug`` and the like too.
+    """Return a pipeline's config with both loaders replaced, also in the branches of ``TestTimeAug`` and similar transforms.
 
-    So every pipeline of MMSegmentation works with our data sets, and its inference API finds the names that it looks for.
+    With this, every pipeline of MMSegmentation works with our data sets, and MMSegmentation's inference API finds the loaders
+    under the names that it looks for.
 
     Args:
-        pipeline: As in MMSegmentation.
-        options: More arguments for the loaders.
+        pipeline: Config of a pipeline, as in MMSegmentation.
+        options: Further arguments for the loaders.
     """
     if isinstance(pipeline, list | tuple):
         return [with_checked_loaders(step, options) for step in pipeline]

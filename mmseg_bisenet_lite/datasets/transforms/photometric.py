@@ -1,4 +1,4 @@
-"""MMSegmentation's photometric distortion with tables."""
+"""FastPhotoMetricDistortion: MMSegmentation's photometric distortion with look-up tables."""
 
 import cv2
 import numpy as np
@@ -10,23 +10,24 @@ _SAME = np.arange(256, dtype=np.uint8)
 
 @TRANSFORMS.register_module()
 class FastPhotoMetricDistortion(PhotoMetricDistortion):
-    """``PhotoMetricDistortion`` that looks values up instead of computing them anew for every pixel.
+    """``PhotoMetricDistortion`` that uses look-up tables instead of computing the value of every pixel.
 
-    The draws are the host's, in its order, so the same seed distorts in the same way. Brightness and contrast are the same to
-    the bit. Saturation and hue are changed in one turn to HSV and back, where the host makes two with a rounding between them.
+    It draws the host's random numbers in the same order, so the same seed gives the same distortion. Brightness and contrast
+    are identical to the bit. Saturation and hue are changed in one conversion to HSV and back; the host makes two conversions
+    and rounds in between.
 
     Args:
-        brightness_delta: At most so much is added or taken away.
-        contrast_range: Of the factor for all channels, (low, high).
-        saturation_range: Of the factor for the saturation, (low, high).
-        hue_delta: At most so much is added to the hue, of 180 for the whole circle.
+        brightness_delta: Largest value that is added or subtracted.
+        contrast_range: (low, high) of the factor for all channels.
+        saturation_range: (low, high) of the factor for the saturation.
+        hue_delta: Largest change of the hue; the whole circle is 180.
 
     Shape:
         - ``img``: (H, W, 3), uint8, BGR.
     """
 
     def transform(self, results: dict) -> dict:
-        """Distort ``img``; what is not uint8 has no tables, and is left to the host."""
+        """Distort ``img``; an image that is not uint8 is left to the host, since there are no tables for it."""
         if results['img'].dtype != np.uint8:
             return super().transform(results)
         table = self.brightness(_SAME)

@@ -1,4 +1,4 @@
-"""The libraries that run exported files, behind one protocol; each is imported when a file of its kind is loaded."""
+"""Runtimes of exported files, behind one protocol; each is imported when a file of its kind is loaded."""
 
 from mmseg_bisenet_lite.deploy.runtimes.runtime import SUFFIXES, Runtime, load_pretrained, load_runtime
 

@@ -23,20 +23,20 @@ class OnnxRuntime:
         library = require('onnxruntime', 'onnxruntime')
         found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', device or 'cpu')
         if found is None:
-            raise InputError(f'device={device!r}: ONNX Runtime is used on cpu, cuda:N or tensorrt:N')
+            raise InputError(f'device={device!r}: choose cpu, cuda:N or tensorrt:N for ONNX Runtime')
         provider = PROVIDERS[found[1]]
         available = library.get_available_providers()
         if provider not in available:
             raise InputError(
                 f'device={device!r}: this ONNX Runtime has no {provider}, only {", ".join(available)}; '
-                'for NVIDIA GPUs: pip install onnxruntime-gpu'
+                'for NVIDIA GPUs, run pip install onnxruntime-gpu'
             )
         options = library.SessionOptions()
-        options.log_severity_level = 3  # errors; its warnings are about its own choices
+        options.log_severity_level = 3  # errors only; the warnings are about ONNX Runtime's own choices
         if threads is not None:
             options.intra_op_num_threads = threads
         provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
-        # Its errors derive from RuntimeError, or in part from Exception alone.
+        # Some of its errors derive from RuntimeError, others from Exception only.
         with as_input_error(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
             self._session = library.InferenceSession(str(file), options, providers=[(provider, provider_options)])
         if self._session.get_providers()[0] != provider:
@@ -45,7 +45,7 @@ class OnnxRuntime:
         self.precision = only_precision(self.metadata, precision, file)
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run it."""
+        """Run the graph."""
         outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
         return outputs
 

@@ -12,13 +12,13 @@ from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
 
-# Our name -> its name, and what a device must list to have the arithmetic.
+# Our name of a precision -> OpenVINO's name, and the capability that a device must list.
 PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16', 'BF16')}
 
 
 @functools.cache
 def the_core() -> Any:
-    """OpenVINO's ``Core``, one for as long as the process lives: see :mod:`~mmseg_bisenet_lite.utils.signal_stack`."""
+    """Return the process's only OpenVINO ``Core``; see :mod:`~mmseg_bisenet_lite.utils.signal_stack` for the reason."""
     return require('openvino', 'openvino').Core()
 
 
@@ -30,41 +30,43 @@ class OpenvinoRuntime:
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
         core = the_core()
         if not file.with_suffix('.bin').is_file():
-            raise InputError(f'{file}: its weights, {file.with_suffix(".bin").name}, are not beside it')
+            raise InputError(f'{file}: its weights are missing; put {file.with_suffix(".bin").name} into the same folder')
         device = device.upper() if device else 'CPU'
         if device not in core.available_devices and f'{device}.0' not in core.available_devices:
-            raise InputError(f'device={device!r}: OpenVINO finds only {", ".join(core.available_devices)} here')
+            raise InputError(
+                f'device={device!r}: OpenVINO finds no such device; choose from {", ".join(core.available_devices)}'
+            )
         with as_input_error(f'{file}: OpenVINO cannot read it', RuntimeError):
             model = core.read_model(file)
         self.metadata = Metadata.from_json(model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None, file)
 
         capabilities = core.get_property(device, 'OPTIMIZATION_CAPABILITIES')
-        # Always said: by itself OpenVINO computes in less than the file's precision where that is faster.
+        # Always set the precision: by default OpenVINO computes in a lower one than the file's if that is faster.
         own = self.metadata.precision
-        # What is not int8 in such a file: as it was compared with MMSegmentation, or more exact.
+        # Layers that are not int8 run in the precision in which they were compared with MMSegmentation, or in fp32.
         rest = self.metadata.rest if self.metadata.rest and PRECISIONS[self.metadata.rest][1] in capabilities else 'fp32'
         wanted = precision or (rest if own == 'int8' else own)
         if wanted not in PRECISIONS:
             raise InputError(
-                f'precision={precision!r}: OpenVINO computes in {", ".join(PRECISIONS)}; int8 is a matter of the file'
+                f'precision={precision!r}: choose from {", ".join(PRECISIONS)} for OpenVINO; int8 needs a file exported as int8'
             )
         hint, capability = PRECISIONS[wanted]
         if capability not in capabilities:
             has = ', '.join(name for name, (_, listed) in PRECISIONS.items() if listed in capabilities)
             name = core.get_property(device, 'FULL_DEVICE_NAME')
-            raise InputError(f'{file}: {wanted} needs arithmetic that {name} ({device}) lacks; precision= can be {has}')
+            raise InputError(f'{file}: {name} ({device}) has no {wanted} arithmetic; set precision to one of {has}')
         self.precision = f'int8, {wanted}' if own == 'int8' else wanted
         options = {'INFERENCE_PRECISION_HINT': hint, 'PERFORMANCE_HINT': 'LATENCY'}
         if threads is not None:
             if device != 'CPU':
-                raise InputError(f'threads={threads}: only the CPU has threads, not {device}')
+                raise InputError(f'threads={threads}: works on the CPU only, not on {device}; remove it')
             options['INFERENCE_NUM_THREADS'] = str(threads)
         with as_input_error(f'{file}: OpenVINO cannot compile it for {device}', RuntimeError):
             self._compiled = core.compile_model(model, device, options)
         self._requests = threading.local()  # a request serves one thread at a time
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run it."""
+        """Run the graph."""
         if not hasattr(self._requests, 'own'):
             self._requests.own = self._compiled.create_infer_request()
         results = self._requests.own.infer({FRAMES: frames}, share_inputs=True)

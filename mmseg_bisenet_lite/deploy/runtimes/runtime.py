@@ -1,4 +1,4 @@
-"""The protocol, and which library runs which file."""
+"""Runtime: the protocol of all runtimes, and the functions that load one."""
 
 import os
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# Endings of the files that :func:`load_runtime` loads.
+# Suffixes of the files that :func:`load_runtime` loads.
 SUFFIXES = ('.onnx', '.xml', '.engine')
 
 
 class Runtime(Protocol):
-    """A file, loaded by a library.
+    """An exported file, loaded by a library.
 
     Attributes:
-        name: Of the library.
-        precision: What it computes in, ``'int8, bf16'`` for example.
-        metadata: What the file says about itself.
+        name: Name of the library.
+        precision: Precision of the computation, such as ``'fp32'`` or ``'int8, bf16'``.
+        metadata: Metadata of the file.
     """
 
     name: str
@@ -30,27 +30,27 @@ class Runtime(Protocol):
     metadata: Metadata
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run the graph; several threads may do so at once.
+        """Run the graph; several threads may call this at once.
 
         Args:
-            frames: ``(N, height, width, 3)``, uint8, BGR, contiguous, of a size and number that the file takes.
+            frames: ``(N, height, width, 3)``, uint8, BGR, contiguous, in a size and number that the file accepts.
 
         Returns:
-            The mask ``(N, height, width)``, uint8, and, if the file gives it, the margin of that shape, float32.
+            The mask ``(N, height, width)``, uint8, and, if the file has it, the margin ``(N, height, width)``, float32.
         """
         ...
 
 
 def load_runtime(file: Path, device: str | None, threads: int | None, precision: str | None) -> Runtime:
-    """Load a file with the library for its kind; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
+    """Load a file with the library for its suffix; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
 
     Raises:
-        InputError: See there.
+        InputError: As for ``Segmenter``.
     """
     if file.suffix in SUFFIXES and not file.is_file():
         raise InputError(f'{file}: there is no such file')
     check_threads(threads)
-    # Each library is imported only where a file of its kind is loaded.
+    # Import a library only when a file of its kind is loaded.
     match file.suffix:
         case '.onnx':
             from mmseg_bisenet_lite.deploy.runtimes.onnx_runtime import OnnxRuntime
@@ -64,22 +64,22 @@ def load_runtime(file: Path, device: str | None, threads: int | None, precision:
             from mmseg_bisenet_lite.deploy.runtimes.tensorrt_runtime import TensorrtRuntime
 
             return TensorrtRuntime(file, device, threads, precision)
-    raise InputError(f'{file}: not an exported file; those end in {", ".join(SUFFIXES)}')
+    raise InputError(f'{file}: not an exported file; the names of exported files end in {", ".join(SUFFIXES)}')
 
 
 def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str:
-    """The file's precision, for runtimes that cannot choose.
+    """Return the file's precision, for runtimes that cannot choose.
 
     Raises:
-        InputError: Another one is asked for.
+        InputError: ``precision`` is another one.
     """
     if precision not in (None, metadata.precision):
-        raise InputError(f'{file}: its precision is {metadata.precision}; for {precision} export it anew')
+        raise InputError(f'{file}: its precision is {metadata.precision}; for {precision}, export it again')
     return metadata.precision
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise an :class:`InputError` if the machine has not so many cores; ``None`` is the runtime's own choice."""
+    """Raise an :class:`InputError` unless ``threads`` is between 1 and the number of cores, or ``None``."""
     cores = os.cpu_count() or 1
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
         raise InputError(f'threads={threads!r}: give a whole number from 1 to {cores}, the cores of this machine')
@@ -93,10 +93,10 @@ def load_pretrained(
     size: tuple[int, int] | None = None,
     threshold: str | float | None = None,
 ) -> Runtime:
-    """Run weights that come with the package by PyTorch; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
+    """Load weights of the package with PyTorch; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
 
     Raises:
-        InputError: See there; or the host is not installed.
+        InputError: As for ``Segmenter``; or the host is not installed.
     """
     checkpoint_file(with_scheme(name))
     check_threads(threads)

@@ -17,7 +17,7 @@ from mmseg_bisenet_lite.utils.library import require
 class TensorrtRuntime:
     """An ``.engine`` file in TensorRT; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
 
-    An engine is code for one kind of GPU and one version of TensorRT: load none from whom you do not trust.
+    An engine is code for one kind of GPU and one version of TensorRT: load engines only from people you trust.
 
     Source: https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/python-api-docs.html
     """
@@ -29,22 +29,24 @@ class TensorrtRuntime:
         self._cuda = Cuda(require('cuda.bindings.runtime', 'cuda-python'))
         found = re.fullmatch(r'cuda(?::(\d+))?', device or 'cuda:0')
         if found is None:
-            raise InputError(f'device={device!r}: TensorRT runs on cuda:N')
+            raise InputError(f'device={device!r}: TensorRT runs on NVIDIA GPUs; give cuda:N')
         if threads is not None:
-            raise InputError(f'threads={threads}: only the CPU has threads, not TensorRT')
+            raise InputError(f'threads={threads}: works on the CPU only, not with TensorRT; remove it')
         self._device = int(found[1] or 0)
         self._cuda.call('cudaSetDevice', self._device)
-        self._runtime = library.Runtime(library.Logger(library.Logger.ERROR))  # an engine needs its runtime as long as it lives
+        self._runtime = library.Runtime(
+            library.Logger(library.Logger.ERROR)
+        )  # the engine needs its runtime as long as it lives
         self._engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
         if self._engine is None:
-            raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it here')
+            raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it on this machine')
         self.metadata = Metadata.from_json(self._engine.name, file)
         self.precision = only_precision(self.metadata, precision, file)
         self._outputs = {MASK: np.uint8, **({MARGIN: np.float32} if self.metadata.margin else {})}
         self._contexts = threading.local()  # a context serves one thread at a time
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run it."""
+        """Run the graph."""
         if not hasattr(self._contexts, 'own'):
             self._contexts.own = _Context(self._engine, self._cuda, self._device)
         outputs = {name: np.empty(frames.shape[:3], dtype) for name, dtype in self._outputs.items()}
@@ -57,30 +59,34 @@ class _Context:
 
     def __init__(self, engine: Any, cuda: 'Cuda', device: int) -> None:
         self._cuda = cuda
-        cuda.call('cudaSetDevice', device)  # a setting of the thread
-        self._memory: dict[str, tuple[int, int]] = {}  # of each tensor: address, bytes
+        cuda.call('cudaSetDevice', device)  # a setting of each thread
+        self._memory: dict[str, tuple[int, int]] = {}  # tensor -> address and size in bytes
         self._stream = cuda.call('cudaStreamCreate')
         self._context = engine.create_execution_context()
         if self._context is None:
-            raise InputError('TensorRT could not make a context: too little memory on the GPU? See its messages above')
+            raise InputError(
+                'TensorRT cannot create an execution context; the GPU may be out of memory, see the messages above'
+            )
 
     def run(self, frames: np.ndarray, outputs: dict[str, np.ndarray]) -> None:
-        """Copy in, run, copy out, wait."""
+        """Copy the frames in, run the engine, copy the outputs out, and wait."""
         cuda, stream = self._cuda, self._stream
         to_device, to_host = cuda.enum('cudaMemcpyKind', 'HostToDevice'), cuda.enum('cudaMemcpyKind', 'DeviceToHost')
         if not self._context.set_input_shape(FRAMES, frames.shape):
-            raise InputError(f'frames of shape {frames.shape}: the engine was not built for so many, or for such a size')
+            raise InputError(
+                f'frames of shape {frames.shape}: the engine was not built for this number or size; export one that is'
+            )
         for name, array in {FRAMES: frames, **outputs}.items():
             self._context.set_tensor_address(name, self._address(name, array.nbytes))
         cuda.call('cudaMemcpyAsync', self._memory[FRAMES][0], frames.ctypes.data, frames.nbytes, to_device, stream)
         if not self._context.execute_async_v3(int(stream)):
-            raise RuntimeError('TensorRT could not run the engine; see its messages above')
+            raise RuntimeError('TensorRT cannot run the engine; see the messages above')
         for name, array in outputs.items():
             cuda.call('cudaMemcpyAsync', array.ctypes.data, self._memory[name][0], array.nbytes, to_host, stream)
         cuda.call('cudaStreamSynchronize', stream)
 
     def _address(self, name: str, size: int) -> int:
-        """Memory on the GPU of at least this size."""
+        """Return the address of GPU memory for a tensor, of at least ``size`` bytes."""
         address, has = self._memory.get(name, (0, 0))
         if has < size:
             if address:
@@ -96,21 +102,21 @@ class _Context:
 
 
 class Cuda:
-    """CUDA's runtime, whose functions return an error code first."""
+    """CUDA's runtime; turn the error codes of its functions into exceptions."""
 
     def __init__(self, library: Any) -> None:
         self._library = library
 
     def enum(self, kind: str, name: str) -> Any:
-        """A value such as ``cudaMemcpyHostToDevice``."""
+        """Return a value such as ``cudaMemcpyHostToDevice``."""
         return getattr(getattr(self._library, kind), f'{kind.removesuffix("Kind")}{name}')
 
     def call(self, function: str, *args: Any) -> Any:
-        """What the function returns beside its error code.
+        """Call a function of the runtime; return its result without the error code.
 
         Raises:
-            InputError: There is no such GPU, or no driver.
-            RuntimeError: Anything else went wrong.
+            InputError: The GPU or its driver is missing.
+            RuntimeError: The function failed for another reason.
         """
         error, *results = getattr(self._library, function)(*args)
         if int(error) != 0:

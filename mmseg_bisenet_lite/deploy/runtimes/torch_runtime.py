@@ -1,4 +1,4 @@
-"""PyTorch, for networks that come with the package: no exported file is needed where the host is."""
+"""PyTorch, for weights that come with the package: they run without an exported file if the host is installed."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,15 @@ class TorchRuntime:
     """Weights of the package, run by PyTorch in this process; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
 
     Args:
-        name: Of the weights; ``bisenet-lite://`` may come before it.
-        device: ``'cpu'`` (default), ``'cuda'``, ``'cuda:1'``, ...
-        threads: Of the CPU, for all that PyTorch does in the process; ``None`` is PyTorch's choice.
+        name: Name of the weights, with or without ``bisenet-lite://``.
+        device: PyTorch device: ``'cpu'`` (default), ``'cuda'``, ``'cuda:1'``, ...
+        threads: Number of CPU threads, for everything that PyTorch does in the process; ``None`` is PyTorch's choice.
         precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, if the device has arithmetic for it.
-        size: (width, height) of the frames; ``None`` is any.
-        threshold: Of the margin: ``None`` is 0, ``'best'`` the one with the highest F1 on val, or a number.
+        size: (width, height) of the frames; ``None`` is any size.
+        threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the one with the highest F1 on val, or a number.
 
     Raises:
-        InputError: There are no such weights, or the device cannot do what is asked.
+        InputError: There are no such weights, or the device does not support an argument.
     """
 
     name = 'pytorch'
@@ -49,7 +49,9 @@ class TorchRuntime:
             torch.empty(0, device=self._device)
         self.precision = precision or 'fp32'
         if self.precision not in ('fp32', 'bf16', 'fp16') or not has_arithmetic(self._device, self.precision):
-            raise InputError(f'precision={precision!r}: PyTorch computes in fp32 here, or in bf16 and fp16 where {device} does')
+            raise InputError(
+                f'precision={precision!r}: choose fp32, or bf16 or fp16 where {self._device} has arithmetic for it'
+            )
         if threads is not None:
             torch.set_num_threads(threads)
         value = 0.0 if threshold is None else chosen_threshold(threshold, {'meta': meta}, name)
@@ -68,12 +70,12 @@ class TorchRuntime:
         )
         segmentor = load_segmentor(checkpoint, pretrained_config(name), checkpoint, value)
         module: torch.nn.Module = FrameToMask(segmentor, PRECISIONS[self.precision].dtype, margin=True, size=size)
-        # The frames come channels last, so nothing has to be rearranged.
+        # Frames have their channels last already, so nothing has to be rearranged.
         self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run it."""
+        """Run the network."""
         with torch.inference_mode():
-            # PyTorch takes no array that is read only.
+            # PyTorch does not accept a read-only array.
             writable = frames if frames.flags.writeable else frames.copy()
             return [output.cpu().numpy() for output in self._module(torch.from_numpy(writable).to(self._device))]

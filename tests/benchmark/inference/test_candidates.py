@@ -68,9 +68,9 @@ def test_wrong_files_are_named(root, tmp_path, checkpoint):
     notes.write_text('notes\n')
     for configs, checkpoints, message in (
         (['absent.py'], [], r'absent\.py: there is no such config'),
-        ([str(empty)], [], r'e\.py: a config without a model'),
-        ([str(broken)], [], r'b\.py: not a config'),
-        ([str(notes)], [], r'n\.txt: not a config'),
+        ([str(empty)], [], r'e\.py: this config defines no model'),
+        ([str(broken)], [], r'b\.py: cannot be read as a config'),
+        ([str(notes)], [], r'n\.txt: cannot be read as a config'),
         ([str(headless)], [], r'h\.py: no segmentor can be built'),
         ([str(unknown)], [], r'u\.py: no segmentor can be built'),
         ([config], ['absent.pth'], r'absent\.pth: there is no such checkpoint'),
@@ -79,7 +79,7 @@ def test_wrong_files_are_named(root, tmp_path, checkpoint):
     ):
         with pytest.raises(InputError, match=message):
             load_models(configs, checkpoints, [])
-    with pytest.raises(InputError, match="'unet' is none of the peers: bisenetv1-r18, "):
+    with pytest.raises(InputError, match="'unet' is not a peer; choose from bisenetv1-r18, "):
         load_models([config], [], ['unet'])
 
 
