@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.deploy.runtimes import runtime
+from mmseg_bisenet_lite.deploy.runtimes import loading
 from mmseg_bisenet_lite.export.parity import mmseg_predictor
 from mmseg_bisenet_lite.export.samples import RenderedSamples
 from mmseg_bisenet_lite.pretrained import names
@@ -65,7 +65,7 @@ def test_what_it_cannot_do(options, message):
 
 
 def test_without_the_host_one_line_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(runtime, 'host_problem', lambda: 'the module torch is missing: run pip')
+    monkeypatch.setattr(loading, 'host_problem', lambda: 'the module torch is missing: run pip')
     with pytest.raises(
         InputError, match=r'run in PyTorch with MMSegmentation .*torch is missing.*give a file of tools/export.py'
     ):

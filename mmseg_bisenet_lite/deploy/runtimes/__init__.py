@@ -1,5 +1,6 @@
 """Runtimes of exported files, behind one protocol; each is imported when a file of its kind is loaded."""
 
-from mmseg_bisenet_lite.deploy.runtimes.runtime import SUFFIXES, Runtime, load_pretrained, load_runtime
+from mmseg_bisenet_lite.deploy.runtimes.loading import SUFFIXES, load_pretrained, load_runtime
+from mmseg_bisenet_lite.deploy.runtimes.runtime import Runtime
 
 __all__ = ['SUFFIXES', 'Runtime', 'load_pretrained', 'load_runtime']

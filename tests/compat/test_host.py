@@ -1,0 +1,33 @@
+import importlib
+import subprocess
+import sys
+
+from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.compat import host
+
+
+def test_a_missing_host_is_one_clear_line(tmp_path):
+    # A new interpreter that has our package and nothing else.
+    code = (
+        'import sys; sys.path = [p for p in sys.path if "site-packages" not in p] + [sys.argv[1]]\n'
+        'import mmseg_bisenet_lite as m\n'
+        'try: m.LiteVGG\n'
+        'except ImportError as error: print(error)'
+    )
+    root = compat.mim_folder('mmseg_bisenet_lite').parents[1]
+    output = subprocess.run([sys.executable, '-I', '-c', code, str(root)], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == f'LiteVGG needs MMSegmentation: the module torch is missing: {host.INSTALL}'
+
+
+def test_a_newer_mmcv_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(host, 'version', {'mmsegmentation': '1.2.2', 'mmcv': '2.2.0'}.get)
+    assert compat.host_problem() == 'mmsegmentation refuses mmcv 2.2.0: install mmcv 2.1.0 or mmcv-lite 2.1.0'
+
+
+def test_a_module_that_does_not_import_is_named(monkeypatch):
+    def broken(name):
+        if name == 'cv2':
+            raise ImportError('libGL.so.1: cannot open shared object file')
+
+    monkeypatch.setattr(importlib, 'import_module', broken)
+    assert compat.host_problem().startswith('the module cv2 cannot be imported: libGL.so.1')

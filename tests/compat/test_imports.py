@@ -1,0 +1,34 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmseg_bisenet_lite import compat
+
+
+@pytest.mark.skipif(not compat.apply_fixes()['compiled-ops'], reason='this host has compiled operators or guards their imports')
+def test_compiled_ops_say_what_is_missing():
+    from mmcv.ops import sigmoid_focal_loss
+
+    with pytest.raises(RuntimeError, match='mmcv-lite'):
+        sigmoid_focal_loss(torch.zeros(2, 2), torch.zeros(2, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    ('base', 'key'),
+    [
+        ('mmseg::_base_/models/bisenetv1_r18-d32.py', 'model'),
+        ('mmseg_bisenet_lite::lite_hinge_vehicle.py', 'model'),
+        ('mmseg_bisenet_lite::camvid/lite_ce_human.py', 'train_dataloader'),
+    ],
+)
+def test_configs_of_packages_can_be_bases(tmp_path, base, key):
+    path = tmp_path / 'child.py'
+    path.write_text(f'_base_ = {base!r}\n')
+    assert key in Config.fromfile(path)
+
+
+def test_a_wrong_package_config_is_named(tmp_path):
+    path = tmp_path / 'child.py'
+    path.write_text("_base_ = 'mmseg_bisenet_lite::nowhere.py'\n")
+    with pytest.raises(FileNotFoundError, match=r'nowhere\.py'):
+        Config.fromfile(path)

@@ -1,0 +1,96 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseTTAModel
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+
+from mmseg_bisenet_lite import StrictCheckpointHook
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+class Net(nn.Module):
+    def __init__(self, classes=2):
+        super().__init__()
+        self.backbone = nn.Conv2d(3, 4, 1)
+        self.decode_head = nn.Conv2d(4, classes, 1)
+
+
+class TTA(BaseTTAModel):
+    def __init__(self, module):
+        nn.Module.__init__(self)
+        self.module = module
+
+    def merge_preds(self, data_samples_list):
+        return []
+
+
+def load(weights, model=None, **options):
+    runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth', work_dir='work_dirs')
+    StrictCheckpointHook(**options).after_load_checkpoint(runner, dict(state_dict=weights))
+
+
+def test_the_models_own_weights_pass():
+    load(Net().state_dict())
+    load(Net().state_dict(), model=TTA(Net()))
+    load({f'module.{key}': value for key, value in Net().state_dict().items()})
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda w: w.pop('backbone.bias'), r'1 missing \(first: backbone.bias\)'),
+        (lambda w: w.update(extra=torch.zeros(1)), r'1 unexpected \(first: extra\)'),
+        (lambda w: w.update({'decode_head.bias': torch.zeros(19)}), r'1 of another shape \(first: decode_head.bias\)'),
+    ],
+)
+def test_other_weights_are_refused(change, message):
+    weights = Net().state_dict()
+    change(weights)
+    with pytest.raises(InputError, match=rf'work_dirs/a\.pth: .*{message}'):
+        load(weights)
+
+
+def test_named_parts_may_differ():
+    weights = Net(classes=19).state_dict()
+    with pytest.raises(InputError, match='2 of another shape'):
+        load(weights)
+    load(weights, allow=['decode_head'])
+    load(weights, allow='decode_head')
+    with pytest.raises(InputError, match='2 of another shape'):
+        load(weights, allow='decode')
+
+
+class Loop(BaseLoop):
+    def run(self):
+        pytest.fail('it is only built')
+
+
+def test_weights_for_other_classes_are_told():
+    told = []
+    data = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('background', 'vehicle'))))
+    runner = SimpleNamespace(model=Net(), _load_from='a.pth', logger=SimpleNamespace(warning=told.append))
+    runner._train_loop = runner._val_loop = dict(type='ValLoop')  # not built
+    for loop in (dict(type='TestLoop'), Loop(None, data)):
+        runner._test_loop = loop
+        for classes in (['background', 'vehicle'], ['background', 'human'], None):
+            checkpoint = dict(state_dict=Net().state_dict(), meta=dict(dataset_meta=dict(classes=classes)))
+            StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
+    assert told == ['a.pth was trained on the classes background, human; this data set has background, vehicle']
+
+
+def test_a_runner_that_has_loaded_no_data_yet_warns_of_no_classes(small_config, small_checkpoint, tmp_path):
+    config = Config.fromfile(small_config)
+    config.work_dir = str(tmp_path)
+    config.pop('visualizer')
+    runner = Runner.from_cfg(config)
+    runner.logger.warning = pytest.fail
+    runner.load_checkpoint(str(small_checkpoint))
+
+
+@pytest.mark.parametrize('checkpoint', [dict(model={}, epoch=1), dict(state_dict=dict(weight=3))])
+def test_what_is_no_state_dict_is_refused(checkpoint):
+    with pytest.raises(InputError, match='4 missing'):
+        StrictCheckpointHook().after_load_checkpoint(SimpleNamespace(model=Net(), _load_from='a.pth'), checkpoint)
