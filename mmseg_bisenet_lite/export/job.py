@@ -12,6 +12,7 @@ from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Samples
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
 from mmseg_bisenet_lite.utils.errors import as_input_error
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 # int8 starts from float32.
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16, 'int8': torch.float32}
@@ -37,6 +38,7 @@ class Job:
         """The graph, in the precision of the file or in another one."""
         dtype = dtype or DTYPES[self.metadata.precision]
         size = self.metadata.size
-        what = f'{size[0]}x{size[1]}' if size else 'any size'
-        with quiet(), as_input_error(f'the network cannot be exported for frames of {what}', RuntimeError, ValueError):
+        advice = 'try a width and height that are multiples of 8' if size else 'give a fixed --size'
+        message = f'--size {size_text(size)}: the network cannot be exported for this size; {advice}'
+        with quiet(), as_input_error(message, RuntimeError, ValueError):
             return capture(FrameToMask(self.segmentor, dtype, self.metadata.margin, size), size, self.metadata.batch)

@@ -104,11 +104,13 @@ class Parity:
     def failure(self) -> str | None:
         """Which limit is passed; ``None`` is good."""
         if self.agreement < LEAST_AGREEMENT.get(self.precision, 0.0):
-            return f'{self.agreement:.3f} % of the pixels agree, at least {LEAST_AGREEMENT[self.precision]} % must'
+            least = LEAST_AGREEMENT[self.precision]
+            return f'{self.agreement:.3f} % of the pixels agree with MMSegmentation, {least} % must; try another --format'
         if math.isnan(self.lost):
-            return 'no pixel of the frames has a label, so nothing was compared'
+            return 'no pixel of the frames has label 0 or 1, so nothing was compared; check the labels of the val set'
         if self.lost > MOST_LOST.get(self.precision, 100.0):
-            return f'{self.lost:.2f} points of mIoU are lost, at most {MOST_LOST[self.precision]} may be'
+            most = MOST_LOST[self.precision]
+            return f'{self.lost:.2f} points of mIoU lost, at most {most} allowed; try a higher --precision'
         return None
 
     def record(self) -> dict[str, Any]:

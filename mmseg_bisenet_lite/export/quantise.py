@@ -140,7 +140,7 @@ def spare(layers: list[str], score: Callable[[list[str]], float], enough: float)
 def _frames(job: Job) -> tuple[Samples, list[Sample]]:
     """Those to calibrate on, and those to select by, each of these with a label: the network's own where there is no other."""
     if job.calibration is None or job.selection is None:
-        raise InputError('int8 needs frames to calibrate on')
+        raise InputError('int8 needs calibration frames; set calibration and selection of the Job')
     predict = mmseg_predictor(job.segmentor)
     selection = [
         sample if sample.label is not None else Sample(sample.name, sample.frame, predict(sample.frame))

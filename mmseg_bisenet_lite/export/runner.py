@@ -57,13 +57,13 @@ def export(wanted: ExportConfig, progress: ReportProgress) -> list[ExportResult]
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
-    with as_input_error(f'{wanted.out}: not a folder that files can be written into', OSError):
+    with as_input_error(f'--out {wanted.out}: cannot write into this folder; choose another one', OSError):
         wanted.out.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.TemporaryDirectory(prefix='.export-', dir=wanted.out)
     results = []
     with temporary as folder:
         for number, (name, precision) in enumerate((n, p) for n in wanted.format for p in wanted.precision):
-            progress(f'writing {name}, {precision}', number / (len(wanted.format) * len(wanted.precision)))
+            progress(f'exporting {name}, {precision}', number / (len(wanted.format) * len(wanted.precision)))
             own = replace(metadata, precision=precision)
             result = ExportResult(wanted.out / wanted.file_name(name, precision), own, samples.source)
             _write(result, name, Job(segmentor, own, calibration, selection), Path(folder), wanted.device)
@@ -85,14 +85,14 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     Raises:
         InputError: The two do not have the same classes, or these are not two.
     """
-    with as_input_error('the config names no val_dataloader with a data set', AttributeError, TypeError):
+    with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
     found = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {}).get('dataset_meta') or expected
     if len(found['classes']) != 2 or tuple(found['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (found, expected))
         raise InputError(
-            f'{checkpoint}: it tells {here} apart, the config {there}: two classes, the same on both sides, are needed'
+            f'{checkpoint}: its classes are {here}, those of the config {there}; both must have the same two classes'
         )
     return found
 
@@ -129,7 +129,7 @@ def _write(result: ExportResult, name: str, job: Job, folder: Path, device: str 
 
 def _watched(samples: Samples, progress: ReportProgress) -> Iterator[Sample]:
     for number, sample in enumerate(samples):
-        progress(f'comparing masks on the {samples.source}', number / len(samples))
+        progress(f'comparing masks, {samples.source}', number / len(samples))
         yield sample
 
 

@@ -42,7 +42,7 @@ class Sample:
         inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of what is kept
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
         kept = slice(top, top + inner[1]), slice(left, left + inner[0])
-        with as_input_error(f'{self.name} cannot be resized to {size_text(size)}', cv2.error):
+        with as_input_error(f'{self.name}: cannot be resized to {size_text(size)}; check --size', cv2.error):
             frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(self.name, frame, label)
@@ -98,14 +98,15 @@ class DatasetSamples(Samples):
     """
 
     def __init__(self, config: Config, split: str, size: Size) -> None:
-        with as_input_error(f'the config names no {split}_dataloader with a data set', AttributeError, KeyError, TypeError):
+        message = f'{config.filename}: has no {split}_dataloader with a dataset; add one'
+        with as_input_error(message, AttributeError, KeyError, TypeError):
             dataset = config[f'{split}_dataloader'].dataset
         while 'pipeline' not in dataset and 'dataset' in dataset:  # repeated, or wrapped otherwise
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
-        other = {'val': 'compare on other frames, --frames DIR or renders', 'train': 'int8 is calibrated on it, or on renders'}
-        advice = f'the {split} set of the config cannot be read; {other[split]}'
-        with as_input_error(advice, FileNotFoundError, InputError):
+        other = {'val': 'compare on other frames with --frames DIR or renders', 'train': 'calibrate int8 on --frames renders'}
+        message = f'{config.filename}: cannot read the {split} set; check its data_root, or {other[split]}'
+        with as_input_error(message, FileNotFoundError, InputError):
             self.dataset = DATASETS.build(dataset)
         super().__init__(f'{split} set, {dataset["type"]}', len(self.dataset))
         self.size = size
@@ -131,7 +132,9 @@ class FolderSamples(Samples):
     def __init__(self, folder: Path, size: Size) -> None:
         self.files = sorted(filter(is_image, folder.rglob('*')))
         if not self.files:
-            raise InputError(f'--frames {folder}: there is no folder of that name with .png, .jpg or .bmp images')
+            raise InputError(
+                f'--frames {folder}: no such folder, or no .png, .jpg or .bmp images in it; give val, renders or another folder'
+            )
         super().__init__(f'{folder.name}/', len(self.files))
         self.size = size
 

@@ -35,4 +35,4 @@ def write(name: str, job: Job, file: Path) -> list[str]:
             from mmseg_bisenet_lite.export.formats import tensorrt_format
 
             return tensorrt_format.write(job, file)
-    raise ValueError(f'{name} is none of {", ".join(FORMATS)}')
+    raise ValueError(f'unknown format {name!r}; choose one of {", ".join(FORMATS)}')

@@ -31,7 +31,7 @@ def write(job: Job, file: Path) -> list[str]:
         InputError: A library is missing, or the format has no such precision.
     """
     if job.metadata.precision == 'bf16':
-        raise InputError('ONNX Runtime has no bf16 for networks like this; openvino and tensorrt have it')
+        raise InputError('--precision bf16: ONNX Runtime cannot run this network in bf16; use --format openvino or tensorrt')
     model = build(job)
     high_precision_layers: list[str] = []
     if job.metadata.precision == 'int8':

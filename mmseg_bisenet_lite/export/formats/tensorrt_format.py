@@ -22,7 +22,7 @@ def write(job: Job, file: Path) -> list[str]:
     """
     tensorrt = require('tensorrt', 'tensorrt')
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
-    no_gpu = 'TensorRT finds no NVIDIA GPU; export engines on the machine that will run them'
+    no_gpu = '--format tensorrt: TensorRT finds no NVIDIA GPU; export the engine on the machine that will run it'
     with as_input_error(no_gpu, RuntimeError, TypeError):
         builder = tensorrt.Builder(logger)
     model = build(job)
@@ -32,8 +32,9 @@ def write(job: Job, file: Path) -> list[str]:
     network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(model.SerializeToString()):
+        reason = first_line(RuntimeError(parser.get_error(0).desc()))
         raise InputError(
-            f'TensorRT {tensorrt.__version__} cannot read the graph: {first_line(RuntimeError(parser.get_error(0).desc()))}'
+            f'--format tensorrt: TensorRT {tensorrt.__version__} cannot read the network ({reason}); try another version of it'
         )
     network.name = job.metadata.to_json()
     config = builder.create_builder_config()
@@ -48,6 +49,6 @@ def write(job: Job, file: Path) -> list[str]:
         config.add_optimization_profile(profile)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise InputError('TensorRT could not build the engine; see its messages above')
+        raise InputError('--format tensorrt: TensorRT cannot build the engine; see its messages above')
     file.write_bytes(engine)
     return high_precision_layers
