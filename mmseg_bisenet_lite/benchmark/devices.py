@@ -64,7 +64,7 @@ def find_device(name: str | None) -> torch.device:
         name = accelerator.type if accelerator else 'cpu'
     found = re.fullmatch(r'([a-z]+)(?::(\d+))?', name)
     if found is None or (name not in here and f'{name}:0' not in here):
-        raise InputError(f'--device {name}: there is no such device; here are {", ".join(here)}')
+        raise InputError(f'--device {name}: there is no such device; choose from {", ".join(here)}')
     if name == 'cpu':
         return torch.device('cpu')
     device = torch.device(found[1], int(found[2] or 0))
@@ -93,7 +93,7 @@ def usable_cores() -> int:
 def check_precision(device: torch.device, name: str) -> None:
     """Raise an :class:`InputError` if the device has no arithmetic of this precision: emulation would only mislead."""
     if not has_arithmetic(device, name):
-        raise InputError(f'--precision {name}: {device_name(device)} ({device.type}) has no such arithmetic')
+        raise InputError(f'--precision {name}: {device_name(device)} ({device.type}) does not compute in {name}; leave it out')
 
 
 def set_tf32(allowed: bool) -> None:

@@ -50,9 +50,9 @@ class Clocks:
 
 def describe(seen: Sequence[Clocks]) -> str:
     """The clocks of several moments, for a reader."""
-    reasons = sorted(set().union(*(clocks.throttled for clocks in seen)))
+    reasons = ', '.join(sorted(set().union(*(clocks.throttled for clocks in seen))))
     low, high = min(clocks.mhz for clocks in seen), max(clocks.mhz for clocks in seen)
-    return f'{low} to {high} of {seen[0].highest_mhz} MHz, {"slowed by " + ", ".join(reasons) if reasons else "not throttled"}'
+    return f'{low} to {high} of {seen[0].highest_mhz} MHz, {f"throttled by {reasons}" if reasons else "not throttled"}'
 
 
 class Meter:

@@ -85,7 +85,7 @@ def _last_so_long(config: Config, iterations: int) -> None:
         if scheduler.get('end') == planned:
             scheduler.end = iterations
         if scheduler.get('begin', 0) >= iterations or scheduler.get('end', 0) > iterations:
-            raise InputError(f'--iters {iterations}: the rate warms up for longer than that')
+            raise InputError(f'--iters {iterations}: the learning rate warms up for longer than that; give more iterations')
     config.train_cfg.max_iters = iterations
     config.train_cfg.val_interval = max(iterations // 4, 1)
     config.default_hooks.checkpoint.interval = config.train_cfg.val_interval
@@ -99,11 +99,11 @@ def parse_grid(text: str) -> Grid:
     """
     sides = tuple(tuple(dict.fromkeys(name.strip() for name in side.split(','))) for side in text.split(' x '))
     if len(sides) != 3:
-        raise InputError(f"--grid {text!r}: give networks, losses and targets, as 'lite,r18 x ce,hinge x human,vehicle'")
+        raise InputError(f"--grid {text!r}: give networks, losses and targets, such as 'lite,r18 x ce,hinge x human,vehicle'")
     for side, known in zip(sides, ((*NETWORKS, *PEERS), LOSSES, TARGETS), strict=True):
         for name in side:
             if name not in known:
-                raise InputError(f'--grid: {name!r} is none of {", ".join(known)}')
+                raise InputError(f'--grid: {name!r} is not one of {", ".join(known)}')
     return sides
 
 
@@ -119,7 +119,9 @@ def runs_of(grid: Grid, seeds: int) -> list[Run]:
         for network in networks:
             taken = [loss for loss in losses if loss in NETWORKS[network]] if network in NETWORKS else [OWN]
             if not taken:
-                raise InputError(f'--grid: there is {network} with {", ".join(NETWORKS[network])} alone')
+                raise InputError(
+                    f'--grid: {network} is trained only with the loss {", ".join(NETWORKS[network])}; add it to the losses'
+                )
             for loss in taken:
                 found |= {Run(network, loss, target, seed): None for target in targets}
     return list(found)

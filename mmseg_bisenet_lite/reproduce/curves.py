@@ -32,9 +32,9 @@ def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
             axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values], color=colour, alpha=0.15)
             if dataset == 'cityscapes' and (paper := ACCURACIES.get((network, loss, target))) is not None:
                 axes.axhline(paper, color=colour, linewidth=0.8, linestyle=':')
-        axes.set_title(f'{target}, {dataset} val')
-        axes.set_xlabel('iterations')
-        axes.set_ylabel('mIoU, %')
+        axes.set_title(f'{target}, {dataset} val set')
+        axes.set_xlabel('iteration')
+        axes.set_ylabel('mIoU (%)')
         axes.grid(alpha=0.3)
         axes.legend()
     figure.tight_layout()

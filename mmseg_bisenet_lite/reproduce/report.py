@@ -17,7 +17,7 @@ MORE = {
     'boundaryIoU': 'boundary IoU',
     'AP': 'AP',
     'bestF1': 'best F1',
-    'threshold': 'at margin',
+    'threshold': 'best threshold',
 }
 
 
@@ -26,11 +26,11 @@ def report(done: Sequence[Result], failed: dict[Run, str], dataset: str) -> tupl
     tables = [_accuracies(done, dataset), _differences(done), _foreground(done)]
     seeds = sorted({len(results) for results in groups(done).values()})
     lines = [
-        f'{dataset}, val, the last weights of each training: mIoU over the two classes in %, mean ± standard deviation over '
-        f'seeds ({" or ".join(map(str, seeds)) or 0} of them); the paper: on Cityscapes.',
+        f'mIoU: over the two classes, in %, on the {dataset} val set, with the last checkpoint of each training; '
+        f'mean ± standard deviation over {" or ".join(map(str, seeds)) or 0} seed(s). The paper used Cityscapes.',
         *sorted({f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in done}),
         *(f'{run.name}, seed {run.seed}, failed: {why}' for run, why in failed.items()),
-        *(f'Against speed: tools/benchmark.py ... --accuracy {points}' for points in _points(done)),
+        *(f'Accuracy against speed: tools/benchmark.py ... --plot FILE --accuracy {points}' for points in _points(done)),
     ]
     return [table for table in tables if table.rows], lines
 
@@ -56,11 +56,11 @@ def _differences(done: Sequence[Result]) -> Table:
     """The paper's two claims and our own, each from pairs of trainings with the same seed."""
     scores = {result.run: result.metrics['mIoU'] for result in done}
     claims = {
-        'hinge less cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
-        'hinge less cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
-        'lite less ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
-        'lite less ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
-        'lite-tuned less lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
+        'hinge minus cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
+        'hinge minus cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
+        'lite minus ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
+        'lite minus ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
+        'lite-tuned minus lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
     }
     rows = []
     for claim, (one, other) in claims.items():
@@ -72,7 +72,11 @@ def _differences(done: Sequence[Result]) -> Table:
             if found:
                 told = '-' if None in paper else f'{paper[0] - paper[1]:+.2f}'  # type: ignore[operator]
                 rows.append([claim, target, spread(found), str(len(found)), told])
-    return Table('What it says of the claims, in points of mIoU', ['claim', 'target', 'here', 'pairs', 'paper'], rows)
+    return Table(
+        'Differences between trainings with the same seed, in points of mIoU',
+        ['difference', 'target', 'here', 'pairs', 'paper'],
+        rows,
+    )
 
 
 def _foreground(done: Sequence[Result]) -> Table:
@@ -83,7 +87,7 @@ def _foreground(done: Sequence[Result]) -> Table:
     ]
     rows.sort(key=lambda row: (row[0], row[2] == OWN))
     headings = ['target', 'model', 'loss', *(MORE[name] for name in columns)]
-    return Table('The foreground, in %; the margin in scores', headings, rows)
+    return Table('Foreground, in %; best threshold: the margin with the best F1', headings, rows)
 
 
 def _points(done: Sequence[Result]) -> list[str]:

@@ -36,7 +36,9 @@ class Result:
         Raises:
             InputError: It is not one.
         """
-        with as_input_error(f'{file}: not a result of tools/reproduce.py', OSError, ValueError, TypeError, KeyError):
+        with as_input_error(
+            f'{file}: not a result of tools/reproduce.py; delete it and run again', OSError, ValueError, TypeError, KeyError
+        ):
             content = json.loads(file.read_text())
             content['run'] = Run(**content['run'])
             content['curve'] = [(step, value) for step, value in content['curve']]

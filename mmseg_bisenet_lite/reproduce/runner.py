@@ -57,7 +57,7 @@ def reproduce(
     failed: dict[Run, str] = {}
     for number, (run, config) in enumerate(planned):
         folder = folder_of(run, out)
-        progress(f'{run.name}, seed {run.seed}', number / len(planned))
+        progress(f'training {run.name}, seed {run.seed}', number / len(planned))
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder) as lock:
             # Asked again, as somebody else may have trained there meanwhile.
@@ -71,9 +71,11 @@ def reproduce(
 
 def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
     if 'randomness.seed' in options:
-        raise InputError('randomness.seed is given by --seeds; leave it out of --cfg-options')
+        raise InputError('--cfg-options randomness.seed: --seeds sets the seed; leave this key out')
     config = run.config(dataset, iterations)
-    with as_input_error('--cfg-options: they do not fit the config', KeyError, TypeError, IndexError):
+    with as_input_error(
+        f'--cfg-options: they do not fit the config of {run.name}; check the keys', KeyError, TypeError, IndexError
+    ):
         config.merge_from_dict(dict(options))
     return config
 
@@ -88,7 +90,9 @@ def _finished(folder: Path, digest: str) -> Result | None:
     result = Result.load(folder / RESULT) if (folder / RESULT).is_file() else None
     begun = (folder / DIGEST).is_file() and _checkpoints(folder)
     if (result and result.config != digest) or (begun and (folder / DIGEST).read_text().strip() != digest):
-        raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
+        raise InputError(
+            f'{folder}: was trained with another config or another --iters; choose another --out, or delete this folder'
+        )
     return result
 
 
@@ -99,7 +103,7 @@ def _alone_in(folder: Path) -> Iterator[int]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f'{folder}: another process still trains there; wait for it or end it') from None
+            raise InputError(f'{folder}: another process is training here; wait for it or stop it') from None
         yield lock.fileno()
 
 
@@ -114,7 +118,7 @@ def _made_with(folder: Path) -> dict[str, str | None]:
     if not _checkpoints(folder):
         return now
     file = folder / MADE_WITH
-    with as_input_error(f'{file}: damaged; it says what the training began with, or delete its folder', ValueError):
+    with as_input_error(f'{file}: damaged, and it records how the training began; delete its folder', ValueError):
         before = json.loads(file.read_text()) if file.is_file() else {}
     return {key: _and(before.get(key, 'unknown'), value) for key, value in now.items()}
 
@@ -144,8 +148,8 @@ def _train(run: Run, config: Config, folder: Path, lock: int) -> Result | str:
         result = _result(run, config, folder)
         save(result, folder / RESULT)
         return result
-    lines = log.read_text().strip().splitlines() or ['it said nothing']
-    return f'{lines[-1]} (status {status}; {log})'
+    lines = log.read_text().strip().splitlines() or ['no output']
+    return f'{lines[-1]} (exit status {status}; see {log})'
 
 
 def _result(run: Run, config: Config, folder: Path) -> Result:

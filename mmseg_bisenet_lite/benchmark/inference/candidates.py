@@ -93,7 +93,8 @@ def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> No
     for model in models:
         shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
         for width, height in sizes:
-            with as_input_error(f'{model.name} cannot take images of {size_text((width, height))}', RuntimeError, ValueError):
+            message = f'--sizes: {model.name} cannot take images of {size_text((width, height))}; try multiples of 8'
+            with as_input_error(message, RuntimeError, ValueError):
                 shapes(torch.empty(1, 3, height, width, device='meta'))
 
 
@@ -163,7 +164,7 @@ class Baseline:
         """
         changed = float((mask != self.expected).mean())
         if precision == 'fp32' and changed > MOST_CHANGED:
-            raise InputError(f'{what}: {changed:.1%} of the pixels are decided otherwise than by the plain model')
+            raise InputError(f'{what}: {changed:.1%} of the pixels differ from the eager fp32 model; leave this engine out')
         return changed
 
     def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:

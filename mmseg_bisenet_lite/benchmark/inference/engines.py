@@ -91,12 +91,12 @@ def find_exported(
         metadata = Segmenter(file, str(device)).metadata
         if metadata.weights_sha256 not in by_weights:
             raise InputError(
-                f'--exported {file}: its weights are those of no --checkpoint here; name {metadata.config} and its own'
+                f'--exported {file}: no --checkpoint has its weights; give {metadata.config} and the --checkpoint it came from'
             )
         exported = Exported(file, by_weights[metadata.weights_sha256], metadata)
         if metadata.size is not None and metadata.size not in sizes:
-            taken = size_text(metadata.size)
-            raise InputError(f'--exported {file}: it takes frames of {taken}, which --sizes leaves out')
+            size = size_text(metadata.size)
+            raise InputError(f'--exported {file}: it takes only frames of {size}; add {size} to --sizes')
         found.append(exported)
     return found
 

@@ -57,8 +57,8 @@ def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Seque
         configs = [str(folder / f'{name}.py') for name in DEFAULT_CONFIGS]
     if checkpoints and len(checkpoints) != len(configs):
         raise InputError(
-            f'--checkpoint names {len(checkpoints)} files for {len(configs)} configs: '
-            "give one for each, in their order, or 'none' for a config's initial weights"
+            f'--checkpoint: {len(checkpoints)} files for {len(configs)} configs; '
+            "give one for each config, in the same order, or 'none' for initial weights"
         )
     models: list[Model] = []
     for file, checkpoint in zip(configs, checkpoints or ['none'] * len(configs), strict=True):

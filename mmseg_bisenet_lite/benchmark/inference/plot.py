@@ -22,7 +22,7 @@ def check_picture(path: Path) -> None:
     """Raise an :class:`InputError` if matplotlib writes no such files."""
     kinds = FigureCanvasBase.get_supported_filetypes()
     if path.suffix[1:].lower() not in kinds:
-        raise InputError(f'{path}: pictures end in one of {", ".join(sorted(kinds))}')
+        raise InputError(f'--plot {path}: give a file name that ends in one of {", ".join(sorted(kinds))}')
 
 
 def plot(runs: dict[str, Results], path: Path) -> list[Path]:
@@ -144,6 +144,6 @@ def _accuracy_figure(runs: dict[str, Results]) -> Figure:
     axes.set_xlim(left=0)
     axes.legend(loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False)
     axes.set_xlabel(f'frames per second at {" / ".join(sorted(where))}')
-    axes.set_ylabel('mIoU, %')
+    axes.set_ylabel('mIoU (%)')
     figure.suptitle(_title(runs), x=0.01, ha='left', fontsize=11, weight='bold')
     return figure

@@ -75,7 +75,7 @@ def _work(results: Results, prefix: str) -> Table:
         'GMAC',
         'GFLOP/s',
         'of peak',
-        'of roof',
+        'of roofline',
         'MiB',
         'changed',
     ]
@@ -106,7 +106,7 @@ def _work(results: Results, prefix: str) -> Table:
             if accuracy:
                 cells.append('-' if row.accuracy is None else f'{row.accuracy:.2f}')
             rows.append(cells)
-    return Table(f'{prefix}work', columns, rows, frozenset(sections))
+    return Table(f'{prefix}compute and memory', columns, rows, frozenset(sections))
 
 
 def _side_by_side(runs: dict[str, Results]) -> Table:
@@ -145,7 +145,7 @@ def _papers_tables(runs: dict[str, Results]) -> list[Table]:
             suffix = f' ({name})' if len(runs) > 1 else ''
             columns += [f'ResNet-18{suffix}', f'lite{suffix}', f'ratio [95 %]{suffix}']
         columns += list(paper.SPEEDS)
-        title = f"the paper's table, {way}: FPS of {names['r18']} and {names['lite']}; on the right the paper's ratios"
+        title = f"the paper's table, {way}: FPS of {names['r18']} and {names['lite']}; the last columns are the paper's ratios"
         tables.append(Table(title, columns, list(cells.values())))
     return tables
 
@@ -160,21 +160,25 @@ def _explanations(runs: dict[str, Results]) -> Iterable[str]:
         yield (f'{name}: ' if len(runs) > 1 else '') + _where(results)
         products = [f'{_number(flops / 1e9)} GFLOP/s in {precision}' for precision, flops in results.ceilings.flops.items()]
         copy = f'{_number(results.ceilings.bandwidth / 1e9)} GB/s'
-        yield f'Its limits in this run: {", ".join(products)} (large matrix product), {copy} (large copy).'
+        yield f'Device limits in this run: {", ".join(products)} (large matrix product), {copy} (large copy).'
         unsettled = [row for row in results.rows if not row.settled]
         if unsettled:
-            yield f'* {len(unsettled)} row(s): the times had not settled when warm-up was over.'
+            yield f'* {len(unsettled)} row(s): the times had not settled by the end of the warm-up.'
         if any(row.checkpoint is None for row in results.rows):
-            yield 'Without a checkpoint a model runs on its initial weights, as fast, but "changed" is hard on them.'
+            yield (
+                'Models without a checkpoint run with their initial weights. Their speed is the same, but more pixels change, '
+                'since the scores are close to each other.'
+            )
         yield from results.notes
     yield (
-        'speedup: how many times as fast as the first row of the same size and scope, and the interval that holds the '
-        'median ratio of a round at 95 %; only ratios within one run tell much. p99 of fewer than 100 calls is the longest.'
+        'speedup: speed relative to the first row of the same size and scope, the median over the rounds with its 95 % '
+        'confidence interval. Compare ratios only within one run. p99: of fewer than 100 calls, the longest.'
     )
     yield (
-        "of peak: GFLOP/s, by direct arithmetic, as a share of the matrix product's. of roof: the least time, if each operator "
-        '(compiled: each convolution) ran at one of the two limits, as a share of the median; caches and faster algorithms can '
-        'beat both. MiB: weights, and the tensors alive at once. changed: pixels decided otherwise than in eager float32.'
+        "of peak: GFLOP/s, counted for direct convolution, as a share of the large matrix product's. of roofline: the least "
+        'possible time, with each operator (compiled: each convolution) at one of the two device limits, as a share of the '
+        'median time. Caches and faster algorithms can exceed 100 % of both. MiB: weights, and the tensors alive at the same '
+        'time. changed: pixels whose class differs from eager fp32.'
     )
 
 
@@ -183,8 +187,8 @@ def _where(results: Results) -> str:
     options = ['cuda-graph'] if s['cuda_graph'] else []
     versions = [f'{key} {e[key]}' for key in ('torch', 'cuda', 'mmsegmentation', 'onedl-mmsegmentation') if e.get(key)]
     cpu = [f'{e["threads"]} threads', e['cpu_capability']] if e['device_type'] == 'cpu' else []
-    memory = [f'freed memory {"kept" if s["keep_memory"] else "given back"}'] if e['device_type'] == 'cpu' else []
-    autotuning = ['cudnn autotuning on'] if e.get('cudnn_benchmark') else []
+    memory = [f'freed memory {"kept" if s["keep_memory"] else "returned to the system"}'] if e['device_type'] == 'cpu' else []
+    autotuning = ['cuDNN autotuning'] if e.get('cudnn_benchmark') else []
     return (
         ', '.join(
             [

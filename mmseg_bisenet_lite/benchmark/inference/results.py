@@ -170,17 +170,17 @@ def load(path: Path) -> Results:
     try:
         content = json.loads(path.read_text())
     except OSError as error:
-        raise InputError(f'{path}: cannot be read: {error.strerror}') from error
+        raise InputError(f'--from-json {path}: cannot be read: {error.strerror}') from error
     except ValueError as error:
-        raise InputError(f'{path}: not a JSON file: {error}') from error
+        raise InputError(f'--from-json {path}: not a JSON file ({error}); give a file that --json wrote') from error
     if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise InputError(f'{path}: not a result of tools/benchmark.py of format {FORMAT}')
+        raise InputError(f'--from-json {path}: not a benchmark result in format {FORMAT}; run the benchmark again')
     try:
         rows = [_row(entry) for entry in content['rows']]
         ceilings = Ceilings(**content['ceilings'])
         return Results(content['environment'], content['settings'], ceilings, rows, content['notes'])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f'{path}: not a whole result of tools/benchmark.py: {error!r}') from error
+        raise InputError(f'--from-json {path}: an incomplete benchmark result ({error!r}); run the benchmark again') from error
 
 
 def load_all(paths: Sequence[Path], accuracies: dict[str, float]) -> dict[str, Results]:
@@ -210,9 +210,9 @@ def check_accuracies(accuracies: dict[str, float], models: Iterable[str]) -> Non
     names = sorted(set(models))
     for model, accuracy in accuracies.items():
         if model not in names:
-            raise InputError(f'--accuracy {model}={accuracy}: there is no such model here, but {", ".join(names)}')
+            raise InputError(f'--accuracy {model}={accuracy}: there is no such model; choose from {", ".join(names)}')
         if not 0 <= accuracy <= 100:
-            raise InputError(f'--accuracy {model}={accuracy}: mIoU is given in %, from 0 to 100')
+            raise InputError(f'--accuracy {model}={accuracy}: give the mIoU in %, from 0 to 100')
 
 
 def with_accuracy(rows: Sequence[Row], accuracies: dict[str, float]) -> None:

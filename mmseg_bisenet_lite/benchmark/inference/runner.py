@@ -40,21 +40,19 @@ def prepare(settings: Settings, threads: int | None) -> None:
     """
     device = settings.device
     if settings.batch < 1:
-        raise InputError(f'--batch {settings.batch}: there must be an image in a call')
+        raise InputError(f'--batch {settings.batch}: give 1 image or more')
     for precision in settings.precisions:
         check_precision(device, precision)
     if INFERENCE_MODEL in settings.engines and not ('frame' in settings.scopes and 'fp32' in settings.precisions):
-        raise InputError(
-            f'--engine {INFERENCE_MODEL}: it goes from frame to mask in float32; add --scope frame, --precision fp32'
-        )
+        raise InputError(f'--engine {INFERENCE_MODEL}: runs only with --scope frame and --precision fp32; add both')
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
-        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs')
+        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
     if threads is not None:
         if not 1 <= threads <= usable_cores():
-            raise InputError(f'--threads {threads}: this process may use {usable_cores()} cores')
+            raise InputError(f'--threads {threads}: give 1 to {usable_cores()}, the cores that this process may use')
         torch.set_num_threads(threads)
     if settings.keep_memory and not keep_memory():
-        raise InputError('--keep-memory: there is no glibc here whose malloc could be told so; take --no-keep-memory')
+        raise InputError('--keep-memory: needs the C library glibc, which is missing here; use --no-keep-memory')
     torch.manual_seed(0)  # of the initial weights
     torch.backends.cudnn.benchmark = True  # the shapes are fixed, as on a robot
     if settings.compiles:
@@ -89,7 +87,7 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
     accuracies = dict(config.accuracy)
     check_accuracies(accuracies, [model.name for model in models])
     if config.exported and 'frame' not in config.scope:
-        raise InputError('--exported: files go from frame to mask; add --scope frame')
+        raise InputError('--exported: exported files run only with --scope frame; add it')
     sizes = list(dict.fromkeys(config.sizes))
     exported = find_exported(config.exported, models, sizes, settings.device)
     plan = Plan.lasting(config.seconds, config.half_width)
@@ -158,9 +156,9 @@ def _measure_size(
 ) -> None:
     """All candidates at one size, added to the results at once."""
     clock = clock_of(settings.device)
-    say('preparing')
+    say('preparing the models')
     ready = list(candidates(models, size, settings, exported))
-    say('the limits of the device')
+    say('measuring the limits of the device')
     _raise_ceilings(results.ceilings, settings, clock)
     clocks: list[Clocks] = []
 
@@ -187,8 +185,8 @@ def _compared(ready: Sequence[Candidate]) -> list[tuple[int, int]]:
 def _notes(ready: Sequence[Candidate], clocks: Sequence[Clocks], size: tuple[int, int]) -> list[str]:
     where = size_text(size)
     broken = [f'{c.model.name} ({c.scope}, {c.engine}, {c.precision}): {c.graph_breaks}' for c in ready if c.graph_breaks]
-    notes = [f'{where}: torch.compile left parts to run eagerly, graph breaks of {", ".join(broken)}.'] if broken else []
-    return notes + ([f'{where}: clocks while timing {describe(clocks)}.'] if clocks else [])
+    notes = [f'{where}: torch.compile ran some parts eagerly. Graph breaks: {", ".join(broken)}.'] if broken else []
+    return notes + ([f'{where}: GPU clock while timing: {describe(clocks)}.'] if clocks else [])
 
 
 def _settings_record(settings: Settings, plan: Plan) -> dict[str, Any]:
@@ -203,7 +201,7 @@ def _meter(device: torch.device, notes: list[str]) -> Meter | None:
     try:
         return Meter(device)
     except RuntimeError as error:
-        notes.append(f'No energy was measured: {error}.')
+        notes.append(f'Energy was not measured: {error}.')
         return None
 
 

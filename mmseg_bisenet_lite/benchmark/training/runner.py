@@ -43,11 +43,13 @@ def run(wanted: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     """
     register_all_modules()
     config = read_config(wanted.config)
-    with as_input_error(f'{wanted.config}: the changes do not fit it', KeyError, TypeError, IndexError, AttributeError):
+    with as_input_error(
+        f'--cfg-options: they do not fit {wanted.config}; check the keys', KeyError, TypeError, IndexError, AttributeError
+    ):
         config.merge_from_dict(dict(wanted.cfg_options))
     for key in ('train_dataloader', 'optim_wrapper'):
         if key not in config:
-            raise InputError(f'{wanted.config}: a config without {key}, so none of a training')
+            raise InputError(f'{wanted.config}: has no {key}; give the config of a training')
     batch = wanted.batch or config.train_dataloader.batch_size
     config.train_dataloader.batch_size = batch
     device = find_device(wanted.device)
@@ -88,7 +90,7 @@ def _time_steps(
     results: Results, config: Config, wanted: TrainingBenchmarkConfig, device: torch.device, progress: ReportProgress
 ) -> None:
     text = config.pretty_text
-    progress('starting two trainings', 0.0)
+    progress('starting both trainings', 0.0)
     with (
         apart(text, True, str(device), wanted.threads) as stock,
         apart(text, False, str(device), wanted.threads) as ours,
@@ -99,7 +101,7 @@ def _time_steps(
             timings = measure(calls, _ApartClock(), wanted.plan, lambda share: progress('timing steps', share))
             results.step = {who: timing.rounds for who, timing in zip(both, timings, strict=True)}
             for who, call in both.items():
-                progress(f'splitting steps, {who}', 0.0)
+                progress(f'timing the parts of a step, {who}', 0.0)
                 results.split[who] = call(split, SPLIT_STEPS)
         if 'iteration' in wanted.part:
             cores = usable_cores()
@@ -107,7 +109,7 @@ def _time_steps(
             results.iterations = {who: {} for who in both}
             for number, workers in enumerate(tried):
                 for who, call in both.items():
-                    progress(f'iterations with {workers} worker(s), {who}', number / len(tried))
+                    progress(f'timing iterations with {workers} worker(s), {who}', number / len(tried))
                     results.iterations[who][workers] = call(iterate, workers, wanted.plan.seconds / 2)
 
 
@@ -120,7 +122,7 @@ def with_crop(config: Config, crop: tuple[int, int]) -> Config:
     config = Config(config.to_dict())
     steps = [each for each in config.train_dataloader.dataset.pipeline if 'crop_size' in each]
     if not steps:
-        raise InputError('the train pipeline crops nothing, so it takes no other crop')
+        raise InputError(f'--crop {crop[0]}x{crop[1]}: no step of the train pipeline has a crop_size; add one to the config')
     for crop_step in steps:
         crop_step.crop_size = crop[::-1]
     if 'size' in config.model.get('data_preprocessor', {}):
@@ -131,4 +133,4 @@ def with_crop(config: Config, crop: tuple[int, int]) -> Config:
 def _crop_of(config: Config) -> str:
     """``'WxH'`` of the crops of a pipeline."""
     sizes = [step['crop_size'] for step in config.train_dataloader.dataset.pipeline if 'crop_size' in step]
-    return '{1}x{0}'.format(*sizes[0]) if sizes else 'as they are'
+    return '{1}x{0}'.format(*sizes[0]) if sizes else 'the full size'

@@ -50,7 +50,8 @@ class Training:
         torch.manual_seed(0)
         if stock:
             decode_head.accuracy = accuracy  # the host's own
-        with as_input_error('no training can be built from this config', AttributeError, KeyError, TypeError, ValueError):
+        message = 'cannot build the model and its optimizer from this config; check model and optim_wrapper'
+        with as_input_error(message, AttributeError, KeyError, TypeError, ValueError):
             self.model: Any = revert_sync_batchnorm(MODELS.build(self.config.model)).to(self.device).train()
             wrapper = stock_optim_wrapper(self.config) if stock else self.config.optim_wrapper
             self.wrapper = build_optim_wrapper(self.model, wrapper)
@@ -154,11 +155,9 @@ def apart(config: str, stock: bool, device: str, threads: int | None) -> Iterato
         try:
             return pool.submit(function, *args).result()
         except BrokenProcessPool as error:
-            raise InputError('a process of the benchmark died: too little memory? Take a smaller --batch or --crop') from error
+            raise InputError('a benchmark process died, perhaps out of memory; use a smaller --batch or --crop') from error
         except torch.OutOfMemoryError as error:
-            raise InputError(
-                f'too little memory on the device: {first_line(error)}; take a smaller --batch or --crop'
-            ) from error
+            raise InputError(f'the device is out of memory ({first_line(error)}); use a smaller --batch or --crop') from error
 
     with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
         call(begin, config, stock, device, threads)
