@@ -1,4 +1,4 @@
-"""What an export leaves beside its files: a report, for people and for programs, and the worst frame."""
+"""Writes the report of an exported file: Markdown, JSON and a picture of the worst frame."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ COLUMNS = ['file', 'runtime', 'frames', 'agreement', 'worst frame', 'mIoU', 'MMS
 
 
 def table(results: Sequence[ExportResult]) -> Table:
-    """A row for each file."""
+    """Return a table with a row for each file."""
     return Table('masks of the exported files compared with MMSegmentation', COLUMNS, [_cells(result) for result in results])
 
 
@@ -43,7 +43,7 @@ def _cells(result: ExportResult) -> list[str]:
 
 
 def lines(results: Sequence[ExportResult]) -> list[str]:
-    """What explains the table, and what failed."""
+    """Return the lines that explain the table, and the failures."""
     sentences = []
     if any(result.parity is not None for result in results):
         labelled = all(result.parity.labelled for result in results if result.parity is not None)
@@ -67,10 +67,10 @@ def lines(results: Sequence[ExportResult]) -> list[str]:
 
 
 def save(result: ExportResult) -> list[Path]:
-    """Write ``FILE.report.md``, ``FILE.report.json`` and ``FILE.worst.png``, which are there for a file that failed too.
+    """Write ``FILE.report.md``, ``FILE.report.json`` and ``FILE.worst.png``, also for a file that failed.
 
     Returns:
-        What was written.
+        The files written.
     """
     markdown, record, picture = (
         result.file.with_name(result.file.name + ending) for ending in ('.report.md', '.report.json', '.worst.png')
@@ -92,7 +92,7 @@ def save(result: ExportResult) -> list[Path]:
     }
     write_text(record, json.dumps(content, indent=1))
     if worst is None:
-        picture.unlink(missing_ok=True)  # of an earlier file
+        picture.unlink(missing_ok=True)  # left from an earlier export
         return [markdown, record]
     with atomic_write(picture) as temporary:
         _worst_frame(*worst, result.metadata).savefig(temporary, format='png')
@@ -100,7 +100,7 @@ def save(result: ExportResult) -> list[Path]:
 
 
 def _worst_frame(sample: Sample, reference: np.ndarray, exported: np.ndarray, metadata: Metadata) -> Figure:
-    """The frame with its ground truth, where the masks differ, and both masks."""
+    """Draw the frame with its ground truth, the differing pixels, and both masks."""
     truth = sample.frame if sample.label is None else paint(sample.frame, sample.label, metadata.palette)
     differs = reference != exported
     differing = paint(sample.frame // 2, differs, ((0, 0, 0), (255, 255, 0)), opacity=1)

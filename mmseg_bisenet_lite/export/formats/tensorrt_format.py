@@ -1,4 +1,4 @@
-"""``.engine``: TensorRT, for the GPU that it is made on."""
+"""Writes ``.engine`` files of TensorRT, for the GPU on which they are built."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from mmseg_bisenet_lite.export.quantise import quantise_onnx
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 from mmseg_bisenet_lite.utils.library import require
 
-# Of free axes, (batch, height, width): the smallest, what TensorRT optimises for, and the largest.
+# Values of the dynamic axes batch, height and width: the smallest, the one to optimise for, and the largest.
 FREE = ((1, 4, 16), (64, 480, 2160), (64, 640, 3840))
 
 
 def write(job: Job, file: Path) -> list[str]:
     """Build the engine; see :func:`mmseg_bisenet_lite.export.formats.onnx_format.write`.
 
-    The network is strongly typed: the ONNX file's own types, with the quantisation in it, say what is computed in what.
+    The network is strongly typed: the types and the quantisation in the ONNX model set the precision of each layer.
 
     Source: https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/advanced.html#strongly-typed-networks
     """
