@@ -1,4 +1,4 @@
-"""Picture of how the trainings went."""
+"""Draws the validation curves of the trainings."""
 
 import statistics
 from collections.abc import Sequence
@@ -14,7 +14,13 @@ from mmseg_bisenet_lite.utils.files import atomic_write
 
 
 def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
-    """Draw mIoU on val over the iterations, one picture for each target: the mean of the seeds, and the range they span."""
+    """Draw mIoU on the val set over the iterations, one panel for each target: the mean over the seeds, and their range.
+
+    Args:
+        done: Results of the trainings.
+        dataset: Key of ``DATASETS``; only ``'cityscapes'`` gets the paper's accuracies as dotted lines.
+        path: Output picture.
+    """
     targets = sorted({result.run.target for result in done})
     figure = Figure(figsize=(6 * len(targets), 4.2))
     for place, target in enumerate(targets):

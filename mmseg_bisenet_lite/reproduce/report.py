@@ -1,4 +1,4 @@
-"""Tables of what the trainings came to, beside the paper's."""
+"""Tables of the accuracies, beside the paper's."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.results import Result
 from mmseg_bisenet_lite.utils.tables import Table
 
-# What a training is judged by beside mIoU, and its heading.
+# Metrics beside mIoU, and their headings.
 MORE = {
     'fgIoU': 'IoU',
     'precision': 'precision',
@@ -22,7 +22,13 @@ MORE = {
 
 
 def report(done: Sequence[Result], failed: dict[Run, str], dataset: str) -> tuple[list[Table], list[str]]:
-    """Tables, and the lines that explain them."""
+    """Return the tables and the lines that explain them.
+
+    Args:
+        done: Results of the trainings.
+        failed: Reasons of the failed trainings.
+        dataset: Key of ``DATASETS``.
+    """
     tables = [_accuracies(done, dataset), _differences(done), _foreground(done)]
     seeds = sorted({len(results) for results in groups(done).values()})
     lines = [
@@ -36,7 +42,7 @@ def report(done: Sequence[Result], failed: dict[Run, str], dataset: str) -> tupl
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """``'88.12 ± 0.31'``, or the one value."""
+    """Format mean and standard deviation, such as ``'88.12 ± 0.31'``; one value has no deviation."""
     mean = f'{statistics.mean(values):.{digits}f}'
     return f'{mean} ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else mean
 
@@ -53,7 +59,7 @@ def _accuracies(done: Sequence[Result], dataset: str) -> Table:
 
 
 def _differences(done: Sequence[Result]) -> Table:
-    """The paper's two claims and our own, each from pairs of trainings with the same seed."""
+    """Tabulate the paper's two claims and our own, each from pairs of trainings with the same seed."""
     scores = {result.run: result.metrics['mIoU'] for result in done}
     claims = {
         'hinge minus cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
@@ -67,11 +73,11 @@ def _differences(done: Sequence[Result]) -> Table:
         for target in sorted({run.target for run in scores}):
             seeds = sorted({run.seed for run in scores})
             pairs = [(Run(*one, target, seed), Run(*other, target, seed)) for seed in seeds]
-            found = [scores[a] - scores[b] for a, b in pairs if a in scores and b in scores]
+            differences = [scores[a] - scores[b] for a, b in pairs if a in scores and b in scores]
             paper = [ACCURACIES.get((*names, target)) for names in (one, other)]
-            if found:
-                told = '-' if None in paper else f'{paper[0] - paper[1]:+.2f}'  # type: ignore[operator]
-                rows.append([claim, target, spread(found), str(len(found)), told])
+            if differences:
+                paper_difference = '-' if None in paper else f'{paper[0] - paper[1]:+.2f}'  # type: ignore[operator]
+                rows.append([claim, target, spread(differences), str(len(differences)), paper_difference])
     return Table(
         'Differences between trainings with the same seed, in points of mIoU',
         ['difference', 'target', 'here', 'pairs', 'paper'],
@@ -91,10 +97,10 @@ def _foreground(done: Sequence[Result]) -> Table:
 
 
 def _points(done: Sequence[Result]) -> list[str]:
-    """For each target what ``tools/benchmark.py`` is to be told; it calls our models as their configs, peers as themselves."""
-    found: dict[str, list[str]] = {}
+    """Return the ``--accuracy`` values of ``tools/benchmark.py`` for each target: our config names, or peer names, and mIoU."""
+    points: dict[str, list[str]] = {}
     for (network, loss, target), results in groups(done).items():
         name = network if loss == OWN else results[0].run.name
         mean = statistics.mean(result.metrics['mIoU'] for result in results)
-        found.setdefault(target, []).append(f'{name}={mean:.2f}')
-    return [' '.join(points) for points in found.values()]
+        points.setdefault(target, []).append(f'{name}={mean:.2f}')
+    return [' '.join(values) for values in points.values()]
