@@ -8,12 +8,12 @@ from mmseg_bisenet_lite.benchmark.training.results import Results
 from mmseg_bisenet_lite.benchmark.training.step import PARTS
 from mmseg_bisenet_lite.utils.tables import Table
 
-# Fewer workers are as good as more if they come within this share of the best.
+# A number of workers is as good as the best if its time is within this share of the best.
 AS_GOOD = 0.03
 
 
 def report(results: Results) -> tuple[list[Table], list[str]]:
-    """All tables and the lines that explain them."""
+    """Return all tables and the lines that explain them."""
     tables = [*_loader(results), *_step(results), *_split(results), *_iterations(results)]
     return tables, list(_explanations(results))
 
@@ -63,8 +63,8 @@ def _iterations(results: Results) -> Iterator[Table]:
     rows = []
     for who, by_workers in results.iterations.items():
         best = best_workers(by_workers)
-        for workers, found in by_workers.items():
-            waited, stepped = (statistics.mean(part) for part in zip(*found, strict=True))
+        for workers, times in by_workers.items():
+            waited, stepped = (statistics.mean(part) for part in zip(*times, strict=True))
             rate = 1 / (waited + stepped)
             cells = [
                 who,
@@ -78,8 +78,12 @@ def _iterations(results: Results) -> Iterator[Table]:
 
 
 def best_workers(by_workers: dict[int, list[tuple[float, float]]]) -> int:
-    """The fewest workers with which iterations are as fast as with any other number, within ``AS_GOOD``."""
-    seconds = {workers: statistics.mean(map(sum, found)) for workers, found in by_workers.items()}
+    """Return the smallest number of workers whose iterations are within ``AS_GOOD`` of the fastest.
+
+    Args:
+        by_workers: (seconds of waiting for the batch, seconds of the step) of each iteration, by number of workers.
+    """
+    seconds = {workers: statistics.mean(map(sum, times)) for workers, times in by_workers.items()}
     return min(workers for workers, mean in seconds.items() if mean <= min(seconds.values()) * (1 + AS_GOOD))
 
 
