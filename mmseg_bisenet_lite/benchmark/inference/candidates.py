@@ -182,7 +182,7 @@ class Baseline:
         return changed
 
     def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:
-        """Make a candidate that another runtime runs. Its operators and memory are unknown: it gets the eager model's operators."""
+        """Make a candidate of another runtime. Its operators and memory are unknown: it gets the eager model's operators."""
         changed = self.changed(call(), precision, self.name(scope, engine, precision))
         counted = operations(Frame(self.segmentor), torch.from_numpy(self.frames), fused=True)
         return Candidate(self.model, scope, precision, engine, self.size, call, counted, None, changed, 0)

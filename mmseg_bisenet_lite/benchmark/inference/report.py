@@ -1,4 +1,4 @@
-"""Tables of results, for the terminal and for Markdown."""
+"""Tables of the results, for the terminal and for Markdown."""
 
 import math
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from mmseg_bisenet_lite.utils.tables import Table
 
 
 def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
-    """All tables and the lines that explain them.
+    """Return all tables and the lines that explain them.
 
     Args:
-        runs: Results by what to call them.
+        runs: Results by name.
     """
     tables: list[Table] = []
     for name, results in runs.items():
@@ -27,14 +27,14 @@ def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
 
 
 def _number(value: float, digits: int = 3) -> str:
-    """With so many significant digits, without an exponent."""
+    """Format a number with some significant digits, without an exponent."""
     if not value:
         return '0'
     return f'{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}'
 
 
 def _speed(results: Results, prefix: str) -> list[Table]:
-    """For each scope the times of every row."""
+    """Return a table of speeds for each scope."""
     tables = []
     by_scope = sorted(results.groups(), key=lambda group: results.settings['scopes'].index(group[0].scope))
     for scope, groups in groupby(by_scope, key=lambda group: group[0].scope):
@@ -64,7 +64,7 @@ def _speed_cells(row: Row, reference: Row) -> list[str]:
 
 
 def _work(results: Results, prefix: str) -> Table:
-    """What each row computes and how near it comes to what the device can do."""
+    """Return the table of operations, shares of the device limits, memory, energy and accuracy."""
     columns = [
         'size',
         'model',
@@ -110,7 +110,7 @@ def _work(results: Results, prefix: str) -> Table:
 
 
 def _side_by_side(runs: dict[str, Results]) -> Table:
-    """FPS of what several runs have in common or apart."""
+    """Return the table of FPS with a column for each run."""
 
     def key_of(row: Row) -> tuple[tuple[int, int], str, str, str, str]:
         return row.size, row.model, row.engine, row.precision, row.scope
@@ -119,23 +119,23 @@ def _side_by_side(runs: dict[str, Results]) -> Table:
     for key in dict.fromkeys(key_of(row) for results in runs.values() for row in results.rows):
         cells = [size_text(key[0]), *key[1:]]
         for results in runs.values():
-            found = [row.fps for row in results.rows if key_of(row) == key]
-            cells.append(_number(found[0]) if found else '-')
+            speeds = [row.fps for row in results.rows if key_of(row) == key]
+            cells.append(_number(speeds[0]) if speeds else '-')
         rows.append(cells)
     return Table('FPS of the runs', ['size', 'model', 'engine', 'precision', 'scope', *runs], rows)
 
 
 def _papers_tables(runs: dict[str, Results]) -> list[Table]:
-    """The paper's two networks in its scope, and beside their ratio the paper's."""
+    """Return the tables of the paper's two networks in its scope, with the paper's ratios."""
     tables = []
     for way in dict.fromkeys(way for results in runs.values() for way in results.pairs()):
         pairs = {name: results.pairs().get(way, []) for name, results in runs.items()}
         names = {'r18': '', 'lite': ''}
         cells: dict[tuple[int, int], list[str]] = {}
-        for size in dict.fromkeys(r18.size for found in pairs.values() for r18, _ in found):
+        for size in dict.fromkeys(r18.size for run_pairs in pairs.values() for r18, _ in run_pairs):
             cells[size] = [size_text(size)]
-            for found in pairs.values():
-                here = next(((r18, lite) for r18, lite in found if r18.size == size), None)
+            for run_pairs in pairs.values():
+                here = next(((r18, lite) for r18, lite in run_pairs if r18.size == size), None)
                 cells[size] += _pair_cells(here) if here else ['-'] * 3
                 names |= {'r18': here[0].model, 'lite': here[1].model} if here else {}
             ratios = (paper.ratio(device, size) for device in paper.SPEEDS)
