@@ -53,7 +53,7 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     ):
         train_config.merge_from_dict(dict(config.cfg_options))
     for key in ('train_dataloader', 'optim_wrapper'):
-        if key not in config:
+        if key not in train_config:
             raise InputError(f'{config.config}: has no {key}; give the config of a training')
     batch = config.batch or train_config.train_dataloader.batch_size
     train_config.train_dataloader.batch_size = batch
