@@ -1,1 +1,1 @@
-"""Benchmarks of inference and of training: how to measure, on which device, and in which environment, is shared."""
+"""Benchmarks of inference and training, with shared modules for timing, devices and the environment."""

@@ -1,4 +1,4 @@
-"""What a device can do, how calls are timed on it, and what it is called."""
+"""Devices: their clocks, names and precisions."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ from mmseg_bisenet_lite.utils.precision import has_arithmetic
 
 
 class EventClock:
-    """The clock of CUDA's streams: events before and after the call, both passed when the time is read."""
+    """A clock with CUDA events: one before and one after the call, read when both have passed."""
 
     now = staticmethod(time.perf_counter)
 
     def time(self, call: Call) -> float:
-        """See :class:`~mmseg_bisenet_lite.benchmark.measure.Clock`."""
+        """Time a call; see :class:`~mmseg_bisenet_lite.benchmark.measure.Clock`."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
         call()
@@ -30,13 +30,13 @@ class EventClock:
 
 
 class SynchronisedClock(HostClock):
-    """The host's clock, read once the accelerator's queue is empty."""
+    """The host's clock, read after the accelerator has finished its queue."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
     def time(self, call: Call) -> float:
-        """See :class:`~mmseg_bisenet_lite.benchmark.measure.Clock`."""
+        """Time a call; see :class:`~mmseg_bisenet_lite.benchmark.measure.Clock`."""
 
         def finished() -> None:
             call()
@@ -46,34 +46,37 @@ class SynchronisedClock(HostClock):
 
 
 def clock_of(device: torch.device) -> Clock:
-    """The clock that sees a call's work on the device finished."""
+    """Return a clock that waits for the device to finish a call's work."""
     if device.type == 'cpu':
         return HostClock()
     return EventClock() if device.type == 'cuda' else SynchronisedClock(device)
 
 
 def find_device(name: str | None) -> torch.device:
-    """The named device, made the current one, or without a name the best: an accelerator, else the CPU.
+    """Find a device by its name and make it the current one.
+
+    Args:
+        name: Such as ``'cpu'`` or ``'cuda:1'``; ``None`` is the best device: an accelerator, else the CPU.
 
     Raises:
         InputError: There is no such device.
     """
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    here = ['cpu', *(f'{accelerator.type}:{i}' for i in range(torch.accelerator.device_count()) if accelerator)]
+    available = ['cpu', *(f'{accelerator.type}:{i}' for i in range(torch.accelerator.device_count()) if accelerator)]
     if name is None:
         name = accelerator.type if accelerator else 'cpu'
-    found = re.fullmatch(r'([a-z]+)(?::(\d+))?', name)
-    if found is None or (name not in here and f'{name}:0' not in here):
-        raise InputError(f'--device {name}: there is no such device; here are {", ".join(here)}')
+    match = re.fullmatch(r'([a-z]+)(?::(\d+))?', name)
+    if match is None or (name not in available and f'{name}:0' not in available):
+        raise InputError(f'--device {name}: there is no such device; choose from {", ".join(available)}')
     if name == 'cpu':
         return torch.device('cpu')
-    device = torch.device(found[1], int(found[2] or 0))
+    device = torch.device(match[1], int(match[2] or 0))
     torch.accelerator.set_device_index(device)
     return device
 
 
 def device_name(device: torch.device) -> str:
-    """What the maker calls the device."""
+    """Return the product name of a device."""
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
     if device.type != 'cpu':
@@ -86,14 +89,14 @@ def device_name(device: torch.device) -> str:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def check_precision(device: torch.device, name: str) -> None:
-    """Raise an :class:`InputError` if the device has no arithmetic of this precision: emulation would only mislead."""
+    """Raise an :class:`InputError` if the device would only emulate this precision, which would give misleading times."""
     if not has_arithmetic(device, name):
-        raise InputError(f'--precision {name}: {device_name(device)} ({device.type}) has no such arithmetic')
+        raise InputError(f'--precision {name}: {device_name(device)} ({device.type}) does not compute in {name}; leave it out')
 
 
 def set_tf32(allowed: bool) -> None:

@@ -1,4 +1,4 @@
-"""Energy, clocks and throttling of NVIDIA devices, read from their driver through NVML."""
+"""Energy, clocks and throttling of NVIDIA devices, read from the driver with NVML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from mmseg_bisenet_lite.benchmark.measure import Call, Clock
 
 INSTALL = "pip install '.[nvidia]'"
 
-# What slows a clock, by the names of NVML's bits.
+# Reasons of throttling, by the names of NVML's bits.
 THROTTLES = {
     'nvmlClocksThrottleReasonSwPowerCap': 'power cap',
     'nvmlClocksThrottleReasonHwSlowdown': 'hardware slowdown',
@@ -22,11 +22,11 @@ THROTTLES = {
 
 @dataclass(frozen=True)
 class Energy:
-    """What a device used while it did nothing but one call over and over.
+    """The energy of one call, measured while the device repeats it.
 
     Attributes:
-        joules: For each call.
-        watts: On average.
+        joules: Energy of one call.
+        watts: Average power.
     """
 
     joules: float
@@ -35,12 +35,12 @@ class Energy:
 
 @dataclass(frozen=True)
 class Clocks:
-    """How fast a device runs.
+    """The clock of a device.
 
     Attributes:
-        mhz: Of the streaming multiprocessors.
-        highest_mhz: That they could have.
-        throttled: What slows them, nothing if empty.
+        mhz: Clock of the streaming multiprocessors.
+        highest_mhz: Highest clock that they can have.
+        throttled: Reasons of throttling; empty if the device is not throttled.
     """
 
     mhz: int
@@ -49,21 +49,21 @@ class Clocks:
 
 
 def describe(seen: Sequence[Clocks]) -> str:
-    """The clocks of several moments, for a reader."""
-    reasons = sorted(set().union(*(clocks.throttled for clocks in seen)))
+    """Describe the clocks of several moments in words."""
+    reasons = ', '.join(sorted(set().union(*(clocks.throttled for clocks in seen))))
     low, high = min(clocks.mhz for clocks in seen), max(clocks.mhz for clocks in seen)
-    return f'{low} to {high} of {seen[0].highest_mhz} MHz, {"slowed by " + ", ".join(reasons) if reasons else "not throttled"}'
+    return f'{low} to {high} of {seen[0].highest_mhz} MHz, {f"throttled by {reasons}" if reasons else "not throttled"}'
 
 
 class Meter:
-    """Reads one CUDA device's counters.
+    """Reads the counters of one CUDA device.
 
     Args:
         device: The CUDA device.
 
     Raises:
-        RuntimeError: nvidia-ml-py is missing, or the driver does not tell what is asked (on Jetsons). The
-            message is one line.
+        RuntimeError: nvidia-ml-py is missing, or the driver does not have these counters (on Jetsons). The message is one
+            line.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -74,7 +74,7 @@ class Meter:
         self.nvml: Any = pynvml
         try:
             pynvml.nvmlInit()
-            # CUDA's number of a device need not be the driver's; the identifier is.
+            # CUDA and the driver may number devices differently; the UUID is the same.
             self.handle = pynvml.nvmlDeviceGetHandleByUUID(f'GPU-{torch.cuda.get_device_properties(device).uuid}')
             pynvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)
             self.clocks()
@@ -82,12 +82,12 @@ class Meter:
             raise RuntimeError(f'NVML: {error}') from None
 
     def read(self, call: Call, clock: Clock, seconds: float = 2.0) -> Energy:
-        """Repeat a call and see what it costs.
+        """Measure the energy of a call by repeating it.
 
         Args:
-            call: What to repeat.
-            clock: The device's.
-            seconds: For how long; the driver renews its counter about every 0.1 s.
+            call: The call.
+            clock: Clock of the device.
+            seconds: Time to repeat the call; the driver updates its counter about every 0.1 s.
         """
         nvml = self.nvml
         before, start, calls = nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle), clock.now(), 0
@@ -99,7 +99,7 @@ class Meter:
         return Energy(joules=joules / calls, watts=joules / elapsed)
 
     def clocks(self) -> Clocks:
-        """As they are now."""
+        """Read the current clock."""
         nvml = self.nvml
         reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle)
         return Clocks(

@@ -1,4 +1,4 @@
-"""Where and with what a measurement was made."""
+"""The environment of a measurement."""
 
 import platform
 from typing import Any
@@ -12,9 +12,9 @@ from mmseg_bisenet_lite.utils.checkout import commit
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Device, settings and versions, for the record."""
+    """Return device, settings and versions, for the results file."""
     host = compat.host_name()
-    known: dict[str, Any] = {
+    record: dict[str, Any] = {
         'device': device_name(device),
         'device_type': device.type,
         'cores': usable_cores(),
@@ -29,12 +29,12 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
     if host:
         mmseg, mmengine, mmcvs = compat.HOSTS[host]
-        known |= {name: version for name in (mmseg, mmengine, *mmcvs) if (version := compat.version(name))}
+        record |= {name: version for name in (mmseg, mmengine, *mmcvs) if (version := compat.version(name))}
     if device.type == 'cuda':
-        known |= {
+        record |= {
             'cuda': torch.version.cuda,
             'cudnn': torch.backends.cudnn.version(),
             'cudnn_benchmark': torch.backends.cudnn.benchmark,
             'compute_capability': '.'.join(map(str, torch.cuda.get_device_capability(device))),
         }
-    return known
+    return record

@@ -1,4 +1,4 @@
-"""Time several calls side by side: pure functions over a clock, so that a test can hand in one of its own."""
+"""Times several calls side by side, with a clock as an argument, so that tests can pass their own."""
 
 import itertools
 import math
@@ -13,27 +13,27 @@ from scipy.stats import quantile_test
 
 Call = Callable[[], Any]
 
-# Of a ratio's interval.
+# Confidence level of a ratio's interval.
 CONFIDENCE = 0.95
 
 
 class Clock(Protocol):
-    """What times a call."""
+    """The interface of a clock that times calls."""
 
     def now(self) -> float:
-        """The time in seconds since some moment."""
+        """Return the time in seconds from an arbitrary start."""
 
     def time(self, call: Call) -> float:
-        """How many seconds one call takes, its work finished."""
+        """Make one call and return the seconds until its work is finished."""
 
 
 class HostClock:
-    """The clock of calls that return when their work is done, as on a CPU."""
+    """A clock for calls that return when their work is finished, as on a CPU."""
 
     now = staticmethod(time.perf_counter)
 
     def time(self, call: Call) -> float:
-        """See :class:`Clock`."""
+        """Time a call; see :class:`Clock`."""
         start = time.perf_counter()
         call()
         return time.perf_counter() - start
@@ -41,17 +41,17 @@ class HostClock:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure.
+    """The duration of a measurement.
 
     Attributes:
-        seconds: Of the timed rounds, at most; a round that has begun is finished.
+        seconds: Longest time of the timed rounds, in seconds; a round that has begun is finished.
         half_width: Stop earlier, once the interval of each ratio is no wider than this to either side, as a share of the
             ratio. 0 always takes the whole time.
-        rounds: At least so many, whatever time they take: the least that give an interval.
-        turn_seconds: In a round each call has one turn, in which it is repeated until this time is over.
-        warm_up_seconds: Of the rounds before the timed ones, at most, for each call.
-        stable: Warm-up ends once no call's fastest time of ``WINDOW`` turns differs by more than this share from that of
-            the ``WINDOW`` turns before.
+        rounds: Smallest number of timed rounds, whatever time they take. The default is the fewest that give an interval.
+        turn_seconds: Time of a turn, in seconds. In a round each call has one turn, in which it is repeated for this time.
+        warm_up_seconds: Longest time of the warm-up rounds, in seconds for each call.
+        stable: The warm-up ends once every call has settled: its fastest time in the last ``WINDOW`` turns differs from its
+            fastest time in the ``WINDOW`` turns before by at most this share.
     """
 
     seconds: float = 20.0
@@ -63,23 +63,23 @@ class Plan:
 
     @classmethod
     def lasting(cls, seconds: float, half_width: float) -> 'Plan':
-        """A plan for so many seconds; where they are few, its turns and its warm-up are shorter too."""
+        """Make a plan for a number of seconds, with shorter turns and warm-up if they are few."""
         turn_seconds = min(cls.turn_seconds, seconds / 50)
         return cls(seconds, half_width, turn_seconds=turn_seconds, warm_up_seconds=seconds / 4)
 
 
-# Turns that are compared to tell whether a call has warmed up.
+# Number of turns to compare with the same number before, to see whether a call has warmed up.
 WINDOW = 3
 
 
 @dataclass
 class Timings:
-    """What one call took.
+    """The times of one call.
 
     Attributes:
         rounds: Seconds of each repetition, one list for each round.
-        warm_up: The same of the rounds before, which count for nothing.
-        settled: Whether warm-up ended because the times had settled, and not because its time was over.
+        warm_up: The same for the warm-up rounds, which do not count.
+        settled: Whether the times had settled when the warm-up ended; if not, it ended because its time was over.
     """
 
     rounds: list[list[float]]
@@ -94,19 +94,19 @@ def measure(
     progress: Callable[[float], None] = lambda share: None,
     pairs: Sequence[tuple[int, int]] | None = None,
 ) -> list[Timings]:
-    """Time calls in interleaved rounds, so that whatever disturbs or slows the machine falls on all of them alike.
+    """Time calls in interleaved rounds, so that disturbances of the machine affect all calls alike.
 
-    Every other round takes the calls in reverse, which cancels a steady drift.
+    Every other round takes the calls in reverse order, which cancels a steady drift.
 
     Args:
-        calls: What to time.
-        clock: What to time it with.
-        plan: How long.
-        progress: Is told after each round which share of the time has gone, 0 to 1.
-        pairs: Which calls will be compared, (reference, other), as indices; ``None`` compares all with the first.
+        calls: The calls to time.
+        clock: The clock.
+        plan: Duration of the measurement.
+        progress: Called after each round with the share of the time that has passed, 0 to 1.
+        pairs: Calls to compare, as indices (reference, other); ``None`` compares all calls with the first.
 
     Returns:
-        One entry for each call.
+        The times of each call.
     """
     if pairs is None:
         pairs = [(0, other) for other in range(1, len(calls))]
@@ -129,18 +129,18 @@ def measure(
         elapsed = clock.now() - start
         progress(min(1.0, elapsed / plan.seconds) if plan.seconds else 1.0)
         rounds = len(timed[0])
-        # Looking after every round would stop at a lucky one, so the looks are ever further apart.
+        # A check after every round would stop at a lucky round, so the checks are ever further apart.
         done = elapsed >= plan.seconds or (_is_look(rounds) and _precise(timed, pairs, plan.half_width))
-        if done and rounds >= plan.rounds and rounds % 2 == 0:  # there and back
+        if done and rounds >= plan.rounds and rounds % 2 == 0:  # both orders
             break
     progress(1.0)
     return [Timings(*histories) for histories in zip(timed, warm_up, settled, strict=True)]
 
 
 def _rounds(calls: Sequence[Call], clock: Clock, turn_seconds: float) -> Iterator[list[list[float]]]:
-    """Rounds without end: for each call the times of its turn.
+    """Yield rounds without end: for each call the times of its turn.
 
-    A short call is made once more before its turn, as the first after another one's finds the caches full of that.
+    A short call is made once untimed at the start of its turn, since another call's data fill the caches then.
     """
     latest = [math.inf] * len(calls)
     for number in itertools.count():
@@ -157,7 +157,7 @@ def _rounds(calls: Sequence[Call], clock: Clock, turn_seconds: float) -> Iterato
 
 
 def _settled(history: list[list[float]], tolerance: float) -> bool:
-    """Whether the fastest of the last turns is that of the turns before; the fastest, as a disturbance only slows."""
+    """Whether the fastest time has settled. The fastest is compared, since disturbances only make calls slower."""
     fastest = [min(turn) for turn in history[-2 * WINDOW :]]
     if len(fastest) < 2 * WINDOW:
         return False
@@ -166,7 +166,7 @@ def _settled(history: list[list[float]], tolerance: float) -> bool:
 
 
 def _is_look(rounds: int) -> bool:
-    """Whether to look for the precision after so many rounds: at 8, 12, 16, 24, 32, ..."""
+    """Whether to check the precision after this number of rounds: after 8, 12, 16, 24, 32, ..."""
     power = 1 << (rounds.bit_length() - 1)
     return rounds >= 8 and rounds in (power, power + power // 2)
 
@@ -178,9 +178,12 @@ def _precise(timed: list[list[list[float]]], pairs: Sequence[tuple[int, int]], h
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast one call is as another, and the interval that holds the true median at ``CONFIDENCE``.
+    """The speed of a call relative to another, with the ``CONFIDENCE`` interval of the median.
 
-    ``low`` and ``high`` are not-a-number where there were fewer than six rounds, which cannot tell.
+    Attributes:
+        value: The median ratio.
+        low: Lower end of the interval; NaN for fewer than six rounds, which are too few.
+        high: Upper end of the interval; NaN for fewer than six rounds.
     """
 
     value: float
@@ -193,32 +196,32 @@ class Ratio:
 
 
 def speed_ratio(reference: Sequence[Sequence[float]], rounds: Sequence[Sequence[float]]) -> Ratio:
-    """How many times as fast as the reference a call was, from their times in the same rounds.
+    """Return the speed of a call relative to a reference, from their times in the same rounds.
 
-    Within each round the two turns' medians give one ratio; the value is the median of these, and the interval the one of the
-    binomial test, which assumes nothing about how times are distributed, but does assume that rounds are independent.
+    In each round the medians of the two turns give one ratio. The value is the median of these ratios. The interval is that
+    of the binomial test, which assumes independent rounds, but no distribution of the times.
 
     Args:
-        reference: Seconds of the reference's repetitions, one row for each round.
-        rounds: The same of the call.
+        reference: Seconds of each repetition of the reference, one list for each round.
+        rounds: The same for the call.
     """
     pairs = zip(reference, rounds, strict=True)
     ratios = [statistics.median(theirs) / statistics.median(ours) for theirs, ours in pairs]
-    # Asked for its interval alone; whatever its hypothesis, that is the same.
+    # Only the interval is used, which does not depend on the hypothesis.
     interval = quantile_test(ratios, q=1, p=0.5).confidence_interval(CONFIDENCE)
     return Ratio(statistics.median(ratios), float(interval.low), float(interval.high))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of all repetitions, in seconds: quantiles, each one an observed time, and the spread.
+    """Statistics of all repetitions of a call. Each quantile is an observed time, in seconds.
 
     Attributes:
-        median: Half of the repetitions took no longer.
-        p90: 90 % took no longer; of fewer than 10 repetitions it is the longest.
-        p99: 99 % took no longer; of fewer than 100 repetitions it is the longest.
-        spread: The distance between the quartiles, as a share of the median.
-        repetitions: How many there were.
+        median: Median time.
+        p90: 90th percentile; the longest time for fewer than 10 repetitions.
+        p99: 99th percentile; the longest time for fewer than 100 repetitions.
+        spread: Interquartile range as a share of the median.
+        repetitions: Number of repetitions.
     """
 
     median: float
@@ -229,7 +232,7 @@ class Summary:
 
 
 def summarise(rounds: Sequence[Sequence[float]]) -> Summary:
-    """The quantiles of all repetitions, the rounds thrown together."""
+    """Return the statistics of the repetitions of all rounds together."""
     times = np.concatenate([np.asarray(turn, dtype=float) for turn in rounds])
     lower, median, upper, p90, p99 = np.quantile(times, [0.25, 0.5, 0.75, 0.9, 0.99], method='inverted_cdf')
     return Summary(float(median), float(p90), float(p99), float((upper - lower) / median), len(times))

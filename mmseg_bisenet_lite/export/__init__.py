@@ -1,4 +1,4 @@
-"""Checkpoints turned into files for a robot, each checked against MMSegmentation before it gets its name."""
+"""Exports checkpoints to files for a robot, each checked against MMSegmentation before it is saved."""
 
 from mmseg_bisenet_lite.export.config import ExportConfig
 from mmseg_bisenet_lite.export.formats import FORMATS

@@ -1,4 +1,4 @@
-"""What is to be exported."""
+"""The options of an export."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,22 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What is to be exported; the names are those of the options of ``tools/export.py``.
+    """The options of an export, named as the options of ``tools/export.py``.
 
     Attributes:
-        config: File.
-        checkpoint: File of the weights, or ``bisenet-lite://NAME``.
-        out: Folder for the files; it is made if need be.
-        size: (width, height) of the frames; ``None`` is any.
+        config: Config file.
+        checkpoint: Checkpoint file, or ``bisenet-lite://NAME``.
+        out: Output folder, created if it is missing.
+        size: (width, height) of the frames in pixels; ``None`` allows any size.
         format: Keys of ``FORMATS``.
-        precision: Of each format: ``'fp32'``, ``'fp16'``, ``'bf16'``, ``'int8'``.
-        batch: Frames in one run; ``None`` is any number.
-        margin: Whether the files give the margin too.
-        threshold: Of the margin, which the files give relative to it: ``None`` is 0, ``'best'`` the checkpoint's, or a number.
-        frames: Where the frames for the comparison come from, ``'val'``, ``'renders'`` or a folder.
-        limit: At most so many of them; ``None`` is all.
-        device: That the files are run on for the comparison, such as ``CPU`` or ``cuda:0``; ``None`` is the runtime's default.
+        precision: Precisions to write each format in: ``'fp32'``, ``'fp16'``, ``'bf16'``, ``'int8'``.
+        batch: Frames in one call; ``None`` allows any number.
+        margin: Whether the files output the margin beside the mask.
+        threshold: Margin above which a pixel is foreground: ``None`` for 0, ``'best'`` for the checkpoint's best threshold, or
+            a number. The files output the margin minus this threshold.
+        frames: Frames for the parity check: ``'val'``, ``'renders'`` or a folder of images.
+        limit: Largest number of these frames; ``None`` takes all.
+        device: Runtime device for the parity check, such as ``CPU`` or ``cuda:0``; ``None`` is the runtime's default.
     """
 
     config: str
@@ -41,7 +42,7 @@ class ExportConfig:
     device: str | None = None
 
     def file_name(self, format: str, precision: str) -> str:
-        """``lite_hinge_vehicle-640x360-int8.onnx``, say."""
+        """Return the name of an exported file, such as ``lite_hinge_vehicle-640x360-int8.onnx``."""
         batch = '' if self.batch == 1 else f'-batch{self.batch or ""}'
         threshold = f'-threshold{self.threshold:g}' if isinstance(self.threshold, float) else ''
         return f'{Path(self.config).stem}-{size_text(self.size)}{batch}{threshold}-{precision}{FORMATS[format]}'

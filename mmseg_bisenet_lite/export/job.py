@@ -1,4 +1,4 @@
-"""What one file is made of."""
+"""The inputs for writing one exported file."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,21 @@ from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Samples
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
 from mmseg_bisenet_lite.utils.errors import as_input_error
+from mmseg_bisenet_lite.utils.sizes import size_text
 
-# int8 starts from float32.
+# Number type of the exported graph; int8 is quantised from float32.
 DTYPES = {'fp32': torch.float32, 'fp16': torch.float16, 'bf16': torch.bfloat16, 'int8': torch.float32}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one file is made of.
+    """The inputs for writing one exported file.
 
     Attributes:
-        segmentor: The network, float32.
-        metadata: What the file is to be, and says about itself.
-        calibration: Frames to find the ranges of the maps by, for int8.
-        selection: Other frames to find out which layers to keep in higher precision, for int8.
+        segmentor: The network in float32.
+        metadata: Size, precision and other properties of the file, stored in it.
+        calibration: Frames that give the ranges of the feature maps, for int8.
+        selection: Other frames, which decide the layers to keep in higher precision, for int8.
     """
 
     segmentor: BaseSegmentor
@@ -34,9 +35,17 @@ class Job:
     selection: Samples | None = None
 
     def program(self, dtype: torch.dtype | None = None) -> ExportedProgram:
-        """The graph, in the precision of the file or in another one."""
+        """Capture the graph.
+
+        Args:
+            dtype: Number type of the graph; ``None`` is the file's.
+
+        Raises:
+            InputError: The network cannot be exported for frames of this size.
+        """
         dtype = dtype or DTYPES[self.metadata.precision]
         size = self.metadata.size
-        what = f'{size[0]}x{size[1]}' if size else 'any size'
-        with quiet(), as_input_error(f'the network cannot be exported for frames of {what}', RuntimeError, ValueError):
+        advice = 'try a width and height that are multiples of 8' if size else 'give a fixed --size'
+        message = f'--size {size_text(size)}: the network cannot be exported for this size; {advice}'
+        with quiet(), as_input_error(message, RuntimeError, ValueError):
             return capture(FrameToMask(self.segmentor, dtype, self.metadata.margin, size), size, self.metadata.batch)

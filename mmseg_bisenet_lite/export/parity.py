@@ -1,4 +1,4 @@
-"""Whether an exported file gives the masks that MMSegmentation gives."""
+"""Compares the masks of an exported file with MMSegmentation's."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -12,9 +12,9 @@ from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite.export.samples import Sample
 
-# At least so many of 100 pixels must be decided alike.
+# Smallest share of pixels with the same class, in %.
 LEAST_AGREEMENT = {'fp32': 99.9}
-# At most so many points of mIoU may be lost.
+# Largest loss, in points of mIoU.
 MOST_LOST = {'fp16': 0.3, 'bf16': 0.3, 'int8': 0.5}
 
 Predictor = Callable[[np.ndarray], np.ndarray]
@@ -22,48 +22,53 @@ Predictor = Callable[[np.ndarray], np.ndarray]
 
 @dataclass
 class Overlap:
-    """Pixels counted by what they are and what they are taken for.
+    """A confusion matrix of two classes.
 
     Attributes:
-        counts: (2, 2), label by mask; pixels of other labels are not counted.
+        counts: (2, 2), pixels by label (rows) and mask (columns); pixels with other labels are not counted.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros((2, 2), np.int64))
 
     def add(self, label: np.ndarray, mask: np.ndarray) -> None:
-        """The pixels of a frame."""
+        """Count the pixels of a frame.
+
+        Args:
+            label: Ground truth, (height, width), uint8.
+            mask: Predicted mask, (height, width), uint8.
+        """
         counted = label < 2
         self.counts += np.bincount(2 * label[counted].astype(np.int64) + mask[counted], minlength=4).reshape(2, 2)
 
     @property
     def iou(self) -> list[float]:
-        """Intersection over union in % of background and foreground; NaN for what neither side has."""
+        """Intersection over union of background and foreground, in %; NaN for a class that neither label nor mask has."""
         hits = np.diag(self.counts)
         union = self.counts.sum(0) + self.counts.sum(1) - hits
         return [100 * float(hit) / int(all_) if all_ else float('nan') for hit, all_ in zip(hits, union, strict=True)]
 
     @property
     def miou(self) -> float:
-        """The mean of those that there are, in %."""
-        there = [value for value in self.iou if not math.isnan(value)]
-        return sum(there) / len(there) if there else math.nan
+        """Mean IoU of the classes that occur, in %."""
+        values = [value for value in self.iou if not math.isnan(value)]
+        return sum(values) / len(values) if values else math.nan
 
 
 @dataclass
 class Parity:
-    """An exported file against MMSegmentation, over all frames seen so far.
+    """An exported file compared with MMSegmentation, over all frames so far.
 
     Attributes:
-        precision: Of the file.
-        frames: How many.
-        labelled: Whether the masks were compared with ground truth. If not, MMSegmentation's own masks stand in for it, so its
-            mIoU is 100 and every pixel that differs counts as a loss.
-        differing: Pixels decided otherwise.
-        pixels: All pixels.
-        reference: MMSegmentation's overlap with the labels.
-        exported: The file's.
-        worst: The frame with the most differing pixels, with MMSegmentation's mask and the file's.
-        worst_agreement: Share of its pixels that are decided alike, in %.
+        precision: Precision of the file.
+        frames: Number of frames.
+        labelled: Whether all frames had ground truth. Where one has none, MMSegmentation's mask replaces it: then its mIoU is
+            100, and every differing pixel counts as a loss.
+        differing: Number of pixels whose class differs.
+        pixels: Number of all pixels.
+        reference: MMSegmentation's masks against the labels.
+        exported: The file's masks against the labels.
+        worst: The frame with the lowest agreement, with MMSegmentation's mask and the file's mask.
+        worst_agreement: Agreement on that frame: its pixels with the same class, in %.
     """
 
     precision: str
@@ -77,7 +82,13 @@ class Parity:
     worst_agreement: float = 101.0
 
     def add(self, sample: Sample, reference: np.ndarray, exported: np.ndarray) -> None:
-        """Both masks of a frame, (height, width)."""
+        """Add a frame.
+
+        Args:
+            sample: The frame and its label.
+            reference: MMSegmentation's mask, (height, width), uint8.
+            exported: The file's mask, (height, width), uint8.
+        """
         differs = int((reference != exported).sum())
         label = reference if sample.label is None else sample.label
         self.labelled &= sample.label is not None
@@ -92,27 +103,29 @@ class Parity:
 
     @property
     def agreement(self) -> float:
-        """Share of the pixels that are decided alike, in %."""
+        """Pixels with the same class, in %."""
         return 100 * (1 - self.differing / self.pixels)
 
     @property
     def lost(self) -> float:
-        """Points of mIoU that the file loses; negative if it gains some."""
+        """Loss of the file in points of mIoU; negative for a gain."""
         return self.reference.miou - self.exported.miou
 
     @property
     def failure(self) -> str | None:
-        """Which limit is passed; ``None`` is good."""
+        """Why the file fails the check; ``None`` if it passes."""
         if self.agreement < LEAST_AGREEMENT.get(self.precision, 0.0):
-            return f'{self.agreement:.3f} % of the pixels agree, at least {LEAST_AGREEMENT[self.precision]} % must'
+            least = LEAST_AGREEMENT[self.precision]
+            return f'{self.agreement:.3f} % of the pixels agree with MMSegmentation, {least} % must; try another --format'
         if math.isnan(self.lost):
-            return 'no pixel of the frames has a label, so nothing was compared'
+            return 'no pixel of the frames has label 0 or 1, so nothing was compared; check the labels of the val set'
         if self.lost > MOST_LOST.get(self.precision, 100.0):
-            return f'{self.lost:.2f} points of mIoU are lost, at most {MOST_LOST[self.precision]} may be'
+            most = MOST_LOST[self.precision]
+            return f'{self.lost:.2f} points of mIoU lost, at most {most} allowed; try a higher --precision'
         return None
 
     def record(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """Return the results as JSON values."""
         sides = {'mmsegmentation': self.reference, 'exported': self.exported}
         return {
             'frames': self.frames,
@@ -129,7 +142,7 @@ class Parity:
 
 
 def mmseg_predictor(segmentor: BaseSegmentor) -> Predictor:
-    """MMSegmentation's own way from a frame to a mask, its data preprocessor and its decision included, at the frame's size."""
+    """Return a function from a frame to MMSegmentation's mask at the frame's size, with its data preprocessor and decision."""
 
     @torch.no_grad()
     def predict(frame: np.ndarray) -> np.ndarray:
@@ -142,7 +155,7 @@ def mmseg_predictor(segmentor: BaseSegmentor) -> Predictor:
 
 
 def compare(reference: Predictor, exported: Sequence[tuple[Parity, Predictor]], samples: Iterable[Sample]) -> None:
-    """Run all on each frame and enter what comes out."""
+    """Run MMSegmentation and the exported files on each frame, and add the masks to each :class:`Parity`."""
     for sample in samples:
         expected = reference(sample.frame)
         for parity, predict in exported:

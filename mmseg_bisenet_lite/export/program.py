@@ -1,25 +1,25 @@
-"""The graph, captured by torch.export: what every format is made of."""
+"""Captures the network with torch.export, for every format."""
 
 import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram, export
 
-# Where each operator came from in somebody's checkout; nobody needs it, and it holds the machine's paths.
+# Metadata on the source of each operator: not needed, and it holds paths of this machine.
 _ORIGINS = ('stack_trace', 'nn_module_stack', 'source_fn_stack', 'from_node', 'torch_fn')
 
 
 def capture(graph: nn.Module, size: tuple[int, int] | None, batch: int | None) -> ExportedProgram:
-    """The program of a :class:`~mmseg_bisenet_lite.export.graph.FrameToMask`.
+    """Capture a :class:`~mmseg_bisenet_lite.models.frame_to_mask.FrameToMask`.
 
     Args:
         graph: The module.
-        size: (width, height) of the frames; ``None`` is any.
-        batch: Frames in one run; ``None`` is any number.
+        size: (width, height) of the frames in pixels; ``None`` allows any size.
+        batch: Frames in one call; ``None`` allows any number.
 
     Raises:
-        RuntimeError, ValueError: The network cannot take frames of that size, or of any size.
+        RuntimeError, ValueError: The network cannot take frames of this size, or of any size.
     """
-    width, height = size or (416, 256)  # of the frames it is tried on where any will do
+    width, height = size or (416, 256)  # an example size for the capture, where any is allowed
     frames = torch.zeros(batch or 2, height, width, 3, dtype=torch.uint8)
     free = {axis: Dim.DYNAMIC for axis, fixed in enumerate((batch, size, size)) if fixed is None}
     with torch.no_grad():
@@ -27,5 +27,5 @@ def capture(graph: nn.Module, size: tuple[int, int] | None, batch: int | None) -
     for node in program.graph.nodes:
         for origin in _ORIGINS:
             node.meta.pop(origin, None)
-    program._guards_code.clear()  # Python, to be evaluated by whoever loads it, about sizes that the network refuses itself
+    program._guards_code.clear()  # Python code on sizes, run on loading; the network checks its sizes itself
     return program

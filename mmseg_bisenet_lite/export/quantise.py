@@ -1,4 +1,4 @@
-"""INT8: the libraries' own quantisers, and which layers are spared, found out by measuring."""
+"""Quantises to int8 with the libraries' own quantisers, and keeps the layers that lose most in higher precision."""
 
 import tempfile
 from bisect import bisect_left
@@ -17,28 +17,28 @@ from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.signal_stack import kept_signal_stack
 
-# Points of mIoU that the frames of the selection may lose. The gate, on other frames, allows a little more.
+# Largest loss on the selection frames, in points of mIoU. The parity check, on other frames, allows a little more.
 MOST_LOST = 0.3
 
 
 def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
-    """Quantise an ``openvino.Model`` by NNCF.
+    """Quantise an ``openvino.Model`` with NNCF.
 
-    NNCF itself takes layers back to higher precision, in the order of what they cost, until no more than ``MOST_LOST`` is lost.
+    NNCF returns layers to higher precision, those that cost most first, until the loss is at most ``MOST_LOST``.
 
     Returns:
-        The quantised model, and the names of the convolutions that are not in it as int8.
+        The quantised model, and the names of its convolutions that are not int8.
 
     Source: https://docs.openvino.ai/2025/openvino-workflow/model-optimization-guide/quantizing-models-post-training.html
     """
     nncf = require('nncf', 'nncf')
-    # The ranges hold every calibration frame. NNCF's default, their mean, saturates on frames unlike those: of drawn streets a
-    # network trained on photographs then decided up to 4.8 % of the pixels otherwise, against 1.2 %.
+    # MINMAX covers the ranges of all calibration frames. NNCF's default, their mean, saturates on frames that differ from them:
+    # with a network trained on photographs, up to 4.8 % of the pixels of drawn streets changed, against 1.2 % with MINMAX.
     ranges = require('nncf.quantization.range_estimator', 'nncf').RangeEstimatorParametersSet.MINMAX
     calibration, selection = _frames(job)
 
     def validate(compiled: Any, samples: Iterable[Sample]) -> tuple[float, None]:
-        # NNCF asks for one frame at a time when it ranks the layers, and for all to see whether it is enough.
+        # NNCF passes single frames to rank the layers, and all frames to measure the loss.
         return _score(lambda frame: compiled(_batch(frame, job))[0][0], samples), None
 
     with quiet(), kept_signal_stack():
@@ -49,12 +49,12 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
             validation_fn=validate,
             max_drop=MOST_LOST,
             drop_type=nncf.DropType.ABSOLUTE,
-            preset=nncf.QuantizationPreset.MIXED,  # maps after a ReLU use all 256 levels
+            preset=nncf.QuantizationPreset.MIXED,  # feature maps after a ReLU use all 256 levels
             subset_size=len(calibration),
             advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=ranges),
-            ignored_scope=nncf.IgnoredScope(types=['MatMul'], validate=False),  # the up-sampling of the margin
+            ignored_scope=nncf.IgnoredScope(types=['MatMul'], validate=False),  # up-sampling of the margin
         )
-    # The weights of a convolution that is int8 come through a conversion, those of one that is not are a constant.
+    # The weights of an int8 convolution pass through a Convert; the others are a Constant.
     high_precision_layers = [
         op.get_friendly_name().removesuffix('/WithoutBiases')
         for op in quantised.get_ordered_ops()
@@ -64,18 +64,18 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
 
 
 def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, list[str]]:
-    """Quantise an ``onnx.ModelProto`` by ONNX Runtime.
+    """Quantise an ``onnx.ModelProto`` with ONNX Runtime.
 
-    If more than ``MOST_LOST`` is lost, each convolution is spared once; then those that gained most are spared together, as few
-    of them as are enough.
+    If the loss is more than ``MOST_LOST``, each convolution alone is kept in float32 once. Then those with the highest gains
+    are kept in float32 together, as few as are enough.
 
     Args:
         model: The model in float32.
-        job: With frames for calibration and selection.
-        symmetric: Zero stays in the middle of the maps' levels, as TensorRT needs it.
+        job: The job, with calibration and selection frames.
+        symmetric: Quantise feature maps symmetrically around zero, as TensorRT requires.
 
     Returns:
-        The quantised model, and the names of the convolutions that are not in it as int8.
+        The quantised model, and the names of its convolutions that are not int8.
 
     Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
     """
@@ -98,7 +98,7 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
                 activation_type=quantisation.QuantType.QInt8 if symmetric else quantisation.QuantType.QUInt8,
                 weight_type=quantisation.QuantType.QInt8,
                 nodes_to_exclude=[*spared, *upsampling],
-                # TensorRT quantises biases itself, and takes pairs around the weights.
+                # TensorRT quantises biases itself, and needs quantise-dequantise pairs on the weights.
                 extra_options=dict(ActivationSymmetric=symmetric, QuantizeBias=not symmetric, AddQDQPairToWeight=symmetric),
                 calibration_cache_path=cache,
             )
@@ -119,15 +119,16 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
 
 
 def spare(layers: list[str], score: Callable[[list[str]], float], enough: float) -> list[str]:
-    """Which layers to spare so that the score is enough: none, or those that gain most when they alone are spared.
+    """Choose the layers to keep in higher precision: none, or as few as are enough of those with the highest gains.
 
     Args:
-        layers: All of them.
-        score: Of a model in which some are spared; higher is better.
-        enough: Where to stop.
+        layers: Names of all layers.
+        score: Score of the model with the given layers in higher precision; higher is better. A layer's gain is the score with
+            that layer alone in higher precision.
+        enough: Score to reach.
 
     Returns:
-        The layers; all of them if nothing less is enough.
+        The names of the layers; all names if no fewer reach the score.
     """
     if score([]) >= enough:
         return []
@@ -138,9 +139,9 @@ def spare(layers: list[str], score: Callable[[list[str]], float], enough: float)
 
 
 def _frames(job: Job) -> tuple[Samples, list[Sample]]:
-    """Those to calibrate on, and those to select by, each of these with a label: the network's own where there is no other."""
+    """Return calibration and selection frames; a selection frame without ground truth gets the network's mask as its label."""
     if job.calibration is None or job.selection is None:
-        raise InputError('int8 needs frames to calibrate on')
+        raise InputError('int8 needs calibration frames; set calibration and selection of the Job')
     predict = mmseg_predictor(job.segmentor)
     selection = [
         sample if sample.label is not None else Sample(sample.name, sample.frame, predict(sample.frame))
@@ -154,7 +155,7 @@ def _batch(frame: np.ndarray, job: Job) -> np.ndarray:
 
 
 def _score(predict: Predictor, samples: Iterable[Sample]) -> float:
-    """mIoU, in %."""
+    """Return the mIoU in %, against the labels or, for a frame without a label, its own mask."""
     overlap = Overlap()
     for sample in samples:
         mask = predict(sample.frame)

@@ -1,4 +1,4 @@
-"""Silence for libraries that tell of their own steps."""
+"""Silences libraries that report their own steps."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without what is printed, warned of or logged below an error: advice to developers of the library, progress, versions."""
+    """Suppress standard output, warnings, and log messages below an error: advice for developers, progress, versions."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""What an export leaves beside its files: a report, for people and for programs, and the worst frame."""
+"""Writes the report of an exported file: Markdown, JSON and a picture of the worst frame."""
 
 import json
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from mmseg_bisenet_lite.export.samples import Sample
 from mmseg_bisenet_lite.utils.files import atomic_write, write_text
 from mmseg_bisenet_lite.utils.tables import Table
 
-COLUMNS = ['file', 'runtime', 'frames', 'agree', 'worst', 'mIoU', 'of MMSeg', 'lost', 'spared', 'verdict']
+COLUMNS = ['file', 'runtime', 'frames', 'agreement', 'worst frame', 'mIoU', 'MMSeg mIoU', 'loss', 'non-int8 layers', 'result']
 
 
 def table(results: Sequence[ExportResult]) -> Table:
-    """A row for each file."""
-    return Table('masks of the exported files against MMSegmentation', COLUMNS, [_cells(result) for result in results])
+    """Return a table with a row for each file."""
+    return Table('masks of the exported files compared with MMSegmentation', COLUMNS, [_cells(result) for result in results])
 
 
 def _cells(result: ExportResult) -> list[str]:
@@ -43,32 +43,34 @@ def _cells(result: ExportResult) -> list[str]:
 
 
 def lines(results: Sequence[ExportResult]) -> list[str]:
-    """What explains the table, and what failed."""
-    found = []
+    """Return the lines that explain the table, and the failures."""
+    sentences = []
     if any(result.parity is not None for result in results):
         labelled = all(result.parity.labelled for result in results if result.parity is not None)
         truth = (
-            'ground truth' if labelled else "MMSegmentation's masks, for want of ground truth: every differing pixel is a loss"
+            'against ground truth'
+            if labelled
+            else "against MMSegmentation's masks, as there is no ground truth: every differing pixel counts as a loss"
         )
-        found.append(f'Frames: {results[0].source}. mIoU: in %, against {truth}.')
-        found.append(
-            'agree: % of the pixels that are decided as MMSegmentation decides them; worst: of the worst frame; '
-            'spared: layers of an int8 file that are in higher precision.'
+        sentences.append(f'Frames: {results[0].source}. mIoU: in %, {truth}.')
+        sentences.append(
+            'agreement: % of the pixels with the same class as in MMSegmentation. worst frame: the lowest agreement. '
+            "loss: points of mIoU below MMSegmentation's. non-int8 layers: layers of an int8 file kept in higher precision."
         )
-    found += [
-        f'{result.file.name}: in higher precision: {", ".join(result.high_precision_layers)}'
+    sentences += [
+        f'{result.file.name}: layers kept in higher precision: {", ".join(result.high_precision_layers)}'
         for result in results
         if result.high_precision_layers
     ]
-    found += [f'{result.file.name}: {result.failure}' for result in results if result.failure]
-    return found
+    sentences += [f'{result.file.name}: {result.failure}' for result in results if result.failure]
+    return sentences
 
 
 def save(result: ExportResult) -> list[Path]:
-    """Write ``FILE.report.md``, ``FILE.report.json`` and ``FILE.worst.png``, which are there for a file that failed too.
+    """Write ``FILE.report.md``, ``FILE.report.json`` and ``FILE.worst.png``, also for a file that failed.
 
     Returns:
-        What was written.
+        The files written.
     """
     markdown, record, picture = (
         result.file.with_name(result.file.name + ending) for ending in ('.report.md', '.report.json', '.worst.png')
@@ -76,7 +78,7 @@ def save(result: ExportResult) -> list[Path]:
     worst = result.parity.worst if result.parity is not None else None
     text = [table([result]).markdown(), *(f'- {line}' for line in lines([result]))]
     if worst is not None:
-        text.append(f'![the frame that agrees least, {worst[0].name}]({picture.name})')
+        text.append(f'![worst frame, {worst[0].name}]({picture.name})')
     text.append('```json\n' + json.dumps(asdict(result.metadata), indent=1) + '\n```')
     write_text(markdown, '\n\n'.join(text) + '\n')
     content = {
@@ -90,7 +92,7 @@ def save(result: ExportResult) -> list[Path]:
     }
     write_text(record, json.dumps(content, indent=1))
     if worst is None:
-        picture.unlink(missing_ok=True)  # of an earlier file
+        picture.unlink(missing_ok=True)  # left from an earlier export
         return [markdown, record]
     with atomic_write(picture) as temporary:
         _worst_frame(*worst, result.metadata).savefig(temporary, format='png')
@@ -98,15 +100,15 @@ def save(result: ExportResult) -> list[Path]:
 
 
 def _worst_frame(sample: Sample, reference: np.ndarray, exported: np.ndarray, metadata: Metadata) -> Figure:
-    """The frame with its ground truth, where the masks differ, and both masks."""
+    """Draw the frame with its ground truth, the differing pixels, and both masks."""
     truth = sample.frame if sample.label is None else paint(sample.frame, sample.label, metadata.palette)
     differs = reference != exported
     differing = paint(sample.frame // 2, differs, ((0, 0, 0), (255, 255, 0)), opacity=1)
     pictures = {
         f'{sample.name}' + ('' if sample.label is None else ', ground truth'): truth,
-        f'yellow: {int(differs.sum())} of {differs.size} pixels differ': differing,
+        f'{int(differs.sum())} of {differs.size} pixels differ (yellow)': differing,
         'MMSegmentation': paint(sample.frame, reference, metadata.palette),
-        f'exported, {metadata.precision}': paint(sample.frame, exported, metadata.palette),
+        f'exported file, {metadata.precision}': paint(sample.frame, exported, metadata.palette),
     }
     height, width = reference.shape
     figure = Figure(figsize=(10, 10 * height / width + 0.6), layout='constrained')

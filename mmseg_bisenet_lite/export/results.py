@@ -1,4 +1,4 @@
-"""What became of each exported file."""
+"""The result for each exported file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +9,17 @@ from mmseg_bisenet_lite.export.parity import Parity, Predictor
 
 @dataclass
 class ExportResult:
-    """What became of one file.
+    """The result for one exported file.
 
     Attributes:
-        file: Its final name.
-        metadata: What it says about itself.
-        source: What frames it was compared on.
-        high_precision_layers: Those of an int8 file that are not int8.
-        runtime: What ran it, and what that computed in.
-        parity: Its masks against MMSegmentation's; ``None`` if it could not even be run.
-        error: Why it could not.
-        predict: From a frame to the file's mask.
+        file: Final path of the file.
+        metadata: Metadata in the file.
+        source: Name of the frames for the parity check.
+        high_precision_layers: Layers of an int8 file that are not int8.
+        runtime: Runtime and precision in the parity check, such as ``'onnxruntime, fp32'``.
+        parity: The comparison with MMSegmentation; ``None`` if the file could not be written or loaded.
+        error: Why it could not be written or loaded.
+        predict: Function from a frame to the file's mask.
     """
 
     file: Path
@@ -33,5 +33,5 @@ class ExportResult:
 
     @property
     def failure(self) -> str | None:
-        """Why there is no such file; ``None`` is good."""
+        """Why the file was not saved; ``None`` if it was."""
         return self.error or (self.parity.failure if self.parity else None)

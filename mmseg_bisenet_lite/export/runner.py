@@ -1,4 +1,4 @@
-"""The whole export: write each file, compare it with MMSegmentation, keep it only if it passes."""
+"""Runs an export: write each file, compare it with MMSegmentation, save it only if it passes."""
 
 import tempfile
 from collections.abc import Iterator
@@ -25,50 +25,53 @@ from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.version import __version__
 
-# Of the frames to quantise by, those that only decide which layers are spared, and the most of both kinds that are of use.
+# Share of the frames for int8 that only select the layers to keep in higher precision; and the number of frames to use.
 SELECTION_SHARE = 0.3
 MOST_CALIBRATION = 150
 
 
-def export(wanted: ExportConfig, progress: ReportProgress) -> list[ExportResult]:
-    """Write the files that are wanted and pass.
+def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]:
+    """Export a checkpoint, and save the files that pass the parity check.
 
     Args:
-        wanted: What to export.
-        progress: Is kept informed.
+        config: The options of the export.
+        progress: Called with the current step and the share that is done.
+
+    Returns:
+        A result for each file, passed or failed.
 
     Raises:
-        InputError: The config, the checkpoint or the frames are missing or do not fit each other. What concerns one file only,
-            a library that is missing say, becomes its failure, and the others are made.
+        InputError: The config, the checkpoint or the frames are missing or do not fit each other. An error of one file alone,
+            such as a missing library, becomes the failure of that file, and the other files are still exported.
     """
-    config = read_config(wanted.config)
-    if wanted.threshold is not None:
-        checkpoint_file(wanted.checkpoint)
-        loaded = CheckpointLoader.load_checkpoint(wanted.checkpoint, 'cpu')
-        wanted = replace(wanted, threshold=chosen_threshold(wanted.threshold, loaded, wanted.checkpoint))
-    segmentor = load_segmentor(wanted.config, config, wanted.checkpoint, wanted.threshold)
-    metadata = _metadata(wanted, _dataset_meta(wanted.checkpoint, config))
-    samples = samples_to_compare(wanted.frames, config, wanted.size)[: wanted.limit]
+    model_config = read_config(config.config)
+    if config.threshold is not None:
+        checkpoint_file(config.checkpoint)
+        loaded = CheckpointLoader.load_checkpoint(config.checkpoint, 'cpu')
+        config = replace(config, threshold=chosen_threshold(config.threshold, loaded, config.checkpoint))
+    segmentor = load_segmentor(config.config, model_config, config.checkpoint, config.threshold)
+    metadata = _metadata(config, _dataset_meta(config.checkpoint, model_config))
+    samples = samples_to_compare(config.frames, model_config, config.size)[: config.limit]
     calibration = selection = None
-    if 'int8' in wanted.precision:
-        quantised = samples_to_calibrate(wanted.frames, config, wanted.size)[:MOST_CALIBRATION]
+    if 'int8' in config.precision:
+        quantised = samples_to_calibrate(config.frames, model_config, config.size)[:MOST_CALIBRATION]
         split = max(1, round(len(quantised) * SELECTION_SHARE))
         selection, calibration = quantised[:split], quantised[split:] or quantised
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
-    with as_input_error(f'{wanted.out}: not a folder that files can be written into', OSError):
-        wanted.out.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix='.export-', dir=wanted.out)
+    with as_input_error(f'--out {config.out}: cannot write into this folder; choose another one', OSError):
+        config.out.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix='.export-', dir=config.out)
     results = []
     with temporary as folder:
-        for number, (name, precision) in enumerate((n, p) for n in wanted.format for p in wanted.precision):
-            progress(f'writing {name}, {precision}', number / (len(wanted.format) * len(wanted.precision)))
-            own = replace(metadata, precision=precision)
-            result = ExportResult(wanted.out / wanted.file_name(name, precision), own, samples.source)
-            _write(result, name, Job(segmentor, own, calibration, selection), Path(folder), wanted.device)
+        for number, (name, precision) in enumerate((n, p) for n in config.format for p in config.precision):
+            progress(f'exporting {name}, {precision}', number / (len(config.format) * len(config.precision)))
+            file_metadata = replace(metadata, precision=precision)
+            result = ExportResult(config.out / config.file_name(name, precision), file_metadata, samples.source)
+            _write(result, name, Job(segmentor, file_metadata, calibration, selection), Path(folder), config.device)
             results.append(result)
-        runnable = [(o.parity, o.predict) for o in results if o.parity is not None and o.predict is not None]
+        runnable = [(r.parity, r.predict) for r in results if r.parity is not None and r.predict is not None]
         if runnable:
             compare(predict, runnable, _watched(samples, progress))
         for result in results:
@@ -78,43 +81,41 @@ def export(wanted: ExportConfig, progress: ReportProgress) -> list[ExportResult]
 
 
 def _dataset_meta(checkpoint: str, config: Config) -> dict:
-    """Classes and palette, as the checkpoint has them from its training, or else as the config's data set does.
+    """Return classes and palette of the checkpoint, or of the config's dataset if the checkpoint has none.
 
-    MMSegmentation's ``init_model`` would take those of some data set with as many classes.
+    MMSegmentation's ``init_model`` would fall back to any dataset with the same number of classes.
 
     Raises:
-        InputError: The two do not have the same classes, or these are not two.
+        InputError: The config has no val set, or checkpoint and config do not have the same two classes.
     """
-    with as_input_error('the config names no val_dataloader with a data set', AttributeError, TypeError):
+    with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
-    found = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu').get('meta', {}).get('dataset_meta') or expected
-    if len(found['classes']) != 2 or tuple(found['classes']) != tuple(expected['classes']):
-        here, there = (', '.join(meta['classes']) for meta in (found, expected))
-        raise InputError(
-            f'{checkpoint}: it tells {here} apart, the config {there}: two classes, the same on both sides, are needed'
-        )
-    return found
+    dataset_meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or expected
+    if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
+        here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
+        raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
+    return dataset_meta
 
 
-def _metadata(wanted: ExportConfig, dataset_meta: dict) -> Metadata:
+def _metadata(config: ExportConfig, dataset_meta: dict) -> Metadata:
     return Metadata(
         classes=tuple(dataset_meta['classes']),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in dataset_meta['palette']),
-        size=wanted.size,
-        batch=wanted.batch,
+        size=config.size,
+        batch=config.batch,
         precision='fp32',
-        margin=wanted.margin,
-        config=Path(wanted.config).name,
+        margin=config.margin,
+        config=Path(config.config).name,
         commit=commit(),
-        weights_sha256=sha256_of(wanted.checkpoint),
+        weights_sha256=sha256_of(config.checkpoint),
         version=__version__,
-        threshold=float(wanted.threshold or 0),
+        threshold=float(config.threshold or 0),
     )
 
 
 def _write(result: ExportResult, name: str, job: Job, folder: Path, device: str | None) -> None:
-    """Write the file into a folder and load it."""
+    """Write the file into a temporary folder and load it there; an :class:`InputError` becomes its error."""
     temporary = folder / result.file.name
     try:
         result.high_precision_layers = write(name, job, temporary)
@@ -122,27 +123,27 @@ def _write(result: ExportResult, name: str, job: Job, folder: Path, device: str 
     except InputError as error:
         result.error = error.line.replace(str(temporary), temporary.name)
         return
-    result.metadata = segmenter.metadata  # as the file has it, with what the rest of an int8 file runs in
+    result.metadata = segmenter.metadata  # read from the file, with the precision of the non-int8 layers
     result.runtime, result.predict = f'{segmenter.runtime}, {segmenter.precision}', segmenter
     result.parity = Parity(job.metadata.precision)
 
 
 def _watched(samples: Samples, progress: ReportProgress) -> Iterator[Sample]:
     for number, sample in enumerate(samples):
-        progress(f'comparing masks on the {samples.source}', number / len(samples))
+        progress(f'comparing masks, {samples.source}', number / len(samples))
         yield sample
 
 
 def _publish(folder: Path, result: ExportResult) -> None:
-    """Give the file its final name if it passes; if the gate fails, leave none there, not even an earlier one.
+    """Move the file to its final path if it passes; rename an earlier file there to ``FILE.previous`` if it fails.
 
-    What is loaded, the ``.xml`` of OpenVINO's two files, goes first and comes last, so that it never lies beside other weights.
+    Of OpenVINO's two files the ``.xml`` is moved away first and put in place last, so that it never lies beside other weights.
     """
     names = [result.file.name] + ([result.file.with_suffix('.bin').name] if result.file.suffix == '.xml' else [])
     if result.error is not None:
         return
     for name in names:
-        with suppress(FileNotFoundError):  # what was there is kept, but no longer taken for this one
+        with suppress(FileNotFoundError):  # an earlier file is kept, under a name that nobody takes for this file
             result.file.with_name(name).replace(result.file.with_name(f'{name}.previous'))
     if result.failure is None:
         for name in reversed(names):

@@ -1,4 +1,4 @@
-"""Frames to calibrate on and to compare masks on: of a data set, of a folder, or drawn."""
+"""Frames for calibration and for the parity check: from a dataset, from a folder, or drawn."""
 
 import copy
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from mmseg_bisenet_lite.deploy.images import is_image, read_image
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.sizes import size_text
 
-Size = tuple[int, int] | None  # (width, height); None leaves every frame as it is
+Size = tuple[int, int] | None  # (width, height) in pixels; None keeps the size of every frame
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A frame with its ground truth.
+    """A frame and its ground truth.
 
     Attributes:
-        name: What a report calls it.
+        name: Name in reports.
         frame: (height, width, 3), uint8, BGR.
-        label: (height, width), uint8: 0, 1, or another value, which does not count; ``None`` where there is no ground truth.
+        label: (height, width), uint8: 0 for background, 1 for foreground, others are ignored; ``None`` without ground truth.
     """
 
     name: str
@@ -34,26 +34,26 @@ class Sample:
     label: np.ndarray | None
 
     def resized(self, size: Size) -> 'Sample':
-        """The same at another size: what is too wide or too high for it is cut off on both sides, nothing is distorted."""
+        """Scale the frame and its label to cover another size without distortion, and crop what is beyond it on both sides."""
         if size is None or self.frame.shape[1::-1] == size:
             return self
         height, width = self.frame.shape[:2]
         scale = max(size[0] / width, size[1] / height)
-        inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of what is kept
+        inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of the region that stays
         left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-        kept = slice(top, top + inner[1]), slice(left, left + inner[0])
-        with as_input_error(f'{self.name} cannot be resized to {size_text(size)}', cv2.error):
-            frame = cv2.resize(self.frame[kept], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        label = None if self.label is None else cv2.resize(self.label[kept], size, interpolation=cv2.INTER_NEAREST_EXACT)
+        region = slice(top, top + inner[1]), slice(left, left + inner[0])
+        with as_input_error(f'{self.name}: cannot be resized to {size_text(size)}; check --size', cv2.error):
+            frame = cv2.resize(self.frame[region], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        label = None if self.label is None else cv2.resize(self.label[region], size, interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(self.name, frame, label)
 
 
 class Samples(Sequence[Sample]):
-    """Some frames, read when they are asked for.
+    """A sequence of frames, each read on access.
 
     Attributes:
-        source: What a report calls them.
-        indices: Which of the source's frames these are.
+        source: Name in reports.
+        indices: Indices of the frames in their source.
     """
 
     def __init__(self, source: str, count: int) -> None:
@@ -61,7 +61,7 @@ class Samples(Sequence[Sample]):
         self.indices = list(range(count))
 
     def read(self, index: int) -> Sample:
-        """One of the source's frames."""
+        """Read one frame of the source by its index there."""
         raise NotImplementedError
 
     @overload
@@ -79,75 +79,82 @@ class Samples(Sequence[Sample]):
         return len(self.indices)
 
     def shuffled(self) -> 'Samples':
-        """The same in another order, always the same one: neighbouring frames of a video are much alike."""
+        """Return the frames in a fixed random order, since neighbouring frames of a video are alike."""
         part = copy.copy(self)
         part.indices = np.random.default_rng(0).permutation(self.indices).tolist()
         return part
 
 
 class DatasetSamples(Samples):
-    """The data set of a config.
+    """The frames of a config's dataset.
 
     Args:
         config: The config.
-        split: ``'val'`` or ``'train'``; of the latter the photographs as they are, without augmentation.
-        size: Of the frames.
+        split: ``'val'`` or ``'train'``; both go through the val pipeline, so train frames have no augmentation.
+        size: (width, height) of the frames in pixels; ``None`` keeps their sizes.
 
     Raises:
-        InputError: Its files are missing.
+        InputError: The config has no such dataset, or its files are missing.
     """
 
     def __init__(self, config: Config, split: str, size: Size) -> None:
-        with as_input_error(f'the config names no {split}_dataloader with a data set', AttributeError, KeyError, TypeError):
+        message = f'{config.filename}: has no {split}_dataloader with a dataset; add one'
+        with as_input_error(message, AttributeError, KeyError, TypeError):
             dataset = config[f'{split}_dataloader'].dataset
-        while 'pipeline' not in dataset and 'dataset' in dataset:  # repeated, or wrapped otherwise
+        while 'pipeline' not in dataset and 'dataset' in dataset:  # a RepeatDataset or another wrapper
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
-        other = {'val': 'compare on other frames, --frames DIR or renders', 'train': 'int8 is calibrated on it, or on renders'}
-        advice = f'the {split} set of the config cannot be read; {other[split]}'
-        with as_input_error(advice, FileNotFoundError, InputError):
+        other = {'val': 'compare on other frames with --frames DIR or renders', 'train': 'calibrate int8 on --frames renders'}
+        message = f'{config.filename}: cannot read the {split} set; check its data_root, or {other[split]}'
+        with as_input_error(message, FileNotFoundError, InputError):
             self.dataset = DATASETS.build(dataset)
         super().__init__(f'{split} set, {dataset["type"]}', len(self.dataset))
         self.size = size
 
     def read(self, index: int) -> Sample:
-        """See :class:`Samples`."""
+        """Read a frame; see :meth:`Samples.read`."""
         data = self.dataset[index]
         sample = data['data_samples']
         label = sample.gt_sem_seg.data[0].numpy().astype(np.uint8) if 'gt_sem_seg' in sample else None
         frame = np.ascontiguousarray(data['inputs'].permute(1, 2, 0).numpy())
-        if label is not None and label.shape != frame.shape[:2]:  # a pipeline may resize only the image
+        if label is not None and label.shape != frame.shape[:2]:  # a pipeline may resize the image alone
             label = cv2.resize(label, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         return Sample(Path(sample.img_path).name, frame, label).resized(self.size)
 
 
 class FolderSamples(Samples):
-    """The images in a folder and the folders in it, without ground truth.
+    """The images in a folder and its subfolders, without ground truth.
+
+    Args:
+        folder: The folder.
+        size: (width, height) of the frames in pixels; ``None`` keeps their sizes.
 
     Raises:
-        InputError: There are none.
+        InputError: The folder has no images.
     """
 
     def __init__(self, folder: Path, size: Size) -> None:
         self.files = sorted(filter(is_image, folder.rglob('*')))
         if not self.files:
-            raise InputError(f'--frames {folder}: there is no folder of that name with .png, .jpg or .bmp images')
+            raise InputError(
+                f'--frames {folder}: no such folder, or no .png, .jpg or .bmp images in it; give val, renders or another folder'
+            )
         super().__init__(f'{folder.name}/', len(self.files))
         self.size = size
 
     def read(self, index: int) -> Sample:
-        """See :class:`Samples`."""
+        """Read a frame; see :meth:`Samples.read`."""
         file = self.files[index]
         return Sample(file.name, read_image(file), None).resized(self.size)
 
 
 class RenderedSamples(Samples):
-    """Street scenes drawn by the toy data set, always the same, without ground truth.
+    """Street scenes drawn by the toy dataset, the same in every run, without ground truth.
 
     Args:
-        size: Of the frames; ``None`` is 640x360.
-        count: How many.
-        first: Number of the first one; other numbers are other scenes.
+        size: (width, height) of the frames in pixels; ``None`` is 640x360.
+        count: Number of frames.
+        first: Number of the first scene; each number is another scene.
     """
 
     def __init__(self, size: Size, count: int = 50, first: int = 0) -> None:
@@ -156,21 +163,21 @@ class RenderedSamples(Samples):
         self.first = first
 
     def read(self, index: int) -> Sample:
-        """See :class:`Samples`."""
+        """Read a frame; see :meth:`Samples.read`."""
         number = self.first + index
         return Sample(f'render {number}', render_scene(np.random.default_rng(number), *self.size)[0], None)
 
 
 def samples_to_compare(source: str, config: Config, size: Size) -> Samples:
-    """Frames to compare masks on.
+    """Return the frames for the parity check.
 
     Args:
-        source: ``'val'``, the config's val set; ``'renders'``; or a folder of images.
+        source: ``'val'`` for the config's val set, ``'renders'``, or a folder of images.
         config: The config.
-        size: Of the frames.
+        size: (width, height) of the frames in pixels; ``None`` keeps their sizes.
 
     Raises:
-        InputError: There are none.
+        InputError: There are no frames.
     """
     if source == 'renders':
         return RenderedSamples(size)
@@ -178,10 +185,17 @@ def samples_to_compare(source: str, config: Config, size: Size) -> Samples:
 
 
 def samples_to_calibrate(source: str, config: Config, size: Size) -> Samples:
-    """Other frames than those, to quantise by: of the config's train set, or, where those are renders, other renders.
+    """Return the frames for int8 calibration: the config's train set, or other renders for ``'renders'``.
+
+    These are other frames than those of the parity check.
+
+    Args:
+        source: Source of the frames for the parity check; see :func:`samples_to_compare`.
+        config: The config.
+        size: (width, height) of the frames in pixels; ``None`` keeps their sizes.
 
     Raises:
-        InputError: There are none.
+        InputError: There are no frames.
     """
     if source == 'renders':
         return RenderedSamples(size, 200, first=1000)

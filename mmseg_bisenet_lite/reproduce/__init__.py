@@ -1,4 +1,4 @@
-"""The paper's comparison of accuracies, run again: a grid of trainings, each of them once, and a table beside the paper's."""
+"""Reproduces the paper's comparison of accuracies: trains a grid, each training once, and tables it beside the paper."""
 
 from mmseg_bisenet_lite.reproduce.config import DATASETS, Run, parse_grid, runs_of
 from mmseg_bisenet_lite.reproduce.curves import draw

@@ -1,4 +1,4 @@
-"""What is trained: one network with one loss for one target, from one seed."""
+"""The trainings of a grid: one network with one loss for one target, from one seed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from mmseg_bisenet_lite.apis.peers import PEERS, peer_config
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# Where a data set's configs are in the project's folder of configs.
+# Folder of each dataset's configs, below the folder configs.
 DATASETS = {'camvid': 'camvid', 'cityscapes': '.', 'toy': 'toy'}
 LOSSES, TARGETS = ('ce', 'hinge'), ('human', 'vehicle')
-# The first word of the configs' names, and the losses that it is trained with; lite-tuned is lite's network, trained otherwise
-# than the paper's.
+# Network, the first word of a config's name, and its losses. lite-tuned is the lite network with another training than the
+# paper's.
 NETWORKS = {'lite': LOSSES, 'lite-tuned': ('hinge',), 'r18': LOSSES}
 
-# The loss of a peer: it keeps those of its authors.
+# The loss of a peer, which keeps the losses of its authors.
 OWN = 'own'
 
 Grid = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -30,10 +30,10 @@ class Run:
     """One training.
 
     Attributes:
-        network: One of ``NETWORKS`` or of ``PEERS``.
-        loss: ``'ce'`` or ``'hinge'``; of a peer ``OWN``.
-        target: ``'human'`` or ``'vehicle'``.
-        seed: Of everything that is drawn.
+        network: Key of ``NETWORKS`` or of ``PEERS``.
+        loss: ``'ce'`` or ``'hinge'``; ``OWN`` for a peer.
+        target: ``'human'`` or ``'vehicle'``, the foreground.
+        seed: Random seed.
     """
 
     network: str
@@ -43,20 +43,20 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of the config, or what it would be for a peer."""
+        """Name of the config, or for a peer the name that such a config would have."""
         return '_'.join(part for part in (self.network, self.loss, self.target) if part != OWN)
 
     def config(self, dataset: str, iterations: int | None) -> Config:
-        """What it is trained with: the project's config, so long, from its seed.
+        """Return the config of the training, with its seed and number of iterations.
 
-        A peer takes over everything but the network and its losses from lite's config: data, rate and schedule.
+        A peer has its own network and losses, and takes data, learning rate and schedule from lite's config.
 
         Args:
-            dataset: A key of ``DATASETS``.
-            iterations: Of the training, validated four times in it; ``None`` is the config's own number.
+            dataset: Key of ``DATASETS``.
+            iterations: Iterations of the training, with four validations; ``None`` keeps the config's numbers.
 
         Raises:
-            InputError: There is no such config.
+            InputError: There is no such config, or the iterations are too few.
         """
         folder = compat.mim_folder('mmseg_bisenet_lite') / 'configs' / DATASETS[dataset]
         peer = self.loss == OWN
@@ -64,14 +64,14 @@ class Run:
         if peer:
             _take_over(config, peer_config(self.network))
         if iterations is not None:
-            _last_so_long(config, iterations)
+            _set_iterations(config, iterations)
         config.randomness = dict(seed=self.seed)
         config.pop('work_dir', None)
         return config
 
 
 def _take_over(config: Config, peer: Config) -> None:
-    """The peer's network, and what its losses want to be told of the labels."""
+    """Put the peer's network, and the edge labels that its losses need, into the config."""
     peer.model.data_preprocessor.size = config.model.data_preprocessor.size
     config.model = peer.model
     steps = config.train_dataloader.dataset.pipeline
@@ -79,60 +79,66 @@ def _take_over(config: Config, peer: Config) -> None:
     config.train_dataloader.dataset.pipeline = [*steps[:-1], *edges, steps[-1]]
 
 
-def _last_so_long(config: Config, iterations: int) -> None:
+def _set_iterations(config: Config, iterations: int) -> None:
     planned = config.train_cfg.max_iters
     for scheduler in config.param_scheduler:
         if scheduler.get('end') == planned:
             scheduler.end = iterations
         if scheduler.get('begin', 0) >= iterations or scheduler.get('end', 0) > iterations:
-            raise InputError(f'--iters {iterations}: the rate warms up for longer than that')
+            raise InputError(f'--iters {iterations}: the learning rate warms up for longer than that; give more iterations')
     config.train_cfg.max_iters = iterations
     config.train_cfg.val_interval = max(iterations // 4, 1)
     config.default_hooks.checkpoint.interval = config.train_cfg.val_interval
 
 
 def parse_grid(text: str) -> Grid:
-    """``'lite,r18 x ce,hinge x human,vehicle'`` to the names of each side.
+    """Parse a grid such as ``'lite,r18 x ce,hinge x human,vehicle'`` into networks, losses and targets.
 
     Raises:
-        InputError: It has not three sides, or one of them an unknown name.
+        InputError: The grid does not have three sides, or a name in it is unknown.
     """
     sides = tuple(tuple(dict.fromkeys(name.strip() for name in side.split(','))) for side in text.split(' x '))
     if len(sides) != 3:
-        raise InputError(f"--grid {text!r}: give networks, losses and targets, as 'lite,r18 x ce,hinge x human,vehicle'")
+        raise InputError(f"--grid {text!r}: give networks, losses and targets, such as 'lite,r18 x ce,hinge x human,vehicle'")
     for side, known in zip(sides, ((*NETWORKS, *PEERS), LOSSES, TARGETS), strict=True):
         for name in side:
             if name not in known:
-                raise InputError(f'--grid: {name!r} is none of {", ".join(known)}')
+                raise InputError(f'--grid: {name!r} is not one of {", ".join(known)}')
     return sides
 
 
 def runs_of(grid: Grid, seeds: int) -> list[Run]:
-    """The trainings of a grid, all of the first seed before those of the next; losses that a network has not are left out.
+    """Return the trainings of a grid, seed after seed, without the losses that a network does not have.
+
+    Args:
+        grid: Networks, losses and targets.
+        seeds: Number of seeds, from 0 on.
 
     Raises:
-        InputError: None is left for a network.
+        InputError: The grid has no loss for a network.
     """
     networks, losses, targets = grid
-    found: dict[Run, None] = {}
+    runs: dict[Run, None] = {}
     for seed in range(seeds):
         for network in networks:
-            taken = [loss for loss in losses if loss in NETWORKS[network]] if network in NETWORKS else [OWN]
-            if not taken:
-                raise InputError(f'--grid: there is {network} with {", ".join(NETWORKS[network])} alone')
-            for loss in taken:
-                found |= {Run(network, loss, target, seed): None for target in targets}
-    return list(found)
+            own_losses = [loss for loss in losses if loss in NETWORKS[network]] if network in NETWORKS else [OWN]
+            if not own_losses:
+                raise InputError(
+                    f'--grid: {network} is trained only with the loss {", ".join(NETWORKS[network])}; add it to the losses'
+                )
+            for loss in own_losses:
+                runs |= {Run(network, loss, target, seed): None for target in targets}
+    return list(runs)
 
 
 def groups(done: Iterable[Any]) -> dict[tuple[str, str, str], list[Any]]:
-    """Results by network, loss and target: those of the seeds together."""
-    found: dict[tuple[str, str, str], list[Any]] = {}
+    """Group results by network, loss and target, with all seeds in one group."""
+    grouped: dict[tuple[str, str, str], list[Any]] = {}
     for result in done:
-        found.setdefault((result.run.network, result.run.loss, result.run.target), []).append(result)
-    return found
+        grouped.setdefault((result.run.network, result.run.loss, result.run.target), []).append(result)
+    return grouped
 
 
 def folder_of(run: Run, out: Path) -> Path:
-    """Where a training's files are."""
+    """Return the folder of a training's files."""
     return out / run.name / f'seed{run.seed}'

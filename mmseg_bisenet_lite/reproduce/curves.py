@@ -1,4 +1,4 @@
-"""Picture of how the trainings went."""
+"""Draws the validation curves of the trainings."""
 
 import statistics
 from collections.abc import Sequence
@@ -14,7 +14,13 @@ from mmseg_bisenet_lite.utils.files import atomic_write
 
 
 def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
-    """Draw mIoU on val over the iterations, one picture for each target: the mean of the seeds, and the range they span."""
+    """Draw mIoU on the val set over the iterations, one panel for each target: the mean over the seeds, and their range.
+
+    Args:
+        done: Results of the trainings.
+        dataset: Key of ``DATASETS``; only ``'cityscapes'`` gets the paper's accuracies as dotted lines.
+        path: Output picture.
+    """
     targets = sorted({result.run.target for result in done})
     figure = Figure(figsize=(6 * len(targets), 4.2))
     for place, target in enumerate(targets):
@@ -32,9 +38,9 @@ def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
             axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values], color=colour, alpha=0.15)
             if dataset == 'cityscapes' and (paper := ACCURACIES.get((network, loss, target))) is not None:
                 axes.axhline(paper, color=colour, linewidth=0.8, linestyle=':')
-        axes.set_title(f'{target}, {dataset} val')
-        axes.set_xlabel('iterations')
-        axes.set_ylabel('mIoU, %')
+        axes.set_title(f'{target}, {dataset} val set')
+        axes.set_xlabel('iteration')
+        axes.set_ylabel('mIoU (%)')
         axes.grid(alpha=0.3)
         axes.legend()
     figure.tight_layout()

@@ -1,4 +1,4 @@
-"""The paper's accuracies, to print beside one's own."""
+"""The paper's accuracies."""
 
 # mIoU over the two classes in %, by network, loss and target, on Cityscapes. Source: the paper's Table 6 and its text.
 ACCURACIES = {

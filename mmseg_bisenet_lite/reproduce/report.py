@@ -1,4 +1,4 @@
-"""Tables of what the trainings came to, beside the paper's."""
+"""Tables of the accuracies, beside the paper's."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.results import Result
 from mmseg_bisenet_lite.utils.tables import Table
 
-# What a training is judged by beside mIoU, and its heading.
+# Metrics beside mIoU, and their headings.
 MORE = {
     'fgIoU': 'IoU',
     'precision': 'precision',
@@ -17,26 +17,32 @@ MORE = {
     'boundaryIoU': 'boundary IoU',
     'AP': 'AP',
     'bestF1': 'best F1',
-    'threshold': 'at margin',
+    'threshold': 'best threshold',
 }
 
 
 def report(done: Sequence[Result], failed: dict[Run, str], dataset: str) -> tuple[list[Table], list[str]]:
-    """Tables, and the lines that explain them."""
+    """Return the tables and the lines that explain them.
+
+    Args:
+        done: Results of the trainings.
+        failed: Reasons of the failed trainings.
+        dataset: Key of ``DATASETS``.
+    """
     tables = [_accuracies(done, dataset), _differences(done), _foreground(done)]
     seeds = sorted({len(results) for results in groups(done).values()})
     lines = [
-        f'{dataset}, val, the last weights of each training: mIoU over the two classes in %, mean ± standard deviation over '
-        f'seeds ({" or ".join(map(str, seeds)) or 0} of them); the paper: on Cityscapes.',
+        f'mIoU: over the two classes, in %, on the {dataset} val set, with the last checkpoint of each training; '
+        f'mean ± standard deviation over {" or ".join(map(str, seeds)) or 0} seed(s). The paper used Cityscapes.',
         *sorted({f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in done}),
         *(f'{run.name}, seed {run.seed}, failed: {why}' for run, why in failed.items()),
-        *(f'Against speed: tools/benchmark.py ... --accuracy {points}' for points in _points(done)),
+        *(f'Accuracy against speed: tools/benchmark.py ... --plot FILE --accuracy {points}' for points in _points(done)),
     ]
     return [table for table in tables if table.rows], lines
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """``'88.12 ± 0.31'``, or the one value."""
+    """Format mean and standard deviation, such as ``'88.12 ± 0.31'``; one value has no deviation."""
     mean = f'{statistics.mean(values):.{digits}f}'
     return f'{mean} ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else mean
 
@@ -53,26 +59,30 @@ def _accuracies(done: Sequence[Result], dataset: str) -> Table:
 
 
 def _differences(done: Sequence[Result]) -> Table:
-    """The paper's two claims and our own, each from pairs of trainings with the same seed."""
+    """Tabulate the paper's two claims and our own, each from pairs of trainings with the same seed."""
     scores = {result.run: result.metrics['mIoU'] for result in done}
     claims = {
-        'hinge less cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
-        'hinge less cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
-        'lite less ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
-        'lite less ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
-        'lite-tuned less lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
+        'hinge minus cross entropy': (('lite', 'hinge'), ('lite', 'ce')),
+        'hinge minus cross entropy, ResNet-18': (('r18', 'hinge'), ('r18', 'ce')),
+        'lite minus ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
+        'lite minus ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
+        'lite-tuned minus lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
     }
     rows = []
     for claim, (one, other) in claims.items():
         for target in sorted({run.target for run in scores}):
             seeds = sorted({run.seed for run in scores})
             pairs = [(Run(*one, target, seed), Run(*other, target, seed)) for seed in seeds]
-            found = [scores[a] - scores[b] for a, b in pairs if a in scores and b in scores]
+            differences = [scores[a] - scores[b] for a, b in pairs if a in scores and b in scores]
             paper = [ACCURACIES.get((*names, target)) for names in (one, other)]
-            if found:
-                told = '-' if None in paper else f'{paper[0] - paper[1]:+.2f}'  # type: ignore[operator]
-                rows.append([claim, target, spread(found), str(len(found)), told])
-    return Table('What it says of the claims, in points of mIoU', ['claim', 'target', 'here', 'pairs', 'paper'], rows)
+            if differences:
+                paper_difference = '-' if None in paper else f'{paper[0] - paper[1]:+.2f}'  # type: ignore[operator]
+                rows.append([claim, target, spread(differences), str(len(differences)), paper_difference])
+    return Table(
+        'Differences between trainings with the same seed, in points of mIoU',
+        ['difference', 'target', 'here', 'pairs', 'paper'],
+        rows,
+    )
 
 
 def _foreground(done: Sequence[Result]) -> Table:
@@ -83,14 +93,14 @@ def _foreground(done: Sequence[Result]) -> Table:
     ]
     rows.sort(key=lambda row: (row[0], row[2] == OWN))
     headings = ['target', 'model', 'loss', *(MORE[name] for name in columns)]
-    return Table('The foreground, in %; the margin in scores', headings, rows)
+    return Table('Foreground, in %; best threshold: the margin with the best F1', headings, rows)
 
 
 def _points(done: Sequence[Result]) -> list[str]:
-    """For each target what ``tools/benchmark.py`` is to be told; it calls our models as their configs, peers as themselves."""
-    found: dict[str, list[str]] = {}
+    """Return the ``--accuracy`` values of ``tools/benchmark.py`` for each target: our config names, or peer names, and mIoU."""
+    points: dict[str, list[str]] = {}
     for (network, loss, target), results in groups(done).items():
         name = network if loss == OWN else results[0].run.name
         mean = statistics.mean(result.metrics['mIoU'] for result in results)
-        found.setdefault(target, []).append(f'{name}={mean:.2f}')
-    return [' '.join(points) for points in found.values()]
+        points.setdefault(target, []).append(f'{name}={mean:.2f}')
+    return [' '.join(values) for values in points.values()]

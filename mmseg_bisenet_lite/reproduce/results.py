@@ -1,4 +1,4 @@
-"""What each training came to, and its file."""
+"""The result of a training, and its file."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,15 +11,15 @@ from mmseg_bisenet_lite.utils.files import write_text
 
 @dataclass(frozen=True)
 class Result:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
-        run: What was trained.
-        iterations: How long.
-        metrics: On val with the last weights: what ``BinaryIoUMetric`` logs.
+        run: The training.
+        iterations: Number of iterations.
+        metrics: Metrics of ``BinaryIoUMetric`` on the val set, with the last checkpoint.
         curve: (iteration, mIoU in %) of each validation.
-        config: Digest of the config that it was trained with.
-        made_with: Versions and device at its start; several, where it was resumed with others.
+        config: Digest of the config.
+        made_with: Versions and device of each start, joined by ``' and '`` where they changed on resuming.
     """
 
     run: Run
@@ -31,12 +31,14 @@ class Result:
 
     @classmethod
     def load(cls, file: Path) -> 'Result':
-        """Read the file of :func:`save`.
+        """Read a file that :func:`save` wrote.
 
         Raises:
-            InputError: It is not one.
+            InputError: The file is not such a result.
         """
-        with as_input_error(f'{file}: not a result of tools/reproduce.py', OSError, ValueError, TypeError, KeyError):
+        with as_input_error(
+            f'{file}: not a result of tools/reproduce.py; delete it and run again', OSError, ValueError, TypeError, KeyError
+        ):
             content = json.loads(file.read_text())
             content['run'] = Run(**content['run'])
             content['curve'] = [(step, value) for step, value in content['curve']]
@@ -45,5 +47,5 @@ class Result:
 
 
 def save(result: Result, file: Path) -> None:
-    """Write a result's file."""
+    """Write a result as JSON."""
     write_text(file, json.dumps(asdict(result), indent=1) + '\n')

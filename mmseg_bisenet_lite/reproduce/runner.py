@@ -1,4 +1,4 @@
-"""Runs the trainings that have not been run yet, one after another, each in a process of its own."""
+"""Runs the missing trainings of a grid, one after another, each in its own process."""
 
 import fcntl
 import hashlib
@@ -33,22 +33,22 @@ def reproduce(
     options: Mapping[str, Any] | None = None,
     progress: ReportProgress = lambda what, done: None,
 ) -> tuple[list[Result], dict[Run, str]]:
-    """Train what is not yet trained; a training that was cut off is resumed.
+    """Run the trainings that are not finished; an interrupted training is resumed.
 
     Args:
-        runs: What to train.
-        dataset: A key of ``DATASETS``.
-        out: Folder for everything; finished trainings are found there again.
-        iterations: Of each; ``None`` is the configs' own number.
-        options: Changes of every config, as ``Config.merge_from_dict`` takes them.
-        progress: Is kept informed.
+        runs: The trainings.
+        dataset: Key of ``DATASETS``.
+        out: Output folder; finished trainings are read from it.
+        iterations: Iterations of each training; ``None`` keeps the configs' numbers.
+        options: Changes to every config, as ``Config.merge_from_dict`` takes them.
+        progress: Called with the current training and the share that is done.
 
     Returns:
-        The results, and of the trainings that failed why they did.
+        The results, and the reason of each failed training.
 
     Raises:
-        InputError: A config is missing, the changes do not fit, or a training in ``out`` was made with another config or its
-            result is damaged: nothing is trained then. Or another process is at a training in ``out``.
+        InputError: A config is missing, the changes do not fit, or a training in ``out`` has another config or a damaged
+            result: then nothing is trained. Or another process runs a training in ``out``.
     """
     planned = [(run, _config(run, dataset, iterations, options or {})) for run in runs]
     for run, config in planned:
@@ -57,10 +57,10 @@ def reproduce(
     failed: dict[Run, str] = {}
     for number, (run, config) in enumerate(planned):
         folder = folder_of(run, out)
-        progress(f'{run.name}, seed {run.seed}', number / len(planned))
+        progress(f'training {run.name}, seed {run.seed}', number / len(planned))
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder) as lock:
-            # Asked again, as somebody else may have trained there meanwhile.
+            # Checked again under the lock: another process may have finished this training meanwhile.
             outcome = _finished(folder, _digest(config)) or _train(run, config, folder, lock)
         if isinstance(outcome, Result):
             done.append(outcome)
@@ -71,40 +71,44 @@ def reproduce(
 
 def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
     if 'randomness.seed' in options:
-        raise InputError('randomness.seed is given by --seeds; leave it out of --cfg-options')
+        raise InputError('--cfg-options randomness.seed: --seeds sets the seed; leave this key out')
     config = run.config(dataset, iterations)
-    with as_input_error('--cfg-options: they do not fit the config', KeyError, TypeError, IndexError):
+    with as_input_error(
+        f'--cfg-options: they do not fit the config of {run.name}; check the keys', KeyError, TypeError, IndexError
+    ):
         config.merge_from_dict(dict(options))
     return config
 
 
 def _digest(config: Config) -> str:
-    content = json.dumps(config.to_dict(), sort_keys=True, default=str)  # in a hundredth of the time that pretty_text takes
+    content = json.dumps(config.to_dict(), sort_keys=True, default=str)  # a hundred times as fast as pretty_text
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _finished(folder: Path, digest: str) -> Result | None:
-    """The result, if there is one already; what was trained or begun there has to be of this config."""
+    """Return the result if the training is finished; a finished or interrupted training must have this config."""
     result = Result.load(folder / RESULT) if (folder / RESULT).is_file() else None
     begun = (folder / DIGEST).is_file() and _checkpoints(folder)
     if (result and result.config != digest) or (begun and (folder / DIGEST).read_text().strip() != digest):
-        raise InputError(f'{folder}: was trained with another config or another --iters; take another --out, or delete it')
+        raise InputError(
+            f'{folder}: was trained with another config or another --iters; choose another --out, or delete this folder'
+        )
     return result
 
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[int]:
-    """A lock on the folder, which the training inherits: it may outlive a tool that was killed."""
+    """Lock the folder. The training process inherits the lock, since it may outlive this process."""
     with (folder / LOCK).open('w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f'{folder}: another process still trains there; wait for it or end it') from None
+            raise InputError(f'{folder}: another process is training here; wait for it or stop it') from None
         yield lock.fileno()
 
 
 def _made_with(folder: Path) -> dict[str, str | None]:
-    """Versions and device as they are now, beside those of the training's earlier starts."""
+    """Return the versions and the device of this start, joined to those of the training's earlier starts."""
     now = {
         'mmseg-bisenet-lite': __version__,
         'torch': torch.__version__,
@@ -114,7 +118,7 @@ def _made_with(folder: Path) -> dict[str, str | None]:
     if not _checkpoints(folder):
         return now
     file = folder / MADE_WITH
-    with as_input_error(f'{file}: damaged; it says what the training began with, or delete its folder', ValueError):
+    with as_input_error(f'{file}: damaged, and it records how the training began; delete its folder', ValueError):
         before = json.loads(file.read_text()) if file.is_file() else {}
     return {key: _and(before.get(key, 'unknown'), value) for key, value in now.items()}
 
@@ -128,7 +132,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _train(run: Run, config: Config, folder: Path, lock: int) -> Result | str:
-    """Train, or go on, and write the result; or why it failed."""
+    """Train or resume, and write the result; return the result, or the reason of the failure."""
     versions = json.dumps(_made_with(folder), indent=1)
     for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
         write_text(folder / name, text + '\n')
@@ -144,20 +148,20 @@ def _train(run: Run, config: Config, folder: Path, lock: int) -> Result | str:
         result = _result(run, config, folder)
         save(result, folder / RESULT)
         return result
-    lines = log.read_text().strip().splitlines() or ['it said nothing']
-    return f'{lines[-1]} (status {status}; {log})'
+    lines = log.read_text().strip().splitlines() or ['no output']
+    return f'{lines[-1]} (exit status {status}; see {log})'
 
 
 def _result(run: Run, config: Config, folder: Path) -> Result:
     iterations = config.train_cfg.max_iters
     validations: dict[int, dict[str, float]] = {}
-    for file in sorted(folder.glob('*/vis_data/scalars.json')):  # one of each start
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):  # one file for each start
         for line in file.read_text().splitlines():
-            with suppress(ValueError):  # half a line, where the training was killed
+            with suppress(ValueError):  # a cut line, where the training was killed
                 entry = json.loads(line)
                 if 'mIoU' in entry:
                     validations[entry.pop('step')] = entry
-    if iterations not in validations:  # it was killed in its last validation, and resuming does not make up for that
+    if iterations not in validations:  # killed in the last validation, which resuming does not repeat
         validations[iterations] = scores_of(config, str(folder / f'iter_{iterations}.pth'), folder / 'test')
     timing = {'data_time', 'time'}
     return Result(

@@ -58,7 +58,7 @@ def test_energy_of_a_call(driver):
 
 def test_clocks_in_words():
     fast, slow = Clocks(1980, 1980, frozenset()), Clocks(1410, 1980, frozenset({'power cap'}))
-    assert describe([fast, slow, fast]) == '1410 to 1980 of 1980 MHz, slowed by power cap'
+    assert describe([fast, slow, fast]) == '1410 to 1980 of 1980 MHz, throttled by power cap'
     assert describe([fast]) == '1980 to 1980 of 1980 MHz, not throttled'
 
 

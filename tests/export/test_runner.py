@@ -29,7 +29,7 @@ def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, sma
     named = dict(classes=('road', 'tram'), palette=[[1, 2, 3], [4, 5, 6]])
     torch.save(dict(state_dict={}, meta=dict(dataset_meta=named)), tmp_path / 'named.pth')
     torch.save(dict(state_dict={}), tmp_path / 'bare.pth')
-    with pytest.raises(InputError, match=r'named\.pth: it tells road, tram apart, the config background, vehicle: '):
+    with pytest.raises(InputError, match=r'named\.pth: it has the classes road, tram, the config background, vehicle; '):
         _dataset_meta(str(tmp_path / 'named.pth'), config)
     assert _dataset_meta(str(tmp_path / 'bare.pth'), config)['classes'] == ('background', 'vehicle')
     config.val_dataloader.dataset.metainfo = dict(classes=('rest', 'vehicle'))
@@ -39,8 +39,8 @@ def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, sma
     config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram'))
     assert _dataset_meta(str(tmp_path / 'named.pth'), config) == named
     config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram', 'car'))
-    with pytest.raises(InputError, match='two classes, the same on both sides, are needed'):
+    with pytest.raises(InputError, match='both must have the same two classes'):
         _dataset_meta(str(tmp_path / 'bare.pth'), config)
     config.val_dataloader = None
-    with pytest.raises(InputError, match='the config names no val_dataloader with a data set'):
+    with pytest.raises(InputError, match=r'small\.py: has no val_dataloader with a dataset; add one'):
         _dataset_meta(str(tmp_path / 'bare.pth'), config)

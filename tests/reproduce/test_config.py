@@ -27,7 +27,7 @@ def test_a_peer_keeps_its_own_loss_and_is_trained_once():
 def test_losses_that_a_network_has_not_are_left_out():
     found = runs_of(parse_grid('lite,lite-tuned x ce,hinge x vehicle'), 1)
     assert [run.name for run in found] == ['lite_ce_vehicle', 'lite_hinge_vehicle', 'lite-tuned_hinge_vehicle']
-    with pytest.raises(InputError, match='there is lite-tuned with hinge alone'):
+    with pytest.raises(InputError, match='lite-tuned is trained only with the loss hinge'):
         runs_of(parse_grid('lite-tuned x ce x vehicle'), 1)
 
 
@@ -35,9 +35,9 @@ def test_losses_that_a_network_has_not_are_left_out():
     ('text', 'message'),
     [
         ('lite x hinge', 'give networks, losses and targets'),
-        ('lite x hinge x horse', "'horse' is none of human, vehicle"),
-        ('lite,unet x hinge x human', "'unet' is none of lite, lite-tuned, r18, bisenetv1-r18"),
-        ('lite x focal x human', "'focal' is none of ce, hinge"),
+        ('lite x hinge x horse', "'horse' is not one of human, vehicle"),
+        ('lite,unet x hinge x human', "'unet' is not one of lite, lite-tuned, r18, bisenetv1-r18"),
+        ('lite x focal x human', "'focal' is not one of ce, hinge"),
     ],
 )
 def test_wrong_grids_are_named(text, message):
@@ -72,7 +72,7 @@ def test_fewer_iterations_shorten_the_schedule():
     assert config.train_cfg.max_iters == 2000
     assert config.train_cfg.val_interval == config.default_hooks.checkpoint.interval == 500
     assert config.param_scheduler[-1].end == 2000
-    with pytest.raises(InputError, match='--iters 20: the rate warms up for longer'):
+    with pytest.raises(InputError, match='--iters 20: the learning rate warms up for longer'):
         Run('lite', 'hinge', 'human', 0).config('camvid', 20)
 
 

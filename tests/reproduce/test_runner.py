@@ -48,7 +48,7 @@ def test_each_training_is_run_once(trained, tmp_path):
     assert not failed
     assert len(commands) == 4
     assert first == again[:3]
-    assert told[1] == ('lite_hinge_vehicle, seed 0', 1 / 3)
+    assert told[1] == ('training lite_hinge_vehicle, seed 0', 1 / 3)
     result = first[0]
     assert result.metrics == {'mIoU': 64.0, 'fgIoU': 20.0}
     assert result.curve == [(100, 61.0), (200, 62.0), (300, 63.0), (400, 64.0)]
@@ -61,7 +61,7 @@ def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, 
     done, failed = reproduce(RUNS, 'camvid', tmp_path, 400)
     assert [result.run for result in done] == RUNS[1:]
     assert list(failed) == RUNS[:1]
-    assert 'RuntimeError: no memory (status 1; ' in failed[RUNS[0]]
+    assert 'RuntimeError: no memory (exit status 1; see ' in failed[RUNS[0]]
     train.broken = []
     commands.clear()
     assert len(reproduce(RUNS, 'camvid', tmp_path, 400)[0]) == 4
@@ -99,7 +99,7 @@ def test_nobody_else_trains_in_the_folder_while_the_training_lives(trained, tmp_
     train.broken = ['seed0']
     monkeypatch.setattr(subprocess, 'run', outlive)
     reproduce(RUNS[:1], 'camvid', tmp_path, 400)
-    with pytest.raises(InputError, match='seed0: another process still trains there'):
+    with pytest.raises(InputError, match='seed0: another process is training here'):
         reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     assert len(commands) == 1
     for descriptor in held:
@@ -149,7 +149,7 @@ def test_what_somebody_else_trained_meanwhile_is_taken_only_if_it_is_the_same(tr
 
     def meanwhile(iterations):
         def progress(what, done):
-            if what == 'lite_hinge_vehicle, seed 0':
+            if what == 'training lite_hinge_vehicle, seed 0':
                 reproduce(RUNS[1:2], 'camvid', tmp_path / str(iterations), iterations)
 
         return progress
@@ -187,7 +187,7 @@ def test_wrong_input_stops_before_anything_is_trained(trained, tmp_path):
     commands.clear()
     for arguments, message in (
         (dict(iterations=800), 'another --iters'),
-        (dict(iterations=400, options={'randomness.seed': 5}), 'randomness.seed is given by --seeds'),
+        (dict(iterations=400, options={'randomness.seed': 5}), '--cfg-options randomness.seed: --seeds sets the seed'),
         (dict(iterations=400, options={'param_scheduler.7.end': 5}), '--cfg-options: they do not fit'),
     ):
         with pytest.raises(InputError, match=message):

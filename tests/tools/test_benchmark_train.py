@@ -46,4 +46,4 @@ def test_it_compares_with_the_host(root, small_config, tmp_path):
     for text in (done.stdout, (tmp_path / 'run.md').read_text()):
         assert 'step, batch 2 of 96x64' in text
         assert 'whole iterations' in text
-        assert 'where the time of a step goes' in text
+        assert 'time of each part of a step' in text

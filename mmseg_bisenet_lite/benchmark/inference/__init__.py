@@ -1,4 +1,4 @@
-"""Models timed side by side, with intervals, the limits of the device, and the paper's figures beside them."""
+"""Times models side by side, with confidence intervals, the device limits and the paper's speeds."""
 
 from mmseg_bisenet_lite.benchmark.inference.config import BenchmarkConfig
 from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MODEL

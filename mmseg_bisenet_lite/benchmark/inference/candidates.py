@@ -1,4 +1,4 @@
-"""Models made ready to be timed."""
+"""Candidates: models prepared for timing."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -21,22 +21,22 @@ from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 from mmseg_bisenet_lite.utils.sizes import size_text
 
-# In single precision no setting may change the decision of more than this share of the pixels.
+# In float32 no engine may change the class of more than this share of the pixels.
 MOST_CHANGED = 0.01
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the models are timed with: the same for all.
+    """The settings for all models.
 
     Attributes:
-        device: Where.
+        device: The device.
         scopes: Keys of ``SCOPES``.
         precisions: Keys of ``PRECISIONS``.
         batch: Images in one call.
         engines: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
-        cuda_graph: Whether the calls are recorded once and replayed.
-        keep_memory: Whether the host's malloc keeps freed memory, see :func:`mmseg_bisenet_lite.utils.malloc.keep_memory`.
+        cuda_graph: Record each call once as a CUDA graph, and replay it.
+        keep_memory: Keep freed memory in the process; see :func:`mmseg_bisenet_lite.utils.malloc.keep_memory`.
     """
 
     device: torch.device
@@ -49,25 +49,25 @@ class Settings:
 
     @property
     def compiles(self) -> bool:
-        """Whether any engine does."""
+        """Whether an engine compiles the models."""
         return any(name in ENGINES and ENGINES[name].compile for name in self.engines)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model, ready to be timed in one scope at one size.
+    """One model, prepared for timing in one scope at one size.
 
     Attributes:
         model: The model.
         scope: Key of ``SCOPES``.
         precision: Key of ``PRECISIONS``, or ``'int8'``.
-        engine: What runs it.
-        size: (width, height).
-        call: What is timed.
-        operations: Of one call.
-        peak_bytes: Weights, and the most that one call holds beside them; ``None`` where it cannot be told.
-        changed: The share of the frame's pixels that it decides otherwise than the model does plainly: eager, in float32.
-        graph_breaks: Where ``torch.compile`` gave up and left parts between to run eagerly.
+        engine: Key of ``ENGINES``, ``INFERENCE_MODEL``, or the runtime of an exported file.
+        size: (width, height) in pixels.
+        call: The call to time.
+        operations: Operators of one call.
+        peak_bytes: Weights, and the peak memory of one call beside them, in bytes; ``None`` if unknown.
+        changed: Share of the pixels whose class differs from the model's in eager float32.
+        graph_breaks: Number of places where ``torch.compile`` stopped and left code to run eagerly.
     """
 
     model: Model
@@ -83,7 +83,15 @@ class Candidate:
 
 
 def frames_of(size: tuple[int, int], batch: int) -> np.ndarray:
-    """Street scenes drawn by the toy data set, always the same: (batch, height, width, 3), uint8 BGR."""
+    """Draw the toy dataset's street scenes, the same in every run.
+
+    Args:
+        size: (width, height) in pixels.
+        batch: Number of frames.
+
+    Returns:
+        (batch, height, width, 3), uint8, BGR.
+    """
     rng = np.random.default_rng(0)
     return np.stack([render_scene(rng, *size)[0] for _ in range(batch)])
 
@@ -93,26 +101,27 @@ def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> No
     for model in models:
         shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
         for width, height in sizes:
-            with as_input_error(f'{model.name} cannot take images of {size_text((width, height))}', RuntimeError, ValueError):
+            message = f'--sizes: {model.name} cannot take images of {size_text((width, height))}; try multiples of 8'
+            with as_input_error(message, RuntimeError, ValueError):
                 shapes(torch.empty(1, 3, height, width, device='meta'))
 
 
 def candidates(
     models: Sequence[Model], size: tuple[int, int], settings: Settings, exported: Sequence[Exported] = ()
 ) -> Iterator[Candidate]:
-    """Each model in each scope, engine and precision at one size, checked against its plain self, in the order of the tables.
+    """Prepare each model in each scope, engine and precision at one size, and check its masks, in the order of the tables.
 
     Args:
         models: The models.
-        size: (width, height).
+        size: (width, height) in pixels.
         settings: Device, scopes, engines, precisions and options.
-        exported: Files of some of the models; those that take the size come last, in the scope ``'frame'``.
+        exported: Exported files of some models; those that take the size come last, in the scope ``'frame'``.
 
     Raises:
-        InputError: An option does not work with a model, or it decides otherwise with it.
+        InputError: An option does not work with a model, or changes its masks in float32.
     """
     if settings.compiles:
-        torch._dynamo.reset()  # the code of other sizes
+        torch._dynamo.reset()  # drop the code for other sizes
     baselines = {model.name: Baseline(model, size, settings) for model in models}
     for scope in settings.scopes:
         for engine in settings.engines:
@@ -125,20 +134,21 @@ def candidates(
                         yield baselines[model.name].candidate(scope, precision, engine, call)
         for file in exported:
             if scope == 'frame' and file.takes(size):
-                segmenter, own = file.load(settings.device), baselines[file.model.name]
-                yield own.candidate(scope, file.metadata.precision, segmenter.runtime, partial(segmenter, own.frames))
+                segmenter, baseline = file.load(settings.device), baselines[file.model.name]
+                call = partial(segmenter, baseline.frames)
+                yield baseline.candidate(scope, file.metadata.precision, segmenter.runtime, call)
 
 
 class Baseline:
-    """A model eager in float32, and what it makes of the frames: what every candidate is checked against.
+    """A model in eager float32 and its masks, the reference for every candidate.
 
     Attributes:
         model: The model.
-        size: (width, height).
+        size: (width, height) in pixels.
         segmentor: Its network on the device.
-        frames: (N, height, width, 3), uint8 BGR, in host memory.
-        image: The normalised frames on the device.
-        expected: The mask, (N, height, width).
+        frames: (N, height, width, 3), uint8, BGR, in host memory.
+        image: The normalised frames on the device, (N, 3, height, width).
+        expected: The masks, (N, height, width).
     """
 
     def __init__(self, model: Model, size: tuple[int, int], settings: Settings) -> None:
@@ -152,22 +162,27 @@ class Baseline:
             self.expected = Predict(self.segmentor)(self.image).cpu().numpy()
 
     def name(self, *details: str) -> str:
-        """For errors."""
+        """Return the name for error messages: model, details and size."""
         return ', '.join([self.model.name, *details, f'{self.size[0]}x{self.size[1]}'])
 
     def changed(self, mask: np.ndarray, precision: str, what: str) -> float:
-        """The share of pixels that a candidate decides otherwise.
+        """Return the share of the pixels whose class a candidate changes.
+
+        Args:
+            mask: The candidate's masks, (N, height, width).
+            precision: The candidate's precision.
+            what: The candidate's name for the error message.
 
         Raises:
-            InputError: Too many in single precision.
+            InputError: More than ``MOST_CHANGED`` in float32.
         """
         changed = float((mask != self.expected).mean())
         if precision == 'fp32' and changed > MOST_CHANGED:
-            raise InputError(f'{what}: {changed:.1%} of the pixels are decided otherwise than by the plain model')
+            raise InputError(f'{what}: {changed:.1%} of the pixels differ from the eager fp32 model; leave this engine out')
         return changed
 
     def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:
-        """One that is not PyTorch's: what is inside is not seen, so its operators are the plain model's, without its memory."""
+        """Make a candidate of another runtime. Its operators and memory are unknown: it gets the eager model's operators."""
         changed = self.changed(call(), precision, self.name(scope, engine, precision))
         counted = operations(Frame(self.segmentor), torch.from_numpy(self.frames), fused=True)
         return Candidate(self.model, scope, precision, engine, self.size, call, counted, None, changed, 0)
@@ -190,12 +205,12 @@ def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, sett
         set_tf32(tf32)
     what = baseline.name(scope, *([] if engine == 'eager' else [engine]), precision)
     torch._dynamo.utils.counters.clear()
-    with as_input_error(what, RuntimeError):  # out of memory, an operator that a precision lacks, a compiler that is missing
+    with as_input_error(what, RuntimeError):  # out of memory, an operator without this precision, or no compiler
         run(x)
-        held = peak_bytes(module, x, lambda: run(x), how.compile)
-        called = graphed(run, x) if settings.cuda_graph else run
+        peak = peak_bytes(module, x, lambda: run(x), how.compile)
+        timed = graphed(run, x) if settings.cuda_graph else run
     breaks = sum(torch._dynamo.utils.counters['graph_break'].values())
-    call = _call(called, baseline.frames if is_frame else x, settings.device, tf32)
+    call = _call(timed, baseline.frames if is_frame else x, settings.device, tf32)
 
     result = torch.as_tensor(call())
     if not result.isfinite().all():
@@ -203,16 +218,16 @@ def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, sett
     mask = decide(result, segmentor.decode_head) if scope == 'forward' else result
     changed = baseline.changed(mask.cpu().numpy(), precision, what)
     counted = operations(module, x, fused=how.compile)
-    return Candidate(model, scope, precision, engine, baseline.size, call, counted, held, changed, breaks)
+    return Candidate(model, scope, precision, engine, baseline.size, call, counted, peak, changed, breaks)
 
 
 def _call(run: Callable[[Tensor], Tensor], x: Tensor | np.ndarray, device: torch.device, tf32: bool) -> Call:
-    """The call that is timed: for frames, from host memory to host memory."""
+    """Return the call to time; for frames, it goes from host memory to host memory."""
     on_cuda = device.type == 'cuda'
 
     def call() -> Tensor | np.ndarray:
         if on_cuda:
-            set_tf32(tf32)  # a switch of the whole process, so each candidate sets its own
+            set_tf32(tf32)  # a setting of the whole process, so each call sets its own
         if isinstance(x, np.ndarray):
             return run(torch.from_numpy(x).to(device)).cpu().numpy()
         return run(x)
@@ -221,14 +236,14 @@ def _call(run: Callable[[Tensor], Tensor], x: Tensor | np.ndarray, device: torch
 
 
 def graphed(run: Callable[[Tensor], Tensor], static: Tensor) -> Callable[[Tensor], Tensor]:
-    """A CUDA graph of a call with one tensor, which other tensors of its shape are copied into.
+    """Record a call as a CUDA graph on one tensor; other tensors of its shape are copied into that one.
 
     Source: PyTorch's notes on CUDA graphs, https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
     """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        for _ in range(3):  # autotuning and lazy allocations must lie behind
+        for _ in range(3):  # autotuning and lazy allocations must be over before the recording
             run(static)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
@@ -241,5 +256,5 @@ def graphed(run: Callable[[Tensor], Tensor], static: Tensor) -> Callable[[Tensor
         graph.replay()
         return out
 
-    replay.reads = run  # type: ignore[attr-defined]  # the graph holds addresses of the weights, not the weights
+    replay.reads = run  # type: ignore[attr-defined]  # keeps the weights alive; the graph holds only their addresses
     return replay

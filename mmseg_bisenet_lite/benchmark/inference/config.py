@@ -1,4 +1,4 @@
-"""What is to be timed."""
+"""The options of the inference benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +10,26 @@ from mmseg_bisenet_lite.utils.malloc import can_keep
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is to be timed; the names are those of the options of ``tools/benchmark.py``.
+    """The options of the inference benchmark, named as the options of ``tools/benchmark.py``.
 
     Attributes:
-        configs: Files; none is the paper's two networks. The others are compared with the first.
-        checkpoint: Weights for each config, files or ``bisenet-lite://NAME``, or ``'none'``; or none at all.
-        exported: Files of ``tools/export.py``, each from one of the checkpoints.
+        configs: Config files, compared with the first one; empty for the paper's two networks.
+        checkpoint: Checkpoint file, ``bisenet-lite://NAME`` or ``'none'`` for each config; empty for initial weights.
+        exported: Files of ``tools/export.py``, each exported from one of the checkpoints.
         peers: Keys of ``PEERS``.
-        sizes: Of the images, (width, height).
+        sizes: Sizes of the images, (width, height) in pixels.
         scope: Keys of ``SCOPES``.
         precision: Keys of ``PRECISIONS``.
         engine: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
-        device: Name; ``None`` is the best.
-        threads: Of PyTorch's operators on the CPU; ``None`` is PyTorch's choice.
+        device: Name of the device; ``None`` is the best.
+        threads: Threads of PyTorch's CPU operators; ``None`` is PyTorch's choice.
         batch: Images in one call.
-        cuda_graph: Whether the calls are recorded once and replayed.
-        keep_memory: Whether the host's malloc keeps freed memory, see :func:`~mmseg_bisenet_lite.keep_memory`.
-        seconds: At most so long at each size.
-        half_width: Stop sooner once each ratio is known to that share.
-        accuracy: mIoU in % of models, measured elsewhere, as (name, mIoU).
+        cuda_graph: Record each call once as a CUDA graph, and replay it.
+        keep_memory: Keep freed memory in the process; see :func:`~mmseg_bisenet_lite.keep_memory`.
+        seconds: Longest time at each size, in seconds.
+        half_width: Stop a size earlier, once the interval of each ratio is no wider than this to either side, as a share of the
+            ratio.
+        accuracy: (name, mIoU in %) of models, measured elsewhere.
     """
 
     configs: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""What runs a model: PyTorch in several ways, MMSegmentation's own function, or an exported file's runtime."""
+"""Engines that run a model: PyTorch in several modes, MMSegmentation's own function, or an exported file's runtime."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to run a model in PyTorch.
+    """A mode of running a model in PyTorch.
 
     Attributes:
-        channels_last: Whether maps lie in memory with their channels side by side.
-        compile: Whether ``torch.compile`` makes code for each size, with frozen weights.
+        channels_last: Use the channels-last memory format.
+        compile: Compile the model with ``torch.compile`` for each size, with frozen weights.
     """
 
     channels_last: bool = False
@@ -31,7 +31,7 @@ class Engine:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Of the image and the weights."""
+        """Memory format of the image and the weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
@@ -42,7 +42,7 @@ ENGINES = {
     'compile-channels-last': Engine(channels_last=True, compile=True),
 }
 
-# MMSegmentation's function from a frame to a data sample, what its users call; in float32, in the scope 'frame'.
+# MMSegmentation's function inference_model, from a frame to a data sample; only in float32 and in the scope 'frame'.
 INFERENCE_MODEL = 'inference-model'
 
 
@@ -52,8 +52,8 @@ class Exported:
 
     Attributes:
         file: The file.
-        model: What it was exported from.
-        metadata: What it says about itself.
+        model: The model that it was exported from.
+        metadata: Metadata in the file.
     """
 
     file: Path
@@ -61,11 +61,11 @@ class Exported:
     metadata: Metadata
 
     def takes(self, size: tuple[int, int]) -> bool:
-        """Whether it runs on frames of this size, (width, height)."""
+        """Whether the file takes frames of this size, (width, height) in pixels."""
         return self.metadata.size in (None, size)
 
     def load(self, device: torch.device) -> Segmenter:
-        """Ready to run, on as many threads as PyTorch takes."""
+        """Load the file, with as many CPU threads as PyTorch uses."""
         threads = torch.get_num_threads() if device.type == 'cpu' and self.file.suffix != '.engine' else None
         return Segmenter(self.file, str(device), threads=threads)
 
@@ -73,39 +73,39 @@ class Exported:
 def find_exported(
     files: Sequence[str], models: Sequence[Model], sizes: Sequence[tuple[int, int]], device: torch.device
 ) -> list[Exported]:
-    """The files, each with the model that it was exported from.
+    """Find the model that each file was exported from.
 
     Args:
-        files: Their names.
-        models: One of them has the file's weights as its checkpoint.
-        sizes: That are timed, (width, height).
-        device: That they run on.
+        files: Exported files.
+        models: The models; the checkpoint of one has the weights of the file.
+        sizes: Sizes to time, (width, height) in pixels.
+        device: Device to run the files on.
 
     Raises:
-        InputError: A file cannot be loaded, is of other weights, or takes no frames of these sizes.
+        InputError: A file cannot be loaded, has other weights than the checkpoints, or takes none of the sizes.
     """
     digests = {model.checkpoint: model for model in reversed(models) if model.checkpoint}
     by_weights = {sha256_of(checkpoint): model for checkpoint, model in digests.items()}
-    found = []
+    matched = []
     for file in map(Path, files):
         metadata = Segmenter(file, str(device)).metadata
         if metadata.weights_sha256 not in by_weights:
             raise InputError(
-                f'--exported {file}: its weights are those of no --checkpoint here; name {metadata.config} and its own'
+                f'--exported {file}: no --checkpoint has its weights; give {metadata.config} and the --checkpoint it came from'
             )
         exported = Exported(file, by_weights[metadata.weights_sha256], metadata)
         if metadata.size is not None and metadata.size not in sizes:
-            taken = size_text(metadata.size)
-            raise InputError(f'--exported {file}: it takes frames of {taken}, which --sizes leaves out')
-        found.append(exported)
-    return found
+            size = size_text(metadata.size)
+            raise InputError(f'--exported {file}: it takes only frames of {size}; add {size} to --sizes')
+        matched.append(exported)
+    return matched
 
 
 def inference_model_call(segmentor: BaseSegmentor, frames: np.ndarray) -> Call:
-    """MMSegmentation's own way from frames, (N, height, width, 3), to masks in host memory."""
-    listed = list(frames)
+    """Return a call of MMSegmentation's ``inference_model`` from frames, (N, height, width, 3), to masks in host memory."""
+    images = list(frames)
 
     def call() -> np.ndarray:
-        return np.stack([sample.pred_sem_seg.data[0].cpu().numpy() for sample in inference_model(segmentor, listed)])
+        return np.stack([sample.pred_sem_seg.data[0].cpu().numpy() for sample in inference_model(segmentor, images)])
 
     return call

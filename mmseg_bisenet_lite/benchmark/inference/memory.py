@@ -1,4 +1,4 @@
-"""How much memory a call needs."""
+"""Measures the memory of a call."""
 
 import copy
 
@@ -9,17 +9,20 @@ from mmseg_bisenet_lite.benchmark.measure import Call
 
 
 def peak_bytes(module: nn.Module, x: Tensor, call: Call, compiled: bool) -> int | None:
-    """The weights, and the most that one call holds beside them.
+    """Return the bytes of the weights and the peak memory of one call beside them.
 
-    On CUDA devices as the allocator saw it. Elsewhere the sum of the tensors that are alive at once when the module runs
-    eagerly, without what libraries take for themselves; ``None`` of compiled modules, whose tensors are not seen, and where
-    PyTorch was built without the module that counts.
+    CUDA devices report the peak of the allocator. On other devices it is the peak of the tensors alive at the same time when
+    the module runs eagerly, without the memory that libraries allocate themselves.
 
     Args:
-        module: What is called.
+        module: The module.
         x: Its input.
-        call: The call as it is timed.
+        call: The call that is timed.
         compiled: Whether the call runs compiled code.
+
+    Returns:
+        Bytes; ``None`` off CUDA for compiled modules, whose tensors are unknown, and if PyTorch was built without the module
+        that counts them.
     """
     if x.device.type == 'cuda':
         before = torch.cuda.memory_allocated(x.device)
@@ -31,7 +34,7 @@ def peak_bytes(module: nn.Module, x: Tensor, call: Call, compiled: bool) -> int 
         return None
     from torch.distributed._tools.mem_tracker import MemTracker
 
-    shapes, tracker = copy.deepcopy(module).to('meta').requires_grad_(), MemTracker()  # it hooks gradients
+    shapes, tracker = copy.deepcopy(module).to('meta').requires_grad_(), MemTracker()  # the tracker hooks gradients
     tracker.track_external(shapes)
     with tracker, torch.no_grad():
         shapes(x.to('meta'))

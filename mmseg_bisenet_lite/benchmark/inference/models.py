@@ -1,4 +1,4 @@
-"""The models that are compared, from configs, checkpoints and peers' names."""
+"""Loads the models to compare, from configs, checkpoints and names of peers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,20 +13,20 @@ from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.tables import numbered
 
-# What is compared when nothing is named: the paper's two networks.
+# The models to compare by default: the paper's two networks.
 DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')
 
 
 @dataclass(frozen=True)
 class Model:
-    """A segmentor as it is after loading: float32, on the host, without the heads that only training needs.
+    """A loaded segmentor: float32, on the CPU, without auxiliary heads.
 
     Attributes:
-        name: What the tables call it, unique among the models.
-        config: The config's file, or the peer's name.
-        checkpoint: The file of its weights; ``None`` is the initial ones.
+        name: Name in the tables, unique among the models.
+        config: Config file, or name of the peer.
+        checkpoint: Checkpoint file; ``None`` for initial weights.
         segmentor: The network.
-        paper: Which of the paper's two networks it is, ``'r18'`` or ``'lite'``, if any.
+        paper: ``'r18'`` or ``'lite'`` for the paper's two networks, else ``None``.
     """
 
     name: str
@@ -37,28 +37,29 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """How many weights it has."""
+        """Number of parameters."""
         return sum(parameter.numel() for parameter in self.segmentor.parameters())
 
 
 def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Sequence[str]) -> list[Model]:
-    """The models of configs and of peers.
+    """Load the models of configs and of peers.
 
     Args:
-        configs: Files. None means the paper's two, of this package.
-        checkpoints: Files of weights, one for each config, ``'none'`` for the initial ones; or none at all.
-        peers: Keys of :data:`mmseg_bisenet_lite.peers.PEERS`.
+        configs: Config files; empty for this package's configs of the paper's two networks.
+        checkpoints: Checkpoint file or ``'none'`` for each config; empty for initial weights.
+        peers: Keys of :data:`mmseg_bisenet_lite.apis.peers.PEERS`.
 
     Raises:
-        InputError: A file is missing or is no segmentor's config, a checkpoint does not fit, or the numbers differ.
+        InputError: A file is missing, a config is not a segmentor's, a checkpoint does not fit its config, or there are not as
+            many checkpoints as configs.
     """
     if not configs:
         folder = compat.mim_folder('mmseg_bisenet_lite') / 'configs'
         configs = [str(folder / f'{name}.py') for name in DEFAULT_CONFIGS]
     if checkpoints and len(checkpoints) != len(configs):
         raise InputError(
-            f'--checkpoint names {len(checkpoints)} files for {len(configs)} configs: '
-            "give one for each, in their order, or 'none' for a config's initial weights"
+            f'--checkpoint: {len(checkpoints)} files for {len(configs)} configs; '
+            "give one for each config, in the same order, or 'none' for initial weights"
         )
     models: list[Model] = []
     for file, checkpoint in zip(configs, checkpoints or ['none'] * len(configs), strict=True):

@@ -1,7 +1,7 @@
-"""The paper's speeds, to print beside one's own."""
+"""The paper's speeds."""
 
-# Frames per second with ResNet-18 and with the lite context path, by device and by (width, height); PyTorch, batch 1, from the
-# image to the score map. Source: the paper's Tables 2 to 5.
+# Frames per second with ResNet-18 and with the lite context path, by device and by (width, height) in pixels. Measured in
+# PyTorch with batch 1, from image to score map. Source: the paper's Tables 2 to 5.
 SPEEDS = {
     'RTX 2080 Ti': {
         (1024, 1024): (66.51, 75.23),
@@ -37,11 +37,11 @@ SPEEDS = {
     },
 }
 
-# The paper's sizes, (width, height).
+# The paper's sizes, (width, height) in pixels.
 SIZES = tuple(SPEEDS['RTX 2080 Ti'])
 
 
 def ratio(device: str, size: tuple[int, int]) -> float | None:
-    """How many times as fast as ResNet-18 the lite path was on one of the paper's devices, if it was timed at that size."""
+    """Return the speed of lite relative to ResNet-18 on one of the paper's devices; ``None`` for a size that was not timed."""
     speeds = SPEEDS[device].get(size)
     return speeds and speeds[1] / speeds[0]

@@ -1,4 +1,4 @@
-"""Pictures of results: speed against size, and accuracy against speed."""
+"""Draws speed against size, and accuracy against speed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,18 +19,18 @@ MARKERS = 'osD^vPX'
 
 
 def check_picture(path: Path) -> None:
-    """Raise an :class:`InputError` if matplotlib writes no such files."""
+    """Raise an :class:`InputError` if matplotlib cannot write pictures with this suffix."""
     kinds = FigureCanvasBase.get_supported_filetypes()
     if path.suffix[1:].lower() not in kinds:
-        raise InputError(f'{path}: pictures end in one of {", ".join(sorted(kinds))}')
+        raise InputError(f'--plot {path}: give a file name that ends in one of {", ".join(sorted(kinds))}')
 
 
 def plot(runs: dict[str, Results], path: Path) -> list[Path]:
-    """Draw speed against size into ``path``, and, where there are accuracies, accuracy against speed into a file beside it.
+    """Draw speed against size, and with accuracies a second picture, accuracy against speed, in ``STEM_accuracy.SUFFIX``.
 
     Args:
-        runs: Results by what to call them.
-        path: Of the picture; its suffix decides its kind.
+        runs: Results by name.
+        path: Output picture; its suffix is the format.
 
     Returns:
         The files written.
@@ -49,7 +49,7 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def _label(row: Row, run: str, runs: dict[str, Results]) -> str:
-    """The model, and what else tells the lines apart."""
+    """Return the label of a line: the model, and what else differs between the lines."""
     rows = [r for results in runs.values() for r in results.rows]
     parts = [row.model] if len({r.model for r in rows}) > 1 else []
     parts += [row.engine] if len({r.engine for r in rows}) > 1 else []
@@ -59,7 +59,7 @@ def _label(row: Row, run: str, runs: dict[str, Results]) -> str:
 
 
 def _look(number: int) -> dict[str, Any]:
-    """Colour and marker of a line or point."""
+    """Return colour and marker of a line or point."""
     return dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
 
 
@@ -70,7 +70,7 @@ def _style(axes: Axes) -> None:
 
 
 def _plain(axes: Axes, ticks: Sequence[float]) -> None:
-    """A logarithmic FPS axis with numbers that one can read."""
+    """Make the FPS axis logarithmic, with plain numbers at 1, 2 and 5 times powers of 10."""
     axes.set_yscale('log')
     low, high = min(ticks), max(ticks)
     axes.set_yticks([v for p in range(-3, 6) for m in (1, 2, 5) if low * 0.6 <= (v := m * 10.0**p) <= high * 1.6])
@@ -83,7 +83,7 @@ def _speed_figure(runs: dict[str, Results]) -> Figure:
     for name, results in runs.items():
         for row in results.rows:
             lines.setdefault(_label(row, name, runs), []).append(row)
-    # From the fastest to the slowest, so that the legend reads as the picture does.
+    # From the fastest to the slowest, the order of the lines in the picture.
     labels = sorted(lines, key=lambda label: -max(row.fps for row in lines[label]))
     scopes = list(dict.fromkeys(row.scope for rows in lines.values() for row in rows))
 
@@ -128,7 +128,7 @@ def _device(results: Results) -> str:
 
 
 def _accuracy_figure(runs: dict[str, Results]) -> Figure:
-    """One point for each model whose accuracy is known, at the first size and scope of its run."""
+    """Draw one point for each row with an accuracy, at the first size and scope of its run."""
     figure = Figure(figsize=(7.6, 4.4), layout='constrained')
     axes = figure.subplots()
     where = set()
@@ -144,6 +144,6 @@ def _accuracy_figure(runs: dict[str, Results]) -> Figure:
     axes.set_xlim(left=0)
     axes.legend(loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False)
     axes.set_xlabel(f'frames per second at {" / ".join(sorted(where))}')
-    axes.set_ylabel('mIoU, %')
+    axes.set_ylabel('mIoU (%)')
     figure.suptitle(_title(runs), x=0.01, ha='left', fontsize=11, weight='bold')
     return figure

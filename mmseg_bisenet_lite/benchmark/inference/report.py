@@ -1,4 +1,4 @@
-"""Tables of results, for the terminal and for Markdown."""
+"""Tables of the results, for the terminal and for Markdown."""
 
 import math
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from mmseg_bisenet_lite.utils.tables import Table
 
 
 def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
-    """All tables and the lines that explain them.
+    """Return all tables and the lines that explain them.
 
     Args:
-        runs: Results by what to call them.
+        runs: Results by name.
     """
     tables: list[Table] = []
     for name, results in runs.items():
@@ -27,14 +27,14 @@ def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
 
 
 def _number(value: float, digits: int = 3) -> str:
-    """With so many significant digits, without an exponent."""
+    """Format a number with some significant digits, without an exponent."""
     if not value:
         return '0'
     return f'{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}'
 
 
 def _speed(results: Results, prefix: str) -> list[Table]:
-    """For each scope the times of every row."""
+    """Return a table of speeds for each scope."""
     tables = []
     by_scope = sorted(results.groups(), key=lambda group: results.settings['scopes'].index(group[0].scope))
     for scope, groups in groupby(by_scope, key=lambda group: group[0].scope):
@@ -64,7 +64,7 @@ def _speed_cells(row: Row, reference: Row) -> list[str]:
 
 
 def _work(results: Results, prefix: str) -> Table:
-    """What each row computes and how near it comes to what the device can do."""
+    """Return the table of operations, shares of the device limits, memory, energy and accuracy."""
     columns = [
         'size',
         'model',
@@ -75,7 +75,7 @@ def _work(results: Results, prefix: str) -> Table:
         'GMAC',
         'GFLOP/s',
         'of peak',
-        'of roof',
+        'of roofline',
         'MiB',
         'changed',
     ]
@@ -106,11 +106,11 @@ def _work(results: Results, prefix: str) -> Table:
             if accuracy:
                 cells.append('-' if row.accuracy is None else f'{row.accuracy:.2f}')
             rows.append(cells)
-    return Table(f'{prefix}work', columns, rows, frozenset(sections))
+    return Table(f'{prefix}compute and memory', columns, rows, frozenset(sections))
 
 
 def _side_by_side(runs: dict[str, Results]) -> Table:
-    """FPS of what several runs have in common or apart."""
+    """Return the table of FPS with a column for each run."""
 
     def key_of(row: Row) -> tuple[tuple[int, int], str, str, str, str]:
         return row.size, row.model, row.engine, row.precision, row.scope
@@ -119,23 +119,23 @@ def _side_by_side(runs: dict[str, Results]) -> Table:
     for key in dict.fromkeys(key_of(row) for results in runs.values() for row in results.rows):
         cells = [size_text(key[0]), *key[1:]]
         for results in runs.values():
-            found = [row.fps for row in results.rows if key_of(row) == key]
-            cells.append(_number(found[0]) if found else '-')
+            speeds = [row.fps for row in results.rows if key_of(row) == key]
+            cells.append(_number(speeds[0]) if speeds else '-')
         rows.append(cells)
     return Table('FPS of the runs', ['size', 'model', 'engine', 'precision', 'scope', *runs], rows)
 
 
 def _papers_tables(runs: dict[str, Results]) -> list[Table]:
-    """The paper's two networks in its scope, and beside their ratio the paper's."""
+    """Return the tables of the paper's two networks in its scope, with the paper's ratios."""
     tables = []
     for way in dict.fromkeys(way for results in runs.values() for way in results.pairs()):
         pairs = {name: results.pairs().get(way, []) for name, results in runs.items()}
         names = {'r18': '', 'lite': ''}
         cells: dict[tuple[int, int], list[str]] = {}
-        for size in dict.fromkeys(r18.size for found in pairs.values() for r18, _ in found):
+        for size in dict.fromkeys(r18.size for run_pairs in pairs.values() for r18, _ in run_pairs):
             cells[size] = [size_text(size)]
-            for found in pairs.values():
-                here = next(((r18, lite) for r18, lite in found if r18.size == size), None)
+            for run_pairs in pairs.values():
+                here = next(((r18, lite) for r18, lite in run_pairs if r18.size == size), None)
                 cells[size] += _pair_cells(here) if here else ['-'] * 3
                 names |= {'r18': here[0].model, 'lite': here[1].model} if here else {}
             ratios = (paper.ratio(device, size) for device in paper.SPEEDS)
@@ -145,7 +145,7 @@ def _papers_tables(runs: dict[str, Results]) -> list[Table]:
             suffix = f' ({name})' if len(runs) > 1 else ''
             columns += [f'ResNet-18{suffix}', f'lite{suffix}', f'ratio [95 %]{suffix}']
         columns += list(paper.SPEEDS)
-        title = f"the paper's table, {way}: FPS of {names['r18']} and {names['lite']}; on the right the paper's ratios"
+        title = f"the paper's table, {way}: FPS of {names['r18']} and {names['lite']}; the last columns are the paper's ratios"
         tables.append(Table(title, columns, list(cells.values())))
     return tables
 
@@ -160,21 +160,25 @@ def _explanations(runs: dict[str, Results]) -> Iterable[str]:
         yield (f'{name}: ' if len(runs) > 1 else '') + _where(results)
         products = [f'{_number(flops / 1e9)} GFLOP/s in {precision}' for precision, flops in results.ceilings.flops.items()]
         copy = f'{_number(results.ceilings.bandwidth / 1e9)} GB/s'
-        yield f'Its limits in this run: {", ".join(products)} (large matrix product), {copy} (large copy).'
+        yield f'Device limits in this run: {", ".join(products)} (large matrix product), {copy} (large copy).'
         unsettled = [row for row in results.rows if not row.settled]
         if unsettled:
-            yield f'* {len(unsettled)} row(s): the times had not settled when warm-up was over.'
+            yield f'* {len(unsettled)} row(s): the times had not settled by the end of the warm-up.'
         if any(row.checkpoint is None for row in results.rows):
-            yield 'Without a checkpoint a model runs on its initial weights, as fast, but "changed" is hard on them.'
+            yield (
+                'Models without a checkpoint run with their initial weights. Their speed is the same, but more pixels change, '
+                'since the scores are close to each other.'
+            )
         yield from results.notes
     yield (
-        'speedup: how many times as fast as the first row of the same size and scope, and the interval that holds the '
-        'median ratio of a round at 95 %; only ratios within one run tell much. p99 of fewer than 100 calls is the longest.'
+        'speedup: speed relative to the first row of the same size and scope, the median over the rounds with its 95 % '
+        'confidence interval. Compare ratios only within one run. p99: of fewer than 100 calls, the longest.'
     )
     yield (
-        "of peak: GFLOP/s, by direct arithmetic, as a share of the matrix product's. of roof: the least time, if each operator "
-        '(compiled: each convolution) ran at one of the two limits, as a share of the median; caches and faster algorithms can '
-        'beat both. MiB: weights, and the tensors alive at once. changed: pixels decided otherwise than in eager float32.'
+        "of peak: GFLOP/s, counted for direct convolution, as a share of the large matrix product's. of roofline: the least "
+        'possible time, with each operator (compiled: each convolution) at one of the two device limits, as a share of the '
+        'median time. Caches and faster algorithms can exceed 100 % of both. MiB: weights, and the tensors alive at the same '
+        'time. changed: pixels whose class differs from eager fp32.'
     )
 
 
@@ -183,8 +187,8 @@ def _where(results: Results) -> str:
     options = ['cuda-graph'] if s['cuda_graph'] else []
     versions = [f'{key} {e[key]}' for key in ('torch', 'cuda', 'mmsegmentation', 'onedl-mmsegmentation') if e.get(key)]
     cpu = [f'{e["threads"]} threads', e['cpu_capability']] if e['device_type'] == 'cpu' else []
-    memory = [f'freed memory {"kept" if s["keep_memory"] else "given back"}'] if e['device_type'] == 'cpu' else []
-    autotuning = ['cudnn autotuning on'] if e.get('cudnn_benchmark') else []
+    memory = [f'freed memory {"kept" if s["keep_memory"] else "returned to the system"}'] if e['device_type'] == 'cpu' else []
+    autotuning = ['cuDNN autotuning'] if e.get('cudnn_benchmark') else []
     return (
         ', '.join(
             [

@@ -1,6 +1,6 @@
-"""How far from the device's limits a network runs: its least arithmetic and traffic, and what the device can do of both.
+"""The roofline model: the least arithmetic and memory traffic of a network, and the device limits of both.
 
-Source: the roofline model, https://doi.org/10.1145/1498765.1498785, taken operator by operator.
+Source: https://doi.org/10.1145/1498765.1498785, applied operator by operator.
 """
 
 import copy
@@ -19,11 +19,11 @@ from mmseg_bisenet_lite.benchmark.measure import Call
 
 @dataclass(frozen=True)
 class Operation:
-    """One operator's run.
+    """The work of one operator.
 
     Attributes:
-        flops: Multiplications and additions of a convolution or matrix product, two for each multiply-accumulate; else 0.
-        bytes: Of its inputs, weights and outputs, each moved once.
+        flops: Multiplications and additions of a convolution or matrix product, two for each multiply-accumulate; 0 for others.
+        bytes: Size of its inputs, weights and outputs, each moved once.
     """
 
     flops: int
@@ -31,7 +31,7 @@ class Operation:
 
 
 class _Operations(TorchDispatchMode):
-    """Collects the operators that run, but for those that only look at a tensor in another shape."""
+    """Collects the operators that run, without views."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -49,14 +49,14 @@ class _Operations(TorchDispatchMode):
 
 
 def operations(module: nn.Module, image: Tensor, fused: bool = False) -> list[Operation]:
-    """The operators of one pass; the arithmetic is counted by PyTorch's own formulas.
+    """Return the operators of one pass, with their arithmetic by PyTorch's own formulas.
 
-    It runs on shapes alone, so it takes no time and no memory.
+    The pass runs on shapes alone, so it takes no time and no memory.
 
     Args:
-        module: What to count.
-        image: Its input; only shape and number type matter.
-        fused: Leave out what a compiler can do on the way: everything but convolutions and matrix products.
+        module: The module.
+        image: Its input, (N, 3, height, width) or frames; only shape and number type matter.
+        fused: Leave out operators that a compiler can fuse: all but convolutions and matrix products.
     """
     shapes, image = copy.deepcopy(module).to('meta'), image.to('meta')
     with _Operations() as mode, torch.no_grad():
@@ -65,30 +65,30 @@ def operations(module: nn.Module, image: Tensor, fused: bool = False) -> list[Op
 
 
 def multiply_accumulates(counted: Sequence[Operation]) -> int:
-    """Of all operators."""
+    """Return the multiply-accumulates of all operators."""
     return sum(operation.flops for operation in counted) // 2
 
 
 def least_seconds(counted: Sequence[Operation], flops: float, bandwidth: float) -> float:
-    """The least time of a pass by direct arithmetic, one operator after the other, every tensor through the main memory.
+    """Return the least time of a pass in seconds: direct arithmetic, one operator at a time, all tensors from main memory.
 
-    Faster algorithms (Winograd's) and maps that stay in a cache can beat it.
+    Faster algorithms, such as Winograd's, and feature maps that stay in a cache can take less.
 
     Args:
         counted: The operators.
-        flops: What the device computes, per second.
-        bandwidth: What it moves, in bytes per second.
+        flops: Floating-point operations per second of the device.
+        bandwidth: Bytes per second of the device.
     """
     return sum(max(operation.flops / flops, operation.bytes / bandwidth) for operation in counted)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A call that takes a device to one of its limits.
+    """A call that reaches one of the device limits.
 
     Attributes:
         call: The call.
-        amount: What it does each time, in floating-point operations or bytes.
+        amount: Work of one call, in floating-point operations or bytes.
     """
 
     call: Call
@@ -96,7 +96,7 @@ class Probe:
 
 
 def matrix_product(device: torch.device, dtype: torch.dtype) -> Probe:
-    """The product of two large square matrices."""
+    """Return a probe that multiplies two large square matrices."""
     side = 2048 if device.type == 'cpu' else 8192
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(left)
@@ -104,7 +104,7 @@ def matrix_product(device: torch.device, dtype: torch.dtype) -> Probe:
 
 
 def memory_copy(device: torch.device, size: int = 512 << 20) -> Probe:
-    """A copy too large for any cache; ``size`` bytes are read and as many written."""
+    """Return a probe that copies a tensor too large for any cache; it reads ``size`` bytes and writes as many."""
     source = torch.ones(size // 4, device=device)
     target = torch.empty_like(source)
     return Probe(lambda: target.copy_(source), 2 * size)

@@ -1,4 +1,4 @@
-"""The whole benchmark: for each size, the candidates side by side."""
+"""Runs the inference benchmark: at each size, all candidates side by side."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,56 +24,54 @@ from mmseg_bisenet_lite.utils.malloc import keep_memory
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 from mmseg_bisenet_lite.utils.sizes import size_text
 
-# Each of the device's limits is tried so long at each size.
+# The duration of measuring each device limit, at each size.
 PROBE = Plan(seconds=0.5, half_width=0.0, rounds=3, turn_seconds=0.05, warm_up_seconds=0.5)
 
 
 def prepare(settings: Settings, threads: int | None) -> None:
-    """Set up the process for its one purpose, and refuse what the device cannot do.
+    """Set up the process, and reject options that the device does not support.
 
     Args:
         settings: The options.
-        threads: Of PyTorch's operators on the CPU; ``None`` is PyTorch's choice.
+        threads: Threads of PyTorch's CPU operators; ``None`` is PyTorch's choice.
 
     Raises:
-        InputError: An option does not go with the device.
+        InputError: The device does not support an option, or two options do not go together.
     """
     device = settings.device
     if settings.batch < 1:
-        raise InputError(f'--batch {settings.batch}: there must be an image in a call')
+        raise InputError(f'--batch {settings.batch}: give 1 image or more')
     for precision in settings.precisions:
         check_precision(device, precision)
     if INFERENCE_MODEL in settings.engines and not ('frame' in settings.scopes and 'fp32' in settings.precisions):
-        raise InputError(
-            f'--engine {INFERENCE_MODEL}: it goes from frame to mask in float32; add --scope frame, --precision fp32'
-        )
+        raise InputError(f'--engine {INFERENCE_MODEL}: runs only with --scope frame and --precision fp32; add both')
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
-        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs')
+        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
     if threads is not None:
         if not 1 <= threads <= usable_cores():
-            raise InputError(f'--threads {threads}: this process may use {usable_cores()} cores')
+            raise InputError(f'--threads {threads}: give 1 to {usable_cores()}, the cores that this process may use')
         torch.set_num_threads(threads)
     if settings.keep_memory and not keep_memory():
-        raise InputError('--keep-memory: there is no glibc here whose malloc could be told so; take --no-keep-memory')
-    torch.manual_seed(0)  # of the initial weights
-    torch.backends.cudnn.benchmark = True  # the shapes are fixed, as on a robot
+        raise InputError('--keep-memory: needs the C library glibc, which is missing here; use --no-keep-memory')
+    torch.manual_seed(0)  # for the initial weights
+    torch.backends.cudnn.benchmark = True  # the sizes are fixed, as on a robot
     if settings.compiles:
-        # One compiled function serves all candidates, each a new case of it; past the limit they would quietly run eagerly.
+        # All candidates recompile the same function; beyond this limit they would silently run eagerly.
         torch._dynamo.config.cache_size_limit = torch._dynamo.config.accumulated_cache_size_limit = 4096
 
 
 def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Results]:
-    """Load what is to be timed, and time it.
+    """Run the benchmark: load the models, and time them.
 
     Args:
-        config: What to time.
-        progress: Is kept informed.
+        config: The options of the benchmark.
+        progress: Called with the current step and the share that is done.
 
     Raises:
-        InputError: A file is missing, or an option does not go with the rest.
+        InputError: A file is missing, or options do not go together.
 
     Yields:
-        The results so far, after each size; always the same object.
+        The results so far, after each size; the same object each time.
     """
     settings = Settings(
         device=find_device(config.device),
@@ -89,7 +87,7 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
     accuracies = dict(config.accuracy)
     check_accuracies(accuracies, [model.name for model in models])
     if config.exported and 'frame' not in config.scope:
-        raise InputError('--exported: files go from frame to mask; add --scope frame')
+        raise InputError('--exported: exported files run only with --scope frame; add it')
     sizes = list(dict.fromkeys(config.sizes))
     exported = find_exported(config.exported, models, sizes, settings.device)
     plan = Plan.lasting(config.seconds, config.half_width)
@@ -106,21 +104,21 @@ def run(
     progress: ReportProgress,
     exported: Sequence[Exported] = (),
 ) -> Iterator[Results]:
-    """Measure.
+    """Time models and exported files.
 
     Args:
-        models: What to compare; the first is the reference.
-        sizes: Of the images, (width, height).
-        settings: The options, as :func:`prepare` found them good.
-        plan: How long to measure at each size.
-        progress: Is kept informed.
-        exported: Files of some of the models, timed beside them.
+        models: The models to compare; the first is the reference.
+        sizes: Sizes of the images, (width, height) in pixels.
+        settings: The settings, checked by :func:`prepare`.
+        plan: Duration of the measurement at each size.
+        progress: Called with the current step and the share that is done.
+        exported: Exported files of some models, timed beside them.
 
     Raises:
-        InputError: A model cannot take one of the sizes, or an option.
+        InputError: A model does not support a size or an option.
 
     Yields:
-        The results so far, after each size; always the same object.
+        The results so far, after each size; the same object each time.
     """
     results = Results(environment(settings.device), _settings_record(settings, plan))
     meter = _meter(settings.device, results.notes)
@@ -140,7 +138,7 @@ def _say(progress: ReportProgress, size: tuple[int, int], number: int, sizes: in
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without gradients, and without MMSegmentation's advice on sizes at which align_corners would be more exact."""
+    """Disable gradients, and MMSegmentation's warnings about sizes for align_corners."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
         yield
@@ -156,11 +154,11 @@ def _measure_size(
     meter: Meter | None,
     say: Callable[..., None],
 ) -> None:
-    """All candidates at one size, added to the results at once."""
+    """Time all candidates at one size, and add them to the results together."""
     clock = clock_of(settings.device)
-    say('preparing')
-    ready = list(candidates(models, size, settings, exported))
-    say('the limits of the device')
+    say('preparing the models')
+    prepared = list(candidates(models, size, settings, exported))
+    say('measuring the limits of the device')
     _raise_ceilings(results.ceilings, settings, clock)
     clocks: list[Clocks] = []
 
@@ -169,26 +167,31 @@ def _measure_size(
         if meter:
             clocks.append(meter.clocks())
 
-    timings = measure([c.call for c in ready], clock, plan, after_a_round, _compared(ready))
-    results.rows += [_row(c, timing, settings, meter, clock) for c, timing in zip(ready, timings, strict=True)]
-    results.notes += _notes(ready, clocks, size)
+    timings = measure([c.call for c in prepared], clock, plan, after_a_round, _compared(prepared))
+    results.rows += [_row(c, timing, settings, meter, clock) for c, timing in zip(prepared, timings, strict=True)]
+    results.notes += _notes(prepared, clocks, size)
 
 
-def _compared(ready: Sequence[Candidate]) -> list[tuple[int, int]]:
-    """Which candidates the tables compare: with the first of the scope, and with the first of scope, engine and precision."""
+def _compared(prepared: Sequence[Candidate]) -> list[tuple[int, int]]:
+    """Return the pairs that the tables compare, as indices (reference, candidate).
+
+    The references are the first candidate of the scope, and the first one of the scope, engine and precision.
+    """
     pairs: dict[tuple[int, int], None] = {}
-    for index, candidate in enumerate(ready):
-        same_scope = [i for i, other in enumerate(ready) if other.scope == candidate.scope]
-        same_way = [i for i in same_scope if (ready[i].engine, ready[i].precision) == (candidate.engine, candidate.precision)]
+    for index, candidate in enumerate(prepared):
+        same_scope = [i for i, other in enumerate(prepared) if other.scope == candidate.scope]
+        same_way = [
+            i for i in same_scope if (prepared[i].engine, prepared[i].precision) == (candidate.engine, candidate.precision)
+        ]
         pairs |= {(reference, index): None for reference in (same_scope[0], same_way[0]) if reference != index}
     return list(pairs)
 
 
-def _notes(ready: Sequence[Candidate], clocks: Sequence[Clocks], size: tuple[int, int]) -> list[str]:
+def _notes(prepared: Sequence[Candidate], clocks: Sequence[Clocks], size: tuple[int, int]) -> list[str]:
     where = size_text(size)
-    broken = [f'{c.model.name} ({c.scope}, {c.engine}, {c.precision}): {c.graph_breaks}' for c in ready if c.graph_breaks]
-    notes = [f'{where}: torch.compile left parts to run eagerly, graph breaks of {", ".join(broken)}.'] if broken else []
-    return notes + ([f'{where}: clocks while timing {describe(clocks)}.'] if clocks else [])
+    broken = [f'{c.model.name} ({c.scope}, {c.engine}, {c.precision}): {c.graph_breaks}' for c in prepared if c.graph_breaks]
+    notes = [f'{where}: torch.compile ran some parts eagerly. Graph breaks: {", ".join(broken)}.'] if broken else []
+    return notes + ([f'{where}: GPU clock while timing: {describe(clocks)}.'] if clocks else [])
 
 
 def _settings_record(settings: Settings, plan: Plan) -> dict[str, Any]:
@@ -203,7 +206,7 @@ def _meter(device: torch.device, notes: list[str]) -> Meter | None:
     try:
         return Meter(device)
     except RuntimeError as error:
-        notes.append(f'No energy was measured: {error}.')
+        notes.append(f'Energy was not measured: {error}.')
         return None
 
 
@@ -231,7 +234,7 @@ def _row(candidate: Candidate, timing: Timings, settings: Settings, meter: Meter
 
 
 def _raise_ceilings(ceilings: Ceilings, settings: Settings, clock: Clock) -> None:
-    """Try the device's limits once more and keep the best of the run."""
+    """Measure the device limits again, and keep the best values of the run."""
     probes: list[Probe] = [memory_copy(settings.device)]
     probes += [matrix_product(settings.device, PRECISIONS[precision].dtype) for precision in settings.precisions]
     for precision, probe in zip((None, *settings.precisions), probes, strict=True):

@@ -1,4 +1,4 @@
-"""What is timed: three modules around a segmentor, each from its input to its output."""
+"""The scopes of the benchmark: three modules around a segmentor."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from mmseg_bisenet_lite.models.normalise import Normalise
 
 
 class Forward(nn.Module):
-    """From the normalised image to the score map at the image's size: what the paper times.
+    """From normalised image to score map at the image's size, the scope of the paper.
 
     Shape:
-        - Input: ``(N, 3, H, W)``, in the segmentor's number type.
-        - Output: ``(N, C, H, W)``, the scores of the ``C`` output channels.
+        - Input: ``(N, 3, H, W)``, the normalised image in the segmentor's number type.
+        - Output: ``(N, C, H, W)``, the scores of ``C`` output channels.
     """
 
     def __init__(self, segmentor: BaseSegmentor) -> None:
@@ -23,27 +23,27 @@ class Forward(nn.Module):
         self.segmentor = segmentor
 
     def forward(self, image: Tensor) -> Tensor:
-        """See ``Shape``."""
+        """Run the scope; see ``Shape``."""
         shape = tuple(image.shape[2:])
         metas = [dict(img_shape=shape, ori_shape=shape, pad_shape=shape)] * image.shape[0]
         return self.segmentor.encode_decode(image, metas)
 
 
 class Predict(Forward):
-    """From the normalised image to the mask of class indices.
+    """From normalised image to mask of class indices.
 
     Shape:
-        - Input: ``(N, 3, H, W)``, in the segmentor's number type.
+        - Input: ``(N, 3, H, W)``, the normalised image in the segmentor's number type.
         - Output: ``(N, H, W)``, uint8.
     """
 
     def forward(self, image: Tensor) -> Tensor:
-        """See ``Shape``."""
+        """Run the scope; see ``Shape``."""
         return decide(super().forward(image), self.segmentor.decode_head)
 
 
 def decide(scores: Tensor, head: Any) -> Tensor:
-    """The mask of a head's scores.
+    """Return the mask of a head's scores.
 
     Shape:
         - Input: ``(N, 2 or 1, H, W)``.
@@ -53,13 +53,13 @@ def decide(scores: Tensor, head: Any) -> Tensor:
 
 
 class Frame(Predict):
-    """From the camera's frame to the mask of class indices.
+    """From camera frame to mask of class indices.
 
-    Channel order and normalisation are those of the ``data_preprocessor`` in the segmentor's config.
+    The ``data_preprocessor`` in the segmentor's config sets channel order and normalisation.
 
     Args:
-        segmentor: The segmentor as ``init_model`` makes it, in the number type that it is to run in.
-        memory_format: Of the image that the segmentor gets.
+        segmentor: The segmentor from ``init_model``, in the number type to run it in.
+        memory_format: Memory format of the segmentor's input.
 
     Shape:
         - Input: ``(N, H, W, 3)``, uint8, in the channel order that the ``data_preprocessor`` expects (BGR).
@@ -70,15 +70,15 @@ class Frame(Predict):
         super().__init__(segmentor)
         self.memory_format = memory_format
         self.number_type = next(segmentor.parameters()).dtype
-        # Whole numbers become fractions in single precision, whatever the segmentor runs in.
+        # Frames are normalised in float32, whatever the segmentor's number type.
         self.normalise = Normalise(segmentor.cfg)
 
     def image(self, frames: Tensor) -> Tensor:
-        """The normalised image, as the segmentor gets it."""
+        """Return the segmentor's input, the normalised image."""
         return self.normalise(frames).to(self.number_type, memory_format=self.memory_format)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """See ``Shape``."""
+        """Run the scope; see ``Shape``."""
         return super().forward(self.image(frames))
 
 

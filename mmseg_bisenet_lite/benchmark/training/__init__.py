@@ -1,4 +1,4 @@
-"""Our loader and step against MMSegmentation's, and whole iterations by the number of workers."""
+"""Times our loader and step against MMSegmentation's, and whole iterations by number of workers."""
 
 from mmseg_bisenet_lite.benchmark.training.config import PARTS, TrainingBenchmarkConfig
 from mmseg_bisenet_lite.benchmark.training.report import report

@@ -1,4 +1,4 @@
-"""What is to be timed."""
+"""The options of the training benchmark."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,20 +11,21 @@ PARTS = ('loader', 'step', 'iteration')
 
 @dataclass(frozen=True)
 class TrainingBenchmarkConfig:
-    """What is to be timed; the names are those of the options of ``tools/benchmark_train.py``.
+    """The options of the training benchmark, named as the options of ``tools/benchmark_train.py``.
 
     Attributes:
-        config: File of a training's config.
-        cfg_options: Changes to it, key by key.
-        part: Some of ``PARTS``.
-        batch: Images; ``None`` is the config's.
-        crop: (width, height) of the images in steps and iterations; ``None`` is the config's, on CPUs 320x240.
-        cache_dir: Folder for decoded images, to time the loader with it too.
-        workers: Numbers to try; ``None`` is 0, 1, 2, 4, ... up to the cores.
-        device: Of the step; ``None`` is the best.
-        threads: Of the CPU; ``None`` is PyTorch's choice.
-        seconds: At most so long for each comparison.
-        half_width: Stop sooner once each ratio is known to that share.
+        config: Config file of a training.
+        cfg_options: Changes to the config, key by key.
+        part: Parts to time, some of ``PARTS``.
+        batch: Images in a batch; ``None`` is the config's batch size.
+        crop: (width, height) in pixels of the images in steps and iterations; ``None`` is the config's crop, on CPUs 320x240.
+        cache_dir: Folder for decoded images, to time a loader that uses it too; ``None`` does not.
+        workers: Numbers of workers to try; ``None`` is 0, 1, 2, 4, ... up to the number of cores.
+        device: Device of the step; ``None`` is the best.
+        threads: CPU threads of the step; ``None`` is PyTorch's choice.
+        seconds: Longest time of each comparison, in seconds.
+        half_width: Stop a comparison earlier, once the interval of each ratio is no wider than this to either side, as a share
+            of the ratio.
     """
 
     config: str
@@ -41,5 +42,5 @@ class TrainingBenchmarkConfig:
 
     @property
     def plan(self) -> Plan:
-        """How long to measure."""
+        """The duration of each comparison."""
         return Plan.lasting(self.seconds, self.half_width)

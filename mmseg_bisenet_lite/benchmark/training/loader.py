@@ -1,4 +1,4 @@
-"""Loaders, timed on one core as a worker runs them."""
+"""Loaders to time on one core, as a worker runs them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +14,15 @@ from mmseg_bisenet_lite.benchmark.training.stock import StockData, cityscapes_pi
 
 
 def loaders(config: Config, batch: int, cache_dir: str | None) -> dict[str, dict[str, 'Batches']]:
-    """For each augmentation the loaders that draw it; each call loads the next batch.
+    """Return the loaders of each augmentation, ours and MMSegmentation's.
 
     Args:
-        config: Of a training.
-        batch: Images in a call.
-        cache_dir: Folder for decoded images, for one more loader; ``None`` is none.
+        config: Config of a training.
+        batch: Images in a batch.
+        cache_dir: Folder for decoded images, for one more loader of ours; ``None`` leaves that one out.
+
+    Returns:
+        For each augmentation the loaders by name; each call of a loader loads the next batch.
     """
     own = [dict(step) for step in config.train_dataloader.dataset.pipeline]
     data = build_data(config, own)
@@ -40,15 +43,15 @@ def loaders(config: Config, batch: int, cache_dir: str | None) -> dict[str, dict
 
 
 def build_data(config: Config, pipeline: Sequence[dict], **options: Any) -> Any:
-    """The config's train set with a pipeline."""
+    """Build the config's train set with another pipeline."""
     return DATASETS.build({**config.train_dataloader.dataset, 'pipeline': list(pipeline), **options})
 
 
 class Batches:
-    """Loads the next batch when called. All that draw alike load the same samples, as each batch has its seed.
+    """Loads the next batch at each call. Each batch has its own seed, so loaders with the same draws load the same samples.
 
     Args:
-        data: With a length and items.
+        data: The dataset.
         size: Images in a batch.
     """
 
@@ -58,7 +61,7 @@ class Batches:
         self.number = 0
 
     def __call__(self) -> None:
-        """See the class."""
+        """Load the next batch."""
         np.random.seed(self.number)
         for place in range(self.number * self.size, (self.number + 1) * self.size):
             self.data[place % len(self.data)]
@@ -67,7 +70,7 @@ class Batches:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """PyTorch and OpenCV on one thread, as in a worker."""
+    """Run PyTorch and OpenCV on one thread, as in a worker."""
     threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

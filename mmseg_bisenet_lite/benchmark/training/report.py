@@ -8,12 +8,12 @@ from mmseg_bisenet_lite.benchmark.training.results import Results
 from mmseg_bisenet_lite.benchmark.training.step import PARTS
 from mmseg_bisenet_lite.utils.tables import Table
 
-# Fewer workers are as good as more if they come within this share of the best.
+# A number of workers is as good as the best if its time is within this share of the best.
 AS_GOOD = 0.03
 
 
 def report(results: Results) -> tuple[list[Table], list[str]]:
-    """All tables and the lines that explain them."""
+    """Return all tables and the lines that explain them."""
     tables = [*_loader(results), *_step(results), *_split(results), *_iterations(results)]
     return tables, list(_explanations(results))
 
@@ -29,7 +29,7 @@ def _loader(results: Results) -> Iterator[Table]:
             rows.append(
                 [who, f'{per_image * 1e3:.1f}', f'{1 / per_image:.1f}', speedup, f'{summary.spread:.1%}', str(len(times))]
             )
-        columns = ['loader', 'ms an image', 'images/s of a core', 'speedup [95 %]', 'spread', 'rounds']
+        columns = ['loader', 'ms/image', 'images/s per core', 'speedup [95 %]', 'spread', 'rounds']
         yield Table(f'loader, {name}, crops of {results.settings["loader_crop"]}', columns, rows)
 
 
@@ -54,7 +54,7 @@ def _split(results: Results) -> Iterator[Table]:
     for who, steps in results.split.items():
         medians = [statistics.median(step[part] for step in steps) for part in PARTS]
         rows.append([who, *(f'{seconds * 1e3:.1f}' for seconds in (*medians, sum(medians)))])
-    yield Table('where the time of a step goes, ms', ['step', *PARTS, 'together'], rows)
+    yield Table('time of each part of a step, ms', ['step', *PARTS, 'total'], rows)
 
 
 def _iterations(results: Results) -> Iterator[Table]:
@@ -63,8 +63,8 @@ def _iterations(results: Results) -> Iterator[Table]:
     rows = []
     for who, by_workers in results.iterations.items():
         best = best_workers(by_workers)
-        for workers, found in by_workers.items():
-            waited, stepped = (statistics.mean(part) for part in zip(*found, strict=True))
+        for workers, times in by_workers.items():
+            waited, stepped = (statistics.mean(part) for part in zip(*times, strict=True))
             rate = 1 / (waited + stepped)
             cells = [
                 who,
@@ -73,13 +73,17 @@ def _iterations(results: Results) -> Iterator[Table]:
                 f'{rate * results.settings["batch"]:.1f}',
             ]
             rows.append([*cells, f'{stepped * 1e3:.1f}', f'{waited * 1e3:.1f}', f'{waited * rate:.1%}'])
-    columns = ['iteration', 'workers', 'iterations/s', 'images/s', 'ms in the step', 'ms waiting for data', 'waiting']
+    columns = ['iteration', 'workers', 'iterations/s', 'images/s', 'step, ms', 'data wait, ms', 'data wait, share']
     yield Table('whole iterations', columns, rows)
 
 
 def best_workers(by_workers: dict[int, list[tuple[float, float]]]) -> int:
-    """The fewest workers with which iterations are as fast as with any other number, within ``AS_GOOD``."""
-    seconds = {workers: statistics.mean(map(sum, found)) for workers, found in by_workers.items()}
+    """Return the smallest number of workers whose iterations are within ``AS_GOOD`` of the fastest.
+
+    Args:
+        by_workers: (seconds of waiting for the batch, seconds of the step) of each iteration, by number of workers.
+    """
+    seconds = {workers: statistics.mean(map(sum, times)) for workers, times in by_workers.items()}
     return min(workers for workers, mean in seconds.items() if mean <= min(seconds.values()) * (1 + AS_GOOD))
 
 
@@ -90,11 +94,11 @@ def _explanations(results: Results) -> Iterator[str]:
     where = [e['device'], f'{e["cores"]} cores, {e["threads"]} threads', e['cpu_capability'], *versions]
     yield f'{results.settings["config"]} on {", ".join(where)}, commit {e["commit"] or "none"}.'
     yield (
-        "mmseg: the same files, labels and draws with MMSegmentation's own loaders and transforms, and its plain OptimWrapper; "
-        'its 19 classes need no mapping to two. Each round gives every candidate a turn, there and back; all load the same '
-        'samples. speedup: the median ratio of a round, and the interval that holds it at 95 %.'
+        "mmseg: MMSegmentation's own loaders, transforms and OptimWrapper, on the same files, labels and draws; with "
+        'its 19 classes it does not map labels to two. Each round times every candidate once on the same samples, every other '
+        'round in reverse. speedup: speed relative to mmseg, the median over the rounds with its 95 % confidence interval.'
     )
     if results.step:
-        yield 'Both steps live in processes of their own. Between the parts of a step the device is waited for.'
+        yield 'Each of the two steps runs in its own process. The device is synchronised between the parts of a step.'
     if results.iterations:
-        yield f'* the fewest workers that come within {AS_GOOD:.0%} of the fastest. Iterations are not interleaved.'
+        yield f'* the fewest workers within {AS_GOOD:.0%} of the fastest. The iterations of mmseg and ours are not interleaved.'

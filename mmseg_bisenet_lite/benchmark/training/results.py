@@ -1,4 +1,4 @@
-"""What the benchmark of a training found."""
+"""The results of the training benchmark."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -10,15 +10,15 @@ from mmseg_bisenet_lite.utils.files import write_text
 
 @dataclass
 class Results:
-    """What was found; all times in seconds.
+    """The results of the training benchmark; all times in seconds.
 
     Attributes:
         environment: Device and versions.
-        settings: Config, batch and sizes, as they were.
-        loader: For each augmentation and loader the times of a batch on one core, one list for each round.
-        step: The times of ``'mmseg'``'s and our step, one list for each round.
-        split: For both, of some steps, the time of each part.
-        iterations: For both, by the number of workers, (waited for the batch, step) of each iteration.
+        settings: Config, batch size and image sizes.
+        loader: Times of a batch on one core by augmentation and loader, one list for each round.
+        step: Times of a step of ``'mmseg'`` and ``'ours'``, one list for each round.
+        split: Time of each part in some steps of ``'mmseg'`` and ``'ours'``.
+        iterations: (waiting for the batch, step) of each iteration of ``'mmseg'`` and ``'ours'``, by number of workers.
     """
 
     environment: dict[str, Any]
@@ -29,5 +29,5 @@ class Results:
     iterations: dict[str, dict[int, list[tuple[float, float]]]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write everything as JSON, first under a temporary name."""
+        """Write the results as JSON, first under a temporary name."""
         write_text(path, json.dumps(asdict(self), indent=1))

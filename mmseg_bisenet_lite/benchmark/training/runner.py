@@ -1,4 +1,4 @@
-"""The whole training benchmark."""
+"""Runs the training benchmark."""
 
 import functools
 import math
@@ -21,106 +21,117 @@ from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
-# What a step is timed on where there is only a CPU: batches of larger images take minutes there. (width, height)
+# (width, height) in pixels of the images in a step on a CPU, where batches of larger images take minutes.
 CPU_CROP = (320, 240)
 
+# Number of steps in which the parts are timed.
 SPLIT_STEPS = 6
 
 
 class _ApartClock(HostClock):
-    """The clock of calls that time themselves, elsewhere."""
+    """A clock for calls that return their own time, taken in another process."""
 
     def time(self, call: Callable[[], float]) -> float:
-        """What the call says."""
+        """Return the seconds that the call returns."""
         return call()
 
 
-def run(wanted: TrainingBenchmarkConfig, progress: ReportProgress = lambda what, share: None) -> Results:
-    """Time what is ordered.
+def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what, share: None) -> Results:
+    """Run the training benchmark.
+
+    Args:
+        config: The options of the benchmark.
+        progress: Called with the current step and the share that is done.
 
     Raises:
-        InputError: The config is no training's, its data are missing, or there is too little memory.
+        InputError: The config is not that of a training, its data are missing, or there is too little memory.
     """
     register_all_modules()
-    config = read_config(wanted.config)
-    with as_input_error(f'{wanted.config}: the changes do not fit it', KeyError, TypeError, IndexError, AttributeError):
-        config.merge_from_dict(dict(wanted.cfg_options))
+    train_config = read_config(config.config)
+    with as_input_error(
+        f'--cfg-options: they do not fit {config.config}; check the keys', KeyError, TypeError, IndexError, AttributeError
+    ):
+        train_config.merge_from_dict(dict(config.cfg_options))
     for key in ('train_dataloader', 'optim_wrapper'):
-        if key not in config:
-            raise InputError(f'{wanted.config}: a config without {key}, so none of a training')
-    batch = wanted.batch or config.train_dataloader.batch_size
-    config.train_dataloader.batch_size = batch
-    device = find_device(wanted.device)
-    if wanted.threads:
-        torch.set_num_threads(wanted.threads)
+        if key not in train_config:
+            raise InputError(f'{config.config}: has no {key}; give the config of a training')
+    batch = config.batch or train_config.train_dataloader.batch_size
+    train_config.train_dataloader.batch_size = batch
+    device = find_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     libraries = {name: compat.version(name) for name in ('kornia-rs', 'opencv-python', 'opencv-python-headless')}
     where = {**environment(device), **libraries}
-    results = Results(where, dict(config=wanted.config, options=dict(wanted.cfg_options), batch=batch))
-    results.settings['loader_crop'] = _crop_of(config)
-    if 'loader' in wanted.part:
-        _time_loaders(results, config, wanted, batch, progress)
-    if 'step' in wanted.part or 'iteration' in wanted.part:
-        crop = wanted.crop or (CPU_CROP if device.type == 'cpu' else None)
+    results = Results(where, dict(config=config.config, options=dict(config.cfg_options), batch=batch))
+    results.settings['loader_crop'] = _crop_of(train_config)
+    if 'loader' in config.part:
+        _time_loaders(results, train_config, config, batch, progress)
+    if 'step' in config.part or 'iteration' in config.part:
+        crop = config.crop or (CPU_CROP if device.type == 'cpu' else None)
         if crop is not None:
-            config = with_crop(config, crop)
-        results.settings['crop'] = _crop_of(config)
-        _time_steps(results, config, wanted, device, progress)
+            train_config = with_crop(train_config, crop)
+        results.settings['crop'] = _crop_of(train_config)
+        _time_steps(results, train_config, config, device, progress)
     return results
 
 
 def _time_loaders(
-    results: Results, config: Config, wanted: TrainingBenchmarkConfig, batch: int, progress: ReportProgress
+    results: Results, train_config: Config, config: TrainingBenchmarkConfig, batch: int, progress: ReportProgress
 ) -> None:
-    for name, calls in loaders(config, batch, wanted.cache_dir).items():
+    for name, calls in loaders(train_config, batch, config.cache_dir).items():
         with one_core():
-            if wanted.cache_dir is not None:  # full before it counts
+            if config.cache_dir is not None:  # fill the cache first, untimed
                 for number in range(math.ceil(len(calls['ours, cached'].data) / batch)):
                     progress('filling the cache', number * batch / len(calls['ours, cached'].data))
                     calls['ours, cached']()
                 calls['ours, cached'].number = 0
             what = f'timing loaders, {name}'
-            one_batch_a_turn = replace(wanted.plan, turn_seconds=0.0)  # so that all load the same samples in a round
+            one_batch_a_turn = replace(config.plan, turn_seconds=0.0)  # so that all loaders load the same samples in a round
             timings = measure(list(calls.values()), HostClock(), one_batch_a_turn, functools.partial(progress, what))
         results.loader[name] = {who: timing.rounds for who, timing in zip(calls, timings, strict=True)}
 
 
 def _time_steps(
-    results: Results, config: Config, wanted: TrainingBenchmarkConfig, device: torch.device, progress: ReportProgress
+    results: Results, train_config: Config, config: TrainingBenchmarkConfig, device: torch.device, progress: ReportProgress
 ) -> None:
-    text = config.pretty_text
-    progress('starting two trainings', 0.0)
+    text = train_config.pretty_text
+    progress('starting both trainings', 0.0)
     with (
-        apart(text, True, str(device), wanted.threads) as stock,
-        apart(text, False, str(device), wanted.threads) as ours,
+        apart(text, True, str(device), config.threads) as stock,
+        apart(text, False, str(device), config.threads) as ours,
     ):
         both = {'mmseg': stock, 'ours': ours}
-        if 'step' in wanted.part:
+        if 'step' in config.part:
             calls = [functools.partial(call, step) for call in both.values()]
-            timings = measure(calls, _ApartClock(), wanted.plan, lambda share: progress('timing steps', share))
+            timings = measure(calls, _ApartClock(), config.plan, lambda share: progress('timing steps', share))
             results.step = {who: timing.rounds for who, timing in zip(both, timings, strict=True)}
             for who, call in both.items():
-                progress(f'splitting steps, {who}', 0.0)
+                progress(f'timing the parts of a step, {who}', 0.0)
                 results.split[who] = call(split, SPLIT_STEPS)
-        if 'iteration' in wanted.part:
+        if 'iteration' in config.part:
             cores = usable_cores()
-            tried = wanted.workers or [0, *(2**k for k in range(cores.bit_length()) if 2**k <= cores)]
+            tried = config.workers or [0, *(2**k for k in range(cores.bit_length()) if 2**k <= cores)]
             results.iterations = {who: {} for who in both}
             for number, workers in enumerate(tried):
                 for who, call in both.items():
-                    progress(f'iterations with {workers} worker(s), {who}', number / len(tried))
-                    results.iterations[who][workers] = call(iterate, workers, wanted.plan.seconds / 2)
+                    progress(f'timing iterations with {workers} worker(s), {who}', number / len(tried))
+                    results.iterations[who][workers] = call(iterate, workers, config.plan.seconds / 2)
 
 
 def with_crop(config: Config, crop: tuple[int, int]) -> Config:
-    """A copy of a config that trains on crops of another size, (width, height).
+    """Copy a config with another crop size.
+
+    Args:
+        config: Config of a training.
+        crop: (width, height) in pixels.
 
     Raises:
-        InputError: Its pipeline crops nothing.
+        InputError: The train pipeline has no step with a crop_size.
     """
     config = Config(config.to_dict())
     steps = [each for each in config.train_dataloader.dataset.pipeline if 'crop_size' in each]
     if not steps:
-        raise InputError('the train pipeline crops nothing, so it takes no other crop')
+        raise InputError(f'--crop {crop[0]}x{crop[1]}: no step of the train pipeline has a crop_size; add one to the config')
     for crop_step in steps:
         crop_step.crop_size = crop[::-1]
     if 'size' in config.model.get('data_preprocessor', {}):
@@ -129,6 +140,6 @@ def with_crop(config: Config, crop: tuple[int, int]) -> Config:
 
 
 def _crop_of(config: Config) -> str:
-    """``'WxH'`` of the crops of a pipeline."""
+    """Return the crop size of the train pipeline as ``'WxH'``."""
     sizes = [step['crop_size'] for step in config.train_dataloader.dataset.pipeline if 'crop_size' in step]
-    return '{1}x{0}'.format(*sizes[0]) if sizes else 'as they are'
+    return '{1}x{0}'.format(*sizes[0]) if sizes else 'the full size'

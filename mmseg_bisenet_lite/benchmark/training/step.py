@@ -1,4 +1,4 @@
-"""Training steps and whole iterations, as the runner makes them, in a process of their own."""
+"""Training steps and whole iterations as MMEngine's runner makes them, each training in its own process."""
 
 import copy
 import multiprocessing
@@ -25,18 +25,18 @@ from mmseg_bisenet_lite.benchmark.training.loader import build_data
 from mmseg_bisenet_lite.benchmark.training.stock import StockData, stock_optim_wrapper, stock_pipeline
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 
-# Of a step, in its order; what is neither of the others is heads and losses.
+# The parts of a step, in its order; heads and losses is the rest of the step beside the other parts.
 PARTS = ('preprocessing', 'backbone', 'heads and losses', 'backward', 'update')
 
 
 class Training:
-    """A training that is begun and never saved.
+    """A training that is timed and never saved.
 
     Args:
-        config: Its text.
-        stock: Whether MMSegmentation's own loader and step are taken in the place of ours.
-        device: ``'cpu'``, ``'cuda:0'``, ...
-        threads: Of the CPU; ``None`` is PyTorch's choice.
+        config: Text of the config.
+        stock: Use MMSegmentation's own loader and step instead of ours.
+        device: Name of the device, such as ``'cpu'`` or ``'cuda:0'``.
+        threads: CPU threads; ``None`` is PyTorch's choice.
     """
 
     def __init__(self, config: str, stock: bool, device: str, threads: int | None) -> None:
@@ -49,8 +49,9 @@ class Training:
         torch.backends.cudnn.benchmark = True  # as in MMSegmentation's env_cfg
         torch.manual_seed(0)
         if stock:
-            decode_head.accuracy = accuracy  # the host's own
-        with as_input_error('no training can be built from this config', AttributeError, KeyError, TypeError, ValueError):
+            decode_head.accuracy = accuracy  # MMSegmentation's own function
+        message = 'cannot build the model and its optimizer from this config; check model and optim_wrapper'
+        with as_input_error(message, AttributeError, KeyError, TypeError, ValueError):
             self.model: Any = revert_sync_batchnorm(MODELS.build(self.config.model)).to(self.device).train()
             wrapper = stock_optim_wrapper(self.config) if stock else self.config.optim_wrapper
             self.wrapper = build_optim_wrapper(self.model, wrapper)
@@ -61,16 +62,16 @@ class Training:
         self.batch = pseudo_collate([self.data[k % len(self.data)] for k in range(self.config.train_dataloader.batch_size)])
 
     def step(self) -> float:
-        """Seconds of one step on a batch that is at hand."""
+        """Time one step on a batch that is loaded already, in seconds."""
         return self._step(copy.deepcopy(self.batch))  # a step may pad the labels in place
 
     def _step(self, batch: Any) -> float:
         return self.clock.time(lambda: self.model.train_step(batch, self.wrapper))
 
     def split(self, steps: int) -> list[dict[str, float]]:
-        """Seconds of each of ``PARTS`` in some steps.
+        """Time each of ``PARTS`` in some steps, in seconds.
 
-        The device is waited for between the parts, so on a GPU their sum is more than the time of a step.
+        The device is synchronised between the parts, so on a GPU their sum is more than the time of a step.
         """
         spans: dict[str, float] = {}
         restore = [
@@ -79,41 +80,49 @@ class Training:
             _timed(self.wrapper, 'backward', spans, 'backward', self._wait),
             _timed(self.wrapper, 'step', spans, 'update', self._wait),
         ]
-        found = []
+        times = []
         for _ in range(steps):
             spans.clear()
             seconds = self.step()
-            found.append({part: spans.get(part, seconds - sum(spans.values())) for part in PARTS})
+            times.append({part: spans.get(part, seconds - sum(spans.values())) for part in PARTS})
         for undo in restore:
             undo()
-        return found
+        return times
 
     def _wait(self) -> None:
         if self.device.type != 'cpu':
             torch.accelerator.synchronize(self.device)
 
     def iterate(self, workers: int, seconds: float) -> list[tuple[float, float]]:
-        """(seconds waited for the batch, seconds of the step) of whole iterations with so many workers, warm-up left out."""
+        """Time whole iterations.
+
+        Args:
+            workers: Number of workers of the loader.
+            seconds: Time to iterate, in seconds, warm-up included.
+
+        Returns:
+            (seconds of waiting for the batch, seconds of the step) of each iteration after the warm-up.
+        """
         loader = dict(self.config.train_dataloader)
         loader |= dict(num_workers=workers, persistent_workers=False, dataset=self.data)
         batches = iter(Runner.build_dataloader(loader, seed=0))
-        found: list[tuple[float, float]] = []
-        warm_up = 2 + 2 * workers  # the batches that workers load ahead while the first is waited for
+        times: list[tuple[float, float]] = []
+        warm_up = 2 + 2 * workers  # the batches that workers load ahead while the first one is awaited
         start = time.perf_counter()
-        while len(found) < warm_up + 4 or time.perf_counter() - start < seconds:
+        while len(times) < warm_up + 4 or time.perf_counter() - start < seconds:
             begun = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - begun
-            found.append((waited, self._step(batch)))
-        return found[warm_up:]
+            times.append((waited, self._step(batch)))
+        return times[warm_up:]
 
 
-# The training of a process that :func:`apart` started.
+# The training of this process, if :func:`apart` started it.
 _training: Training
 
 
 def begin(config: str, stock: bool, device: str, threads: int | None) -> None:
-    """Make this process's training."""
+    """Build the training of this process; see :class:`Training`."""
     global _training
     _training = Training(config, stock, device, threads)
 
@@ -135,30 +144,28 @@ def iterate(workers: int, seconds: float) -> list[tuple[float, float]]:
 
 @contextmanager
 def apart(config: str, stock: bool, device: str, threads: int | None) -> Iterator[Callable[..., Any]]:
-    """A training in a process of its own, so that neither side's memory, threads or caches are the other's.
+    """Start a training in its own process, so that trainings do not share memory, threads or caches.
 
     Args:
-        config: See :class:`Training`, as for the others.
-        stock: See there.
-        device: See there.
-        threads: See there.
+        config: Text of the config.
+        stock: Use MMSegmentation's own loader and step instead of ours.
+        device: Name of the device, such as ``'cpu'`` or ``'cuda:0'``.
+        threads: CPU threads; ``None`` is PyTorch's choice.
 
     Yields:
-        What calls :func:`step`, :func:`split` or :func:`iterate` there and returns what it gives.
+        A function that calls :func:`step`, :func:`split` or :func:`iterate` in that process and returns the result.
 
     Raises:
-        InputError: No training can be built, or the process ran out of memory.
+        InputError: The training cannot be built, or the process ran out of memory.
     """
 
     def call(function: Callable[..., Any], *args: Any) -> Any:
         try:
             return pool.submit(function, *args).result()
         except BrokenProcessPool as error:
-            raise InputError('a process of the benchmark died: too little memory? Take a smaller --batch or --crop') from error
+            raise InputError('a benchmark process died, perhaps out of memory; use a smaller --batch or --crop') from error
         except torch.OutOfMemoryError as error:
-            raise InputError(
-                f'too little memory on the device: {first_line(error)}; take a smaller --batch or --crop'
-            ) from error
+            raise InputError(f'the device is out of memory ({first_line(error)}); use a smaller --batch or --crop') from error
 
     with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
         call(begin, config, stock, device, threads)
@@ -166,7 +173,7 @@ def apart(config: str, stock: bool, device: str, threads: int | None) -> Iterato
 
 
 def _timed(owner: Any, name: str, spans: dict[str, float], part: str, wait: Callable[[], None]) -> Callable[[], None]:
-    """Let a method note how long it took; returns what undoes that."""
+    """Replace a method of an object by one that adds its seconds to ``spans``; return a function that undoes this."""
     method = getattr(owner, name)
 
     def timed(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What MMSegmentation itself would do in the place of our transforms, data sets and optimiser wrapper."""
+"""MMSegmentation's own counterparts of our transforms, datasets and optimizer wrapper."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
 
 
 def stock_pipeline(pipeline: Sequence[dict]) -> list[dict]:
-    """The same augmentation, with MMSegmentation's own transforms."""
+    """Replace our transforms by MMSegmentation's own, with the same augmentation."""
     steps: list[dict] = []
     for step in pipeline:
         if step['type'] == 'RandomResizeCropFlip':
@@ -48,11 +48,11 @@ def _resize_crop_flip(
 
 
 def cityscapes_pipeline(pipeline: Sequence[dict], size: tuple[int, int]) -> list[dict]:
-    """A pipeline of ours, with the augmentation of MMSegmentation's Cityscapes configs instead of its own.
+    """Replace the augmentation of a pipeline of ours by that in MMSegmentation's Cityscapes configs, with our transforms.
 
     Args:
-        pipeline: Its loaders, crop size and packing are kept.
-        size: (width, height) of the photographs.
+        pipeline: The pipeline; its loaders, crop size and packing are kept.
+        size: (width, height) of the photographs in pixels.
 
     Source: ``mmseg::_base_/datasets/cityscapes_1024x1024.py``.
     """
@@ -65,11 +65,11 @@ def cityscapes_pipeline(pipeline: Sequence[dict], size: tuple[int, int]) -> list
 
 
 class StockData(Dataset):
-    """The samples of a data set of ours, as MMSegmentation would load them: with its loaders and transforms.
+    """A dataset of ours, loaded with MMSegmentation's own loaders and transforms.
 
     Args:
-        data: Where the files are and what their labels mean.
-        pipeline: Of MMSegmentation's transforms.
+        data: The dataset with the files and the meaning of their labels.
+        pipeline: Pipeline of MMSegmentation's transforms.
     """
 
     def __init__(self, data: BinarySegDataset, pipeline: Sequence[dict]) -> None:
@@ -87,7 +87,7 @@ class StockData(Dataset):
 
 
 def stock_classes(config: Config, pipeline: Sequence[dict]) -> Dataset | None:
-    """MMSegmentation's own data set of 19 classes on the same files; ``None`` where it has none for them."""
+    """Return MMSegmentation's dataset of 19 classes on the same files; ``None`` if these are not Cityscapes' train IDs."""
     dataset = config.train_dataloader.dataset
     kind = DATASETS.get(dataset.type)
     if not issubclass(kind, CityscapesBinaryDataset):
@@ -99,6 +99,6 @@ def stock_classes(config: Config, pipeline: Sequence[dict]) -> Dataset | None:
 
 
 def stock_optim_wrapper(config: Config) -> dict:
-    """The config's, with MMSegmentation's plain wrapper."""
+    """Return the config of MMSegmentation's own OptimWrapper, with the options that it has in common with ours."""
     hosts = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts', 'constructor')
     return dict(type='OptimWrapper', **{key: value for key, value in config.optim_wrapper.items() if key in hosts})

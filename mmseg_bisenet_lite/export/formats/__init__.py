@@ -1,26 +1,26 @@
-"""The kinds of files, one module each; ``write()`` of each makes one."""
+"""The file formats, one module each with a function ``write()``."""
 
 from pathlib import Path
 
 from mmseg_bisenet_lite.export.job import Job
 
-# Name on the command line -> ending of the file.
+# Name on the command line -> file suffix.
 FORMATS = {'onnx': '.onnx', 'openvino': '.xml', 'tensorrt': '.engine'}
 
 
 def write(name: str, job: Job, file: Path) -> list[str]:
-    """Write a file of one of ``FORMATS``; each format's library is imported only when it is written.
+    """Write a file in one of ``FORMATS``, importing only the library that this format needs.
 
     Args:
-        name: Of the format.
-        job: What to write.
-        file: Its folder exists.
+        name: Key of ``FORMATS``.
+        job: The inputs for the file.
+        file: Output file; its folder must exist.
 
     Returns:
-        Of an int8 file, the layers that are kept in higher precision.
+        The layers of an int8 file that are kept in higher precision.
 
     Raises:
-        InputError: A library is missing, or the format has no such precision.
+        InputError: A library is missing, or the format does not support the precision.
     """
     match name:
         case 'onnx':
@@ -35,4 +35,4 @@ def write(name: str, job: Job, file: Path) -> list[str]:
             from mmseg_bisenet_lite.export.formats import tensorrt_format
 
             return tensorrt_format.write(job, file)
-    raise ValueError(f'{name} is none of {", ".join(FORMATS)}')
+    raise ValueError(f'unknown format {name!r}; choose one of {", ".join(FORMATS)}')

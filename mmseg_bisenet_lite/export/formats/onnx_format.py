@@ -1,4 +1,4 @@
-"""``.onnx``: for ONNX Runtime, and what OpenVINO and TensorRT read."""
+"""Writes ``.onnx`` files for ONNX Runtime; OpenVINO and TensorRT convert the same model."""
 
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,26 @@ from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import require
 
-# The first in which resizing and padding mean what they mean today; and the first with convolutions in bfloat16.
+# The first opset with today's semantics of Resize and Pad, and the first with convolutions in bfloat16.
 OPSET, OPSET_BF16 = 18, 22
 INSTALL = 'onnx onnxscript onnxruntime'
 
 
 def write(job: Job, file: Path) -> list[str]:
-    """Write the file.
+    """Write an ``.onnx`` file.
 
     Args:
-        job: What to write.
-        file: Where to; its folder is there.
+        job: The inputs for the file.
+        file: Output file; its folder must exist.
 
     Returns:
-        Of an int8 file, the layers that are kept in higher precision.
+        The layers of an int8 file that are kept in higher precision.
 
     Raises:
-        InputError: A library is missing, or the format has no such precision.
+        InputError: A library is missing, or the precision is bf16.
     """
     if job.metadata.precision == 'bf16':
-        raise InputError('ONNX Runtime has no bf16 for networks like this; openvino and tensorrt have it')
+        raise InputError('--precision bf16: ONNX Runtime cannot run this network in bf16; use --format openvino or tensorrt')
     model = build(job)
     high_precision_layers: list[str] = []
     if job.metadata.precision == 'int8':
@@ -41,7 +41,7 @@ def write(job: Job, file: Path) -> list[str]:
 
 
 def build(job: Job) -> Any:
-    """The model before quantisation, as ``onnx.ModelProto``, with its metadata."""
+    """Return the model before quantisation with its metadata, as an ``onnx.ModelProto``."""
     onnx = require('onnx', INSTALL)
     require('onnxscript', INSTALL)
     outputs = [MASK, MARGIN] if job.metadata.margin else [MASK]
@@ -63,7 +63,7 @@ def build(job: Job) -> Any:
 
 
 def _tidy(model: Any) -> None:
-    """Name convolutions after their weights and free axes after what they are; drop the exporter's notes to itself."""
+    """Name convolutions after their weights and dynamic axes after their meaning, and drop the exporter's own metadata."""
     weights = {initializer.name for initializer in model.graph.initializer}
     for node in model.graph.node:
         del node.metadata_props[:]

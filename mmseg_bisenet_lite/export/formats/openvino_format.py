@@ -1,4 +1,4 @@
-"""``.xml`` and ``.bin``: OpenVINO."""
+"""Writes ``.xml`` and ``.bin`` files for OpenVINO."""
 
 import io
 from dataclasses import replace
@@ -15,8 +15,8 @@ from mmseg_bisenet_lite.utils.library import require
 def write(job: Job, file: Path) -> list[str]:
     """Write both files; see :func:`mmseg_bisenet_lite.export.formats.onnx_format.write`.
 
-    The weights are float32, or float16 for fp16. Which precision to compute in is for the device to be told, so bf16 is only
-    a word in the metadata, which the Segmenter passes on.
+    The weights are float32, or float16 for fp16. OpenVINO takes the precision of the arithmetic as an option of the device, so
+    bf16 is only an entry of the metadata, which the Segmenter passes on.
     """
     openvino = require('openvino', 'openvino')
     core = the_core()

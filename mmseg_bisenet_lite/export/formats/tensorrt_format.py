@@ -1,4 +1,4 @@
-"""``.engine``: TensorRT, for the GPU that it is made on."""
+"""Writes ``.engine`` files of TensorRT, for the GPU on which they are built."""
 
 from pathlib import Path
 
@@ -9,20 +9,20 @@ from mmseg_bisenet_lite.export.quantise import quantise_onnx
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 from mmseg_bisenet_lite.utils.library import require
 
-# Of free axes, (batch, height, width): the smallest, what TensorRT optimises for, and the largest.
+# Values of the dynamic axes batch, height and width: the smallest, the one to optimise for, and the largest.
 FREE = ((1, 4, 16), (64, 480, 2160), (64, 640, 3840))
 
 
 def write(job: Job, file: Path) -> list[str]:
     """Build the engine; see :func:`mmseg_bisenet_lite.export.formats.onnx_format.write`.
 
-    The network is strongly typed: the ONNX file's own types, with the quantisation in it, say what is computed in what.
+    The network is strongly typed: the types and the quantisation in the ONNX model set the precision of each layer.
 
     Source: https://docs.nvidia.com/deeplearning/tensorrt/latest/inference-library/advanced.html#strongly-typed-networks
     """
     tensorrt = require('tensorrt', 'tensorrt')
     logger = tensorrt.Logger(tensorrt.Logger.ERROR)
-    no_gpu = 'TensorRT finds no NVIDIA GPU; export engines on the machine that will run them'
+    no_gpu = '--format tensorrt: TensorRT finds no NVIDIA GPU; export the engine on the machine that will run it'
     with as_input_error(no_gpu, RuntimeError, TypeError):
         builder = tensorrt.Builder(logger)
     model = build(job)
@@ -32,8 +32,9 @@ def write(job: Job, file: Path) -> list[str]:
     network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(model.SerializeToString()):
+        reason = first_line(RuntimeError(parser.get_error(0).desc()))
         raise InputError(
-            f'TensorRT {tensorrt.__version__} cannot read the graph: {first_line(RuntimeError(parser.get_error(0).desc()))}'
+            f'--format tensorrt: TensorRT {tensorrt.__version__} cannot read the network ({reason}); try another version of it'
         )
     network.name = job.metadata.to_json()
     config = builder.create_builder_config()
@@ -48,6 +49,6 @@ def write(job: Job, file: Path) -> list[str]:
         config.add_optimization_profile(profile)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise InputError('TensorRT could not build the engine; see its messages above')
+        raise InputError('--format tensorrt: TensorRT cannot build the engine; see its messages above')
     file.write_bytes(engine)
     return high_precision_layers

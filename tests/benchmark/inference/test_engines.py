@@ -52,9 +52,9 @@ def test_each_file_is_its_models_at_the_sizes_that_it_takes(models, files):
 
 
 def test_files_of_other_weights_and_sizes_are_refused(models, files, tmp_path):
-    with pytest.raises(InputError, match=r'2\.onnx: its weights are those of no --checkpoint here; name lite_hinge_v'):
+    with pytest.raises(InputError, match=r'2\.onnx: no --checkpoint has its weights; give lite_hinge_v'):
         find_exported([files[2]], models, [(64, 48)], CPU)
-    with pytest.raises(InputError, match=r'0\.onnx: it takes frames of 64x48, which --sizes leaves out'):
+    with pytest.raises(InputError, match=r'0\.onnx: it takes only frames of 64x48; add 64x48 to --sizes'):
         find_exported([files[0]], models, [(80, 48)], CPU)
     with pytest.raises(InputError, match=r'absent\.onnx: there is no such file'):
         find_exported([str(tmp_path / 'absent.onnx')], models, [(64, 48)], CPU)

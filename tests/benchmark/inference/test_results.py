@@ -95,8 +95,8 @@ def test_rows_of_other_engines(results):
     tables = report({'run': results})[0]
     last = cells(next(table for table in tables if table.title == 'speed, frame'))[-1]
     assert (last['engine'], last['precision'], last['speedup [95 %]'][:4]) == ('openvino', 'int8', '10.0')
-    work = next(row for row in cells(next(t for t in tables if t.title == 'work')) if row['engine'] == 'openvino')
-    assert (work['of peak'], work['of roof'], work['MiB'], work['GMAC']) == ('-', '-', '-', '0.50')
+    work = next(row for row in cells(next(t for t in tables if t.title == 'compute and memory')) if row['engine'] == 'openvino')
+    assert (work['of peak'], work['of roofline'], work['MiB'], work['GMAC']) == ('-', '-', '-', '0.50')
 
 
 def test_the_papers_table_is_of_one_engine(results):
@@ -109,7 +109,7 @@ def test_the_papers_table_is_of_one_engine(results):
 
 def test_energy_and_accuracy_have_columns_where_there_are_any(results):
     def work():
-        return next(table for table in report({'run': results})[0] if table.title == 'work')
+        return next(table for table in report({'run': results})[0] if table.title == 'compute and memory')
 
     assert 'mJ/image' not in work().columns
     assert 'mIoU' not in work().columns
@@ -122,9 +122,9 @@ def test_energy_and_accuracy_have_columns_where_there_are_any(results):
 
 def test_accuracies_are_percentages_of_models_that_are_there():
     check_accuracies({'lite': 80.0}, ['lite', 'resnet'])
-    with pytest.raises(InputError, match=r'--accuracy light=80.0: there is no such model here, but lite, resnet'):
+    with pytest.raises(InputError, match=r'--accuracy light=80.0: there is no such model; choose from lite, resnet'):
         check_accuracies({'light': 80.0}, ['resnet', 'lite', 'lite'])
-    with pytest.raises(InputError, match=r'--accuracy lite=800.0: mIoU is given in %'):
+    with pytest.raises(InputError, match=r'--accuracy lite=800.0: give the mIoU in %'):
         check_accuracies({'lite': 800.0}, ['lite'])
 
 
@@ -143,10 +143,10 @@ def test_what_is_saved_is_read_again(results, tmp_path):
     [
         (None, 'cannot be read: No such file'),
         ('{', 'not a JSON file'),
-        ('[]', 'not a result of'),
-        ('{"format": 1}', 'not a result of .* of format 2'),
-        ('{"format": 2, "rows": []}', 'not a whole result'),
-        ('{"format": 2, "rows": [{"size": 3}], "ceilings": {}}', 'not a whole result'),
+        ('[]', 'not a benchmark result'),
+        ('{"format": 1}', 'not a benchmark result in format 2'),
+        ('{"format": 2, "rows": []}', 'an incomplete benchmark result'),
+        ('{"format": 2, "rows": [{"size": 3}], "ceilings": {}}', 'an incomplete benchmark result'),
     ],
 )
 def test_other_files_are_refused(content, message, tmp_path):
@@ -199,5 +199,5 @@ def test_pictures(results, tmp_path):
     assert [path.name for path in written] == ['speed.svg', 'speed_accuracy.svg']
     assert sorted(path.name for path in tmp_path.iterdir()) == ['speed.png', 'speed.svg', 'speed_accuracy.svg']
     assert (tmp_path / 'speed.png').read_bytes().startswith(b'\x89PNG')
-    with pytest.raises(InputError, match=r'speed\.docx: pictures end in one of .*png'):
+    with pytest.raises(InputError, match=r'speed\.docx: give a file name that ends in one of .*png'):
         check_picture(tmp_path / 'speed.docx')

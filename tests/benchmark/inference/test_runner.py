@@ -28,5 +28,5 @@ def test_each_is_compared_with_the_first_of_its_scope_and_of_its_engine_and_prec
 def test_notes_name_graph_breaks_and_clocks():
     assert _notes([candidate('lite')], [], (640, 360)) == []
     broken, clocks = _notes([candidate('stdc1', graph_breaks=3)], [Clocks(1000, 1980, frozenset())] * 2, (640, 360))
-    assert 'graph breaks of stdc1 (forward, eager, fp32): 3' in broken
-    assert clocks == '640x360: clocks while timing 1000 to 1000 of 1980 MHz, not throttled.'
+    assert 'Graph breaks: stdc1 (forward, eager, fp32): 3' in broken
+    assert clocks == '640x360: GPU clock while timing: 1000 to 1000 of 1980 MHz, not throttled.'
