@@ -11,8 +11,16 @@ import pytest
 import tomllib
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from mmseg_bisenet_lite import compat
+
+
+def pins(file):
+    """Names and versions of a constraints file."""
+    lines = [line.partition('==') for line in file.read_text().splitlines() if line and not line.startswith('#')]
+    return {canonicalize_name(name): Version(version) for name, _, version in lines}
 
 
 def build(source, target, folder):
@@ -173,3 +181,13 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
     assert missing.stderr == 'bisenet-lite predict: error: absent.png: there is no such image\n'
+
+
+def test_pre_commit_has_cis_versions(root):
+    tested = pins(root / '.ci' / 'constraints.txt')
+    (repository,) = yaml.safe_load((root / '.pre-commit-config.yaml').read_text())['repos']
+    hooks = [hook for hook in repository['hooks'] if hook['language'] == 'python']
+    assert len(hooks) == 5
+    for hook in hooks:
+        (requirement,) = map(Requirement, hook['additional_dependencies'])
+        assert requirement.specifier.contains(tested[canonicalize_name(requirement.name)]), hook['id']
