@@ -12,9 +12,27 @@ import pytest
 import tomllib
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.doctor import fixes_table
+
+
+def lower_bounds(requirements):
+    """Of each one that has a range, its name and the lowest version."""
+    return {
+        canonicalize_name(requirement.name): Version(bound.version)
+        for requirement in map(Requirement, requirements)
+        for bound in requirement.specifier
+        if bound.operator == '>='
+    }
+
+
+def pins(file):
+    """Names and versions of a constraints file."""
+    lines = [line.partition('==') for line in file.read_text().splitlines() if line and not line.startswith('#')]
+    return {canonicalize_name(name): Version(version) for name, _, version in lines}
 
 
 def build(source, target, folder):
@@ -139,27 +157,44 @@ def test_the_doctor_runs_without_a_host(root, tmp_path):
     assert 'problem: the module torch is missing' in done.stdout
 
 
-def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config, small_checkpoint, tmp_path):
-    """In a virtual environment without PyTorch and MMSegmentation, as on a robot."""
+@pytest.fixture(scope='module')
+def exported(small_config, small_checkpoint, tmp_path_factory):
+    """Files of one network by their format."""
+    from mmseg_bisenet_lite.export import ExportConfig, export
+
+    out = tmp_path_factory.mktemp('out')
+    config = ExportConfig(str(small_config), str(small_checkpoint), out, (128, 64), format=['onnx', 'openvino'])
+    results = export(config, lambda *_: None)
+    assert not any(result.failure for result in results)
+    return {result.file.suffix: result.file for result in results}
+
+
+@pytest.mark.parametrize(
+    ('extra', 'suffix', 'lowest'), [('runtime', '.onnx', False), ('runtime', '.onnx', True), ('openvino', '.xml', True)]
+)
+def test_a_runtime_extra_alone_runs_an_exported_file(wheel, project, root, exported, tmp_path, extra, suffix, lowest):
+    """In a virtual environment without PyTorch and MMSegmentation, as on a robot; with CI's versions, and the lowest ones."""
     import numpy as np
 
     from mmseg_bisenet_lite.deploy import Segmenter
-    from mmseg_bisenet_lite.export import ExportConfig, export
     from mmseg_bisenet_lite.export.samples import RenderedSamples
 
-    (outcome,) = export(ExportConfig(str(small_config), str(small_checkpoint), tmp_path, (128, 64)), lambda *_: None)
-    assert outcome.failure is None
+    file = exported[suffix]
     frames = np.stack([sample.frame for sample in RenderedSamples((128, 64), 3)])
     np.save(tmp_path / 'frames.npy', frames)
     subprocess.run([sys.executable, '-m', 'venv', tmp_path / 'robot'], check=True)
     python = tmp_path / 'robot' / 'bin' / 'python'
-    install = [python, '-m', 'pip', 'install', '-q', '-c', root / '.ci' / 'constraints.txt', f'{wheel}[runtime]']
+    versions = ['-c', root / '.ci' / 'constraints.txt']
+    if lowest:
+        bounds = lower_bounds([*project['dependencies'], *project['optional-dependencies'][extra]])
+        versions = [f'{name}=={version}' for name, version in bounds.items()]
+    install = [python, '-m', 'pip', 'install', '-q', f'{wheel}[{extra}]', *versions]
     installed = subprocess.run(install, capture_output=True, text=True)
     assert installed.returncode == 0, installed.stderr
     code = (
         'import sys, importlib.util, numpy as np\n'
         'from mmseg_bisenet_lite.deploy import Segmenter\n'
-        f'segmenter = Segmenter({str(outcome.file)!r})\n'
+        f'segmenter = Segmenter({str(file)!r})\n'
         'frames = np.load("frames.npy")\n'
         'masks = segmenter(frames)\n'
         'assert np.array_equal(masks, np.stack(list(segmenter.stream(frames))))\n'
@@ -169,8 +204,8 @@ def test_the_runtime_extra_alone_runs_an_exported_file(wheel, root, small_config
     )
     done = subprocess.run([python, '-c', code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip() == "[] ('background', 'vehicle') 4", done.stderr
-    assert (np.load(tmp_path / 'masks.npy') != Segmenter(outcome.file)(frames)).mean() < 0.001
-    demo = [python.with_name('bisenet-lite'), 'predict', outcome.file, 'absent.png']
+    assert (np.load(tmp_path / 'masks.npy') != Segmenter(file)(frames)).mean() < 0.001
+    demo = [python.with_name('bisenet-lite'), 'predict', file, 'absent.png']
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
     assert missing.stderr == 'bisenet-lite predict: error: absent.png: there is no such image\n'
@@ -189,3 +224,23 @@ def test_the_plugins_page_lists_the_repairs_that_there_are(root):
     page = (root / 'mmseg_bisenet_lite' / 'README.md').read_text()
     between = re.search(r'<!-- fixes:.*?-->\n(.*?)<!-- /fixes -->', page, re.DOTALL)
     assert between[1].strip() == fixes_table()
+
+
+def test_ci_runs_the_lowest_versions_that_the_ranges_promise(root, project):
+    """All but PyTorch's: .ci/oldest.txt says why. What .ci/run installs with them has no range without a pin."""
+    extras = project['optional-dependencies']
+    names = ('openmmlab', 'mmcv-lite', 'export', 'test')
+    promised = lower_bounds([*project['dependencies'], *(line for name in names for line in extras[name])])
+    del promised['torch']
+    oldest = pins(root / '.ci' / 'oldest.txt')
+    assert promised == {name: oldest.get(name) for name in promised}
+
+
+def test_pre_commit_has_cis_versions(root):
+    tested = pins(root / '.ci' / 'constraints.txt')
+    (repository,) = yaml.safe_load((root / '.pre-commit-config.yaml').read_text())['repos']
+    hooks = [hook for hook in repository['hooks'] if hook['language'] == 'python']
+    assert len(hooks) == 5
+    for hook in hooks:
+        (requirement,) = map(Requirement, hook['additional_dependencies'])
+        assert requirement.specifier.contains(tested[canonicalize_name(requirement.name)]), hook['id']
