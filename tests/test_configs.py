@@ -11,6 +11,8 @@ from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite.compat import mim_folder
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
 NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
 TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']

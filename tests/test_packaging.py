@@ -18,6 +18,8 @@ from packaging.version import Version
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.doctor import fixes_table
 
+pytestmark = pytest.mark.slow
+
 
 def lower_bounds(requirements):
     """Of each one that has a range, its name and the lowest version."""

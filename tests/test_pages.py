@@ -190,7 +190,7 @@ def test_the_page_of_the_tools_has_each_option():
 
 
 def test_ci_runs_the_block_that_is_marked():
-    line = re.search(r'^command=.*$', (ROOT / '.ci' / 'run').read_text(), re.MULTILINE)
+    line = re.search(r'^ *command=.*$', (ROOT / '.ci' / 'run').read_text(), re.MULTILINE)
     script = f'{line[0]}\nprintf %s "$command"'
     done = subprocess.run([shutil.which('bash') or 'bash', '-c', script], cwd=ROOT, capture_output=True, text=True, check=True)
     (block,) = re.findall(r'^<!-- \.ci/run runs this -->\n```bash\n(.*?)\n```$', README, re.DOTALL | re.MULTILINE)

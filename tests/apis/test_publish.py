@@ -17,6 +17,7 @@ def config(root, toy, tmp_path, monkeypatch):
     return root / 'configs' / 'toy' / 'lite_hinge_vehicle.py'
 
 
+@pytest.mark.slow
 def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_path):
     file = tmp_path / 'small.safetensors'
     metrics = publish(str(config), str(small_checkpoint), file, tmp_path / 'work')

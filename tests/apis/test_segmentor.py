@@ -15,6 +15,8 @@ from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.pretrained import names
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 DATASETS = {'vehicle': CamVidVehicleDataset, 'human': CamVidHumanDataset}
 
 

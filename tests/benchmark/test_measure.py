@@ -49,12 +49,14 @@ def test_half_as_slow_again_is_reported_as_one_and_a_half():
     assert ratio.low < ratio.value < ratio.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('plan', [Plan(seconds=5, half_width=0), Plan(seconds=20, half_width=0.02)])
 def test_the_interval_holds_the_truth_as_often_as_it_says(plan):
     held = [r.low <= 1.5 <= r.high for r in (ratio_of(seed, 1.5, plan) for seed in range(300))]
     assert np.mean(held) > 0.93  # of 0.95, less three standard errors would be 0.912
 
 
+@pytest.mark.slow
 def test_equal_calls_are_told_apart_no_more_often_than_it_says():
     apart = [not r.low <= 1 <= r.high for r in (ratio_of(seed, 1, Plan(seconds=5, half_width=0)) for seed in range(300))]
     assert np.mean(apart) < 0.07

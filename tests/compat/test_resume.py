@@ -2,6 +2,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ('sampler', 'diff_rank_seed'),

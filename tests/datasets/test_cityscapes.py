@@ -107,6 +107,7 @@ def test_human_samples_are_quarters(toy):
     assert len({quarters[i]['data_samples'].img_path for i in range(len(quarters))}) == len(quarters)
 
 
+@pytest.mark.slow
 def test_the_papers_sizes(tmp_path):
     # 2,975 and 500 photographs give 11,900 and 2,000 samples; the files need not be images to be counted.
     for split, count in (('train', 2975), ('val', 500)):

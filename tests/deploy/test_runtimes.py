@@ -14,6 +14,8 @@ from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def files(small_config, small_checkpoint, metadata, tmp_path_factory):

@@ -15,6 +15,8 @@ from mmseg_bisenet_lite.export.samples import RenderedSamples, samples_to_calibr
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 SIZE = (128, 64)
 
 

@@ -15,6 +15,8 @@ from mmseg_bisenet_lite.export.samples import RenderedSamples
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def segmentor(small_config, small_checkpoint):

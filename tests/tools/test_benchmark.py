@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FAST = ('--sizes', '64x64', '96x64', '64x64', '--seconds', '0', '--device', 'cpu')
 
 

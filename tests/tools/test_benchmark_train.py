@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def run(root, *arguments, cwd):
     command = [sys.executable, str(root / 'tools' / 'benchmark_train.py'), *map(str, arguments)]

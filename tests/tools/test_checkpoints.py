@@ -1,7 +1,7 @@
 """``bisenet-lite://NAME`` stands for a checkpoint wherever one is taken: in every tool, and in the host's functions."""
 
 import json
-import subprocess
+import runpy
 import sys
 
 import cv2
@@ -13,6 +13,8 @@ from mmseg.apis import MMSegInferencer, init_model
 from mmseg_bisenet_lite import set_threshold
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.pretrained import names, sha256_of
+
+pytestmark = pytest.mark.slow
 
 NAME = 'bisenet-lite://lite_hinge_vehicle_camvid'
 CONFIG = 'configs/camvid/lite_hinge_vehicle.py'
@@ -34,14 +36,20 @@ def data(tmp_path_factory):
     return folder
 
 
-def run(root, tool, *arguments, cwd):
-    command = [sys.executable, root / 'tools' / tool, *arguments]
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+@pytest.fixture
+def run(root, tmp_path, monkeypatch, capfd):
+    """Run a tool in this process, which has imported PyTorch already; returns what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(tool, *arguments):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        runpy.run_path(str(root / 'tools' / tool), run_name='__main__')
+        return ''.join(capfd.readouterr())
+
+    return run
 
 
-def test_training_starts_from_it(root, data, tmp_path):
+def test_training_starts_from_it(run, root, data):
     changes = ('train_cfg.max_iters=1', 'train_dataloader.batch_size=2')
     more = (
         'train_dataloader.persistent_workers=False',
@@ -50,31 +58,31 @@ def test_training_starts_from_it(root, data, tmp_path):
     )
     roots = [f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')]
     options = ('--cfg-options', f'load_from={NAME}', *changes, *more, *roots)
-    assert f'Load checkpoint from {NAME}' in run(root, 'train.py', root / CONFIG, *options, '--work-dir', 'work', cwd=tmp_path)
+    assert f'Load checkpoint from {NAME}' in run('train.py', root / CONFIG, *options, '--work-dir', 'work')
 
 
-def test_it_is_tested(root, data, tmp_path):
+def test_it_is_tested(run, root, data):
     options = ('--cfg-options', f'test_dataloader.dataset.data_root={data}', *SMALL)
-    out = run(root, 'test.py', root / CONFIG, NAME, '--threshold', 'best', '--work-dir', 'work', *options, cwd=tmp_path)
-    assert f'{NAME}: the foreground is what has a margin above ' in out
+    out = run('test.py', root / CONFIG, NAME, '--threshold', 'best', '--work-dir', 'work', *options)
+    assert f'{NAME}: a pixel is foreground if its margin is above ' in out
     assert 'mIoU' in out
 
 
-def test_it_is_exported_and_timed(root, tmp_path):
+def test_it_is_exported_and_timed(run, root, tmp_path):
     what = ('--size', '96x64', '--frames', 'renders', '--limit', '2', '--out', 'deploy')
-    run(root, 'export.py', root / CONFIG, NAME, *what, cwd=tmp_path)
+    run('export.py', root / CONFIG, NAME, *what)
     file = tmp_path / 'deploy' / 'lite_hinge_vehicle-96x64-fp32.onnx'
     assert Segmenter(file).metadata.weights_sha256 == sha256_of(NAME)
     options = ('--checkpoint', NAME, '--exported', file, '--scope', 'frame', '--sizes', '96x64', '--seconds', '0')
-    run(root, 'benchmark.py', root / CONFIG, *options, '--device', 'cpu', '--json', 'run.json', cwd=tmp_path)
+    run('benchmark.py', root / CONFIG, *options, '--device', 'cpu', '--json', 'run.json')
     rows = json.loads((tmp_path / 'run.json').read_text())['rows']
     assert [(row['checkpoint'], row['engine']) for row in rows] == [(NAME, 'eager'), (NAME, 'onnxruntime')]
 
 
-def test_it_is_published(root, data, tmp_path):
+def test_it_is_published(run, root, data, tmp_path):
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data' / 'camvid').symlink_to(data)  # where the config looks
-    out = run(root, 'publish.py', root / CONFIG, NAME, 'again.safetensors', cwd=tmp_path)
+    out = run('publish.py', root / CONFIG, NAME, 'again.safetensors')
     assert 'mIoU' in out
     ours, theirs = (
         CheckpointLoader.load_checkpoint(file)['state_dict'] for file in (NAME, str(tmp_path / 'again.safetensors'))
@@ -82,9 +90,9 @@ def test_it_is_published(root, data, tmp_path):
     assert all(theirs[key].equal(value) for key, value in ours.items())
 
 
-def test_it_is_predicted_with(root, tmp_path):
-    arguments = [NAME, root / '.github' / 'street.jpg', '--out', 'found']
-    subprocess.run([sys.executable, '-m', 'mmseg_bisenet_lite.deploy', *arguments], cwd=tmp_path, check=True)
+def test_it_is_predicted_with(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['predict', NAME, str(root / '.github' / 'street.jpg'), '--out', str(tmp_path / 'found')])
+    runpy.run_module('mmseg_bisenet_lite.deploy', run_name='__main__')
     assert (tmp_path / 'found' / 'street.jpg').is_file()
 
 
@@ -111,4 +119,6 @@ def test_a_wrong_name_is_told_with_the_right_ones(refused, root, tmp_path, tool)
         'publish.py': (root / CONFIG, 'bisenet-lite://absent', tmp_path / 'a.safetensors'),
     }
     message = refused(tool, *arguments[tool])
-    assert message.endswith(f'bisenet-lite://absent: the weights that come with the package are {", ".join(names())}')
+    assert message.endswith(
+        f'bisenet-lite://absent: there are no such weights in the package; choose from {", ".join(names())}'
+    )

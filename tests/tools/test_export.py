@@ -14,6 +14,8 @@ import pytest
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.export.parity import Parity
 
+pytestmark = pytest.mark.slow
+
 
 def run(root, tool, *arguments, cwd):
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def reproduce(root, cwd, *arguments):
     command = [sys.executable, str(root / 'tools' / 'reproduce.py'), *arguments]

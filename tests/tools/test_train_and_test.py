@@ -17,6 +17,8 @@ import torch
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 600  # seconds for one command, on a slow and busy machine
 
 

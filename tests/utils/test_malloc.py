@@ -20,6 +20,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_keep(), reason="keeping memory is glibc's")
 def test_freed_memory_stays_only_if_told():
     def megabytes_left(how):

@@ -25,6 +25,7 @@ def test_the_stack_is_given_back():
     assert current() == before
 
 
+@pytest.mark.slow
 def test_a_process_survives_several_cores_and_a_child():
     """On CPUs with AMX this ends by a segmentation fault without ``kept_signal_stack``."""
     code = (

@@ -11,6 +11,8 @@ from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidat
 from mmseg_bisenet_lite.benchmark.inference.models import load_models
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device('cpu')
 
 

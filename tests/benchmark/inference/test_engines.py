@@ -14,6 +14,8 @@ from mmseg_bisenet_lite.export.formats import write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device('cpu')
 
 

@@ -11,6 +11,8 @@ from mmseg_bisenet_lite.benchmark.training.step import PARTS, Training
 from mmseg_bisenet_lite.benchmark.training.stock import StockData
 from mmseg_bisenet_lite.utils import malloc
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[True, False], ids=['mmseg', 'ours'])
 def training(request, small_config, monkeypatch):
