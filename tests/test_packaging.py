@@ -172,7 +172,12 @@ def exported(small_config, small_checkpoint, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ('extra', 'suffix', 'lowest'), [('runtime', '.onnx', False), ('runtime', '.onnx', True), ('openvino', '.xml', True)]
+    ('extra', 'suffix', 'lowest'),
+    [
+        ('runtime', '.onnx', False),
+        pytest.param('runtime', '.onnx', True, marks=pytest.mark.lowest),
+        pytest.param('openvino', '.xml', True, marks=pytest.mark.lowest),
+    ],
 )
 def test_a_runtime_extra_alone_runs_an_exported_file(wheel, project, root, exported, tmp_path, extra, suffix, lowest):
     """In a virtual environment without PyTorch and MMSegmentation, as on a robot; with CI's versions, and the lowest ones."""
