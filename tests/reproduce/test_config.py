@@ -87,6 +87,7 @@ def test_a_peer_learns_with_it(peer):
         for _ in range(2)
     ]
     load = Compose(config.train_dataloader.dataset.pipeline[2:])
+    np.random.seed(0)  # of the crops: with some the losses nearly agree
     samples = [load({**frame, 'seg_fields': ['gt_seg_map'], 'img_path': 'a', 'ori_shape': (150, 160)}) for frame in frames]
     batch = {key: [sample[key] for sample in samples] for key in samples[0]}
     torch.manual_seed(0)  # with some random weights the losses nearly agree
