@@ -11,7 +11,7 @@ from mmseg.models import BaseSegmentor
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.models.decision import set_threshold
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
-from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors
+from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
 
@@ -71,5 +71,5 @@ def pretrained_config(name: str) -> Config:
     Raises:
         InputError: There are no such weights.
     """
-    meta = load_from_safetensors(with_scheme(name))['meta']
+    meta = read_meta(with_scheme(name))
     return read_config(str(compat.mim_folder('mmseg_bisenet_lite') / 'configs' / str(meta['config_name'])))

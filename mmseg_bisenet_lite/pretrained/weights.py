@@ -1,7 +1,8 @@
 """Weight files: safetensors in half precision, with metadata. MMEngine loads them like its own checkpoints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +30,35 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
     Raises:
         InputError: The file is missing, damaged or not a safetensors file.
     """
-    file = checkpoint_file(filename)
-    library = require('safetensors', 'safetensors')
-    with (
-        as_input_error(
-            f'{file}: not a safetensors file, or a damaged one',
-            library.SafetensorError,
-            OSError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ),
-        library.safe_open(file, 'pt') as content,
-    ):
-        meta = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # files of other programs have none
+    with _opened(filename) as content:
+        meta = _meta(content)
         weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is not a mapping
     device = map_location if isinstance(map_location, str | torch.device) else 'cpu'
     return {'state_dict': {key: _as(value, torch.float32).to(device) for key, value in weights.items()}, 'meta': meta}
+
+
+def read_meta(filename: str) -> dict[str, Any]:
+    """Read the ``meta`` of :func:`load_from_safetensors`, without the weights.
+
+    Raises:
+        InputError: As there.
+    """
+    with _opened(filename) as content:
+        return _meta(content)
+
+
+@contextmanager
+def _opened(filename: str) -> Iterator[Any]:
+    file = checkpoint_file(filename)
+    library = require('safetensors', 'safetensors')
+    errors = (library.SafetensorError, OSError, KeyError, TypeError, ValueError)
+    with as_input_error(f'{file}: not a safetensors file, or a damaged one', *errors), library.safe_open(file, 'pt') as content:
+        yield content
+
+
+def _meta(content: Any) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # files of other programs have none
+    return meta
 
 
 def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

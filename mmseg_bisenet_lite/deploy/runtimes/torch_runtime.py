@@ -10,7 +10,7 @@ from mmseg_bisenet_lite.models.decision import chosen_threshold
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
 from mmseg_bisenet_lite.pretrained.names import sha256_of, with_scheme
-from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors
+from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
 from mmseg_bisenet_lite.version import __version__
@@ -43,7 +43,7 @@ class TorchRuntime:
         threshold: str | float | None = None,
     ) -> None:
         checkpoint = with_scheme(name)
-        meta = load_from_safetensors(checkpoint)['meta']
+        meta = read_meta(checkpoint)
         with as_input_error(f'device={device!r}', RuntimeError, AssertionError):
             self._device = torch.device((device or 'cpu').lower())
             torch.empty(0, device=self._device)
