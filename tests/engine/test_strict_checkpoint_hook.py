@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.model import BaseTTAModel
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
@@ -18,23 +17,14 @@ class Net(nn.Module):
         self.decode_head = nn.Conv2d(4, classes, 1)
 
 
-class TTA(BaseTTAModel):
-    def __init__(self, module):
-        nn.Module.__init__(self)
-        self.module = module
-
-    def merge_preds(self, data_samples_list):
-        return []
-
-
 def load(weights, model=None, **options):
     runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth', work_dir='work_dirs')
     StrictCheckpointHook(**options).after_load_checkpoint(runner, dict(state_dict=weights))
 
 
-def test_the_models_own_weights_pass():
+def test_the_models_own_weights_pass(tta):
     load(Net().state_dict())
-    load(Net().state_dict(), model=TTA(Net()))
+    load(Net().state_dict(), model=tta(Net()))
     load({f'module.{key}': value for key, value in Net().state_dict().items()})
 
 

@@ -3,29 +3,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.model import BaseTTAModel
 from mmengine.runner import get_priority
 from torch import nn
 
 from mmseg_bisenet_lite import ThresholdHook
 from mmseg_bisenet_lite.models.decision import decision_point, move_threshold
 from mmseg_bisenet_lite.utils.errors import InputError
-
-
-class Net(nn.Module):
-    def __init__(self, classes=2):
-        super().__init__()
-        self.backbone = nn.Conv2d(3, 4, 1)
-        self.decode_head = nn.Conv2d(4, classes, 1)
-
-
-class TTA(BaseTTAModel):
-    def __init__(self, module):
-        nn.Module.__init__(self)
-        self.module = module
-
-    def merge_preds(self, data_samples_list):
-        return []
 
 
 class Scored(nn.Module):
@@ -52,11 +35,11 @@ def test_weights_decide_by_another_threshold(maps, use, threshold):
     assert torch.allclose(model.margins(image), margins - threshold, atol=1e-6)
 
 
-def test_a_head_that_decides_elsewhere_decides_by_the_threshold_too():
+def test_a_head_that_decides_elsewhere_decides_by_the_threshold_too(tta):
     model, image = Scored(1), torch.randn(1, 3, 8, 8)
     model.decode_head.threshold = 0.3  # FCNHead's default
     margins = model.margins(image)
-    move_threshold(model.state_dict(), 0.4, decision_point(TTA(model)))
+    move_threshold(model.state_dict(), 0.4, decision_point(tta(model)))
     assert torch.equal(model.margins(image).sigmoid() > 0.3, margins > 0.4)
 
 
@@ -80,7 +63,7 @@ def test_without_being_asked_no_threshold_is_used():
         ('most', Scored(2), "threshold 'most': give 'best' or a number"),
         (float('nan'), Scored(2), 'give .best. or a number'),
         (1.0, Scored(19), 'needs decode_head.conv_seg.bias'),
-        (1.0, Net(), 'needs decode_head.conv_seg.bias'),
+        (1.0, nn.Conv2d(3, 2, 1), 'needs decode_head.conv_seg.bias'),
     ],
 )
 def test_a_threshold_that_cannot_be_used_is_named(use, weights, message):
