@@ -44,8 +44,9 @@ def binary_hinge_loss(
         - Output: a scalar, or ``(N, ...)`` with ``reduction='none'``.
 
     Raises:
-        InputError: The shapes do not match, the labels are not integers, or a label is not 0, 1 or ``ignore_index``. On CUDA a
-            later call of any loss in the process reports the wrong label, so that no call waits for the GPU.
+        InputError: The shapes do not match, the labels are not integers, or a label is not 0, 1 or ``ignore_index``. On CUDA
+            the first call that finds the check finished reports the wrong label, so that no call waits for the GPU: often a
+            later one, of any loss in the process.
 
     Source: the paper's Eq. 1.
     """
@@ -77,7 +78,7 @@ def _check_labels(label: Tensor, ignore_index: int) -> None:
     """Raise for a label other than 0, 1 and ``ignore_index``.
 
     Reading a value back from a GPU would make the host wait for the GPU in every iteration. On GPUs the lowest and the highest
-    label are therefore copied asynchronously, and the next calls check them after they have arrived.
+    label are therefore copied asynchronously, and the first call that finds them arrived checks them.
     """
     if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
         raise InputError(f'labels must be integers, not {label.dtype}')
@@ -99,6 +100,7 @@ def _check_labels(label: Tensor, ignore_index: int) -> None:
 def _raise_for_extremes(extremes: Tensor, ignore_index: int) -> None:
     low, high = extremes.tolist()
     if low < 0 or high > 1:
+        _in_flight.clear()  # of the same data: a run that follows in this process is not blamed for them
         raise unmapped(high if high > 1 else low, ignore_index)
 
 

@@ -1,3 +1,6 @@
+import sys
+from collections import deque
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -141,14 +144,61 @@ def test_labels_are_integers(dtype):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
 def test_a_foreign_label_is_named_without_waiting_for_the_gpu():
     score, label = torch.randn(1, 2, 4, 4).cuda(), torch.full((1, 4, 4), 7).cuda()
+    for _ in range(2):  # the first calls load kernels and allocate pinned memory, which may wait
+        binary_hinge_loss(score, torch.zeros_like(label))
+        torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode('error')
     try:
+        torch.cuda._sleep(10**9)  # cycles, about half a second: the label cannot have arrived before the call returns
         binary_hinge_loss(score, label)
     finally:
         torch.cuda.set_sync_debug_mode('default')
     torch.cuda.synchronize()
     with pytest.raises(ValueError, match='label 7 is none of'):
         binary_hinge_loss(score, torch.zeros_like(label))
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that passes for one on a GPU."""
+
+    is_cuda = True
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU whose work is finished as long as ``finished`` is set."""
+
+    class Event:
+        finished = True
+
+        def record(self, stream):
+            pass
+
+        def query(self):
+            return Event.finished
+
+    monkeypatch.setattr(sys.modules[BinaryHingeLoss.__module__], '_in_flight', deque())
+    monkeypatch.setattr(torch.cuda, 'Event', Event)
+    monkeypatch.setattr(torch.cuda, 'current_stream', lambda device: None)
+    return Event
+
+
+def test_a_fast_gpu_names_a_foreign_label_at_once(gpu):
+    score, label = random_batch(2)
+    with pytest.raises(ValueError, match='label 7 is none of'):
+        binary_hinge_loss(score, torch.full_like(label, 7).as_subclass(OnGPU))
+
+
+def test_labels_in_flight_are_not_blamed_on_the_next_run(gpu):
+    score, label = random_batch(2)
+    right, foreign = label.as_subclass(OnGPU), torch.full_like(label, 7).as_subclass(OnGPU)
+    gpu.finished = False
+    for _ in range(3):
+        binary_hinge_loss(score, foreign)
+    gpu.finished = True
+    with pytest.raises(ValueError, match='label 7 is none of'):
+        binary_hinge_loss(score, right)
+    binary_hinge_loss(score, right)
 
 
 @pytest.mark.parametrize('shapes', [((2, 3, 4, 4), (2, 4, 4)), ((2, 2, 4, 4), (2, 1, 4, 4)), ((2, 2, 4, 4), (2, 4, 5))])
