@@ -13,6 +13,7 @@ if compat.host_problem() is None:
     from mmseg_bisenet_lite.apis.exported_segmentor import ExportedSegmentor
     from mmseg_bisenet_lite.apis.segmentor import init_model
     from mmseg_bisenet_lite.datasets import (
+        BinarySegDataset,
         CamVidBinaryDataset,
         CamVidHumanDataset,
         CamVidVehicleDataset,
@@ -35,6 +36,7 @@ __all__ = [
     'BinaryHingeHead',
     'BinaryHingeLoss',
     'BinaryIoUMetric',
+    'BinarySegDataset',
     'CamVidBinaryDataset',
     'CamVidHumanDataset',
     'CamVidVehicleDataset',
