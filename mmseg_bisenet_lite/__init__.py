@@ -24,7 +24,7 @@ if compat.host_problem() is None:
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
-    from mmseg_bisenet_lite.engine import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
+    from mmseg_bisenet_lite.engine import ForegroundWeightHook, LabelCheckHook, StrictCheckpointHook, ThresholdHook
     from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
     from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
     from mmseg_bisenet_lite.models import BinaryHingeHead, BinaryHingeLoss, BiSeNetLite, LiteVGG, binary_hinge_loss
@@ -46,6 +46,7 @@ __all__ = [
     'ExportedSegmentor',
     'FastPhotoMetricDistortion',
     'ForegroundWeightHook',
+    'LabelCheckHook',
     'LiteVGG',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',

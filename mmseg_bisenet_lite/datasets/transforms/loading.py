@@ -107,6 +107,12 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         self.cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gib)
 
     def _load_seg_map(self, results: dict) -> None:
+        results['gt_seg_map'] = self.values_of(results)
+        map_labels(results)
+        results['seg_fields'].append('gt_seg_map')
+
+    def values_of(self, results: dict) -> np.ndarray:
+        """Return the pixels of ``results['seg_map_path']`` as they are in the file."""
         path = results.get('seg_map_path')
         if path is None:
             raise InputError(
@@ -122,9 +128,7 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
             table = results.get('label_table')
             white = 255 if table is not None and table[1] == UNKNOWN != table[255] else 1
             label = label.astype(np.uint8) * np.uint8(white)
-        results['gt_seg_map'] = label
-        map_labels(results)
-        results['seg_fields'].append('gt_seg_map')
+        return label
 
 
 @TRANSFORMS.register_module()
