@@ -13,6 +13,7 @@ if compat.host_problem() is None:
     from mmseg_bisenet_lite.apis.exported_segmentor import ExportedSegmentor
     from mmseg_bisenet_lite.apis.segmentor import init_model
     from mmseg_bisenet_lite.datasets import (
+        BinarySegDataset,
         CamVidBinaryDataset,
         CamVidHumanDataset,
         CamVidVehicleDataset,
@@ -23,7 +24,7 @@ if compat.host_problem() is None:
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
-    from mmseg_bisenet_lite.engine import ForegroundWeightHook, StrictCheckpointHook, ThresholdHook
+    from mmseg_bisenet_lite.engine import ForegroundWeightHook, LabelCheckHook, StrictCheckpointHook, ThresholdHook
     from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
     from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
     from mmseg_bisenet_lite.models import BinaryHingeHead, BinaryHingeLoss, BiSeNetLite, LiteVGG, binary_hinge_loss
@@ -35,6 +36,7 @@ __all__ = [
     'BinaryHingeHead',
     'BinaryHingeLoss',
     'BinaryIoUMetric',
+    'BinarySegDataset',
     'CamVidBinaryDataset',
     'CamVidHumanDataset',
     'CamVidVehicleDataset',
@@ -44,6 +46,7 @@ __all__ = [
     'ExportedSegmentor',
     'FastPhotoMetricDistortion',
     'ForegroundWeightHook',
+    'LabelCheckHook',
     'LiteVGG',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',

@@ -1,5 +1,6 @@
 """The pages say what is there: links lead somewhere, commands have the options that they name, examples run."""
 
+import ast
 import contextlib
 import functools
 import importlib.util
@@ -218,7 +219,7 @@ def own_masks(tmp_path, monkeypatch):
     mask = np.zeros((120, 160), np.uint8)
     mask[30:90, 40:100] = 255
     for split in ('train', 'val'):
-        for folder, ending, pixels in ((split, 'jpg', np.dstack([mask] * 3)), (f'{split}masks', 'png', mask)):
+        for folder, ending, pixels in ((split, 'jpg', np.dstack([mask] * 3)), (f'{split}annot', 'png', mask)):
             (tmp_path / 'data' / 'mine' / folder).mkdir(parents=True)
             assert cv2.imwrite(str(tmp_path / 'data' / 'mine' / folder / f'1.{ending}'), pixels)
     monkeypatch.chdir(tmp_path)
@@ -236,42 +237,51 @@ def data_sets(config):
     return [DATASETS.build(loader.dataset) for loader in (read.train_dataloader, read.val_dataloader)]
 
 
-def convert():
-    """Run the page's commands that make masks of 0 and 1."""
-    (block,) = (block for block in blocks(ZOO, 'bash') if 'cv2.imwrite' in block)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    subprocess.run([shutil.which('bash') or 'bash', '-euc', block], env={**os.environ, 'PATH': path}, check=True)
-
-
 @pytest.mark.parametrize('page', ['README.md', 'configs/README.md'])
-def test_own_masks_of_0_and_1_are_read(page, own_masks):
-    convert()
-    config = next(block for block in blocks(PAGES[page], 'python') if 'CamVidBinaryDataset' in block)
+def test_own_masks_are_read(page, own_masks):
+    config = next(block for block in blocks(PAGES[page], 'python') if 'mine = dict(' in block)
+    for mask in Path().glob('data/mine/*annot/*.png'):
+        if '255: ' not in config:  # a page that is about masks of 0 and 1
+            assert cv2.imwrite(str(mask), own_masks // 255)
     train, val = data_sets(config)
     assert train.metainfo['classes'] == val.metainfo['classes'] == ('background', 'crack')
     assert set(train[0]['data_samples'].gt_sem_seg.data.unique().tolist()) <= {0, 1}
     assert np.array_equal(val[0]['data_samples'].gt_sem_seg.data[0].numpy(), own_masks // 255)
 
 
-def test_own_masks_of_0_and_255_are_refused_in_camvids_layout(own_masks):
+def test_the_values_of_the_table_are_taken(own_masks):
+    from mmseg_bisenet_lite import BinarySegDataset
+
+    rows = re.findall(r'^\| [^|]+ \| `(\{.*?\})`', ZOO, re.MULTILINE)
+    assert len(rows) == 4
+    for row in rows:
+        values = ast.literal_eval(row)
+        dataset = BinarySegDataset(
+            'crack', values=values, data_root='data/mine', data_prefix=dict(img_path='', seg_map_path='val'), lazy_init=True
+        )
+        assert dataset.vocabularies == {'.png': values}
+
+
+def test_soft_masks_become_hard(own_masks):
+    soft = Path('data/mine/valannot/1.png')
+    cv2.imwrite(str(soft), cv2.blur(own_masks, (5, 5)))
+    assert len(np.unique(cv2.imread(str(soft), 0))) > 2
+    (block,) = (block for block in blocks(ZOO, 'bash') if 'cv2.imwrite' in block)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    subprocess.run([shutil.which('bash') or 'bash', '-euc', block], env={**os.environ, 'PATH': path}, check=True)
+    assert np.unique(cv2.imread(str(soft), 0)).tolist() == [0, 255]
+
+
+def test_messages_about_own_masks_are_in_the_pages(own_masks):
     from mmseg_bisenet_lite.datasets import CamVidBinaryDataset
 
     error = 'no class of the data set has the label value 255'
-    assert f'`{error}`' in ZOO
-    folders = dict(img_path='train', seg_map_path='trainmasks')
+    assert f'`{error}`' in PAGES['mmseg_bisenet_lite/README.md']
+    folders = dict(img_path='train', seg_map_path='trainannot')
     loaders = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
     data = CamVidBinaryDataset('building', data_root='data/mine', data_prefix=folders, pipeline=loaders)
     with pytest.raises(ValueError, match=error):
         data[0]
-
-
-def test_a_data_set_of_ones_own_reads_masks_as_they_are(own_masks, monkeypatch):
-    module, config = (block for block in blocks(ZOO, 'python') if 'CrackDataset' in block)
-    Path('cracks.py').write_text(module)
-    monkeypatch.syspath_prepend('.')
-    _, val = data_sets(config)
-    assert val.metainfo['classes'] == ('background', 'crack')
-    assert np.array_equal(val[0]['data_samples'].gt_sem_seg.data[0].numpy(), own_masks // 255)
 
 
 @pytest.fixture(scope='module')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmseg.registry import OPTIM_WRAPPERS
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
@@ -15,6 +16,7 @@ from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import class_of
 
 
 def run_host_tool(tool: str) -> None:
@@ -123,5 +125,6 @@ def _mixes_by_itself(config: str, options: Sequence[str]) -> bool:
     """Whether the config has :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
     if not Path(config).is_file() or any(option.startswith('optim_wrapper.type=') for option in options):
         return False
-    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # the class, or its name with or without the scope
-    return getattr(kind, '__name__', str(kind)).rpartition('.')[2] == AutoAmpOptimWrapper.__name__
+    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # the class, or one of its names
+    kind = class_of(OPTIM_WRAPPERS, kind)
+    return kind is not None and issubclass(kind, AutoAmpOptimWrapper)

@@ -100,3 +100,30 @@ def _weigh_without_ignored_pixels() -> bool:
 
     host.cross_entropy = cross_entropy
     return True
+
+
+@fix(
+    'decision-point',
+    broken=(
+        'a head with one score map decides at 0.3 of its sigmoid if the config gives no threshold, whatever its loss; '
+        'hinge loss decides at score 0, which is 0.5'
+    ),
+    versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
+    delete_when='mmseg asks the loss where it decides',
+)
+def _decide_where_the_loss_does() -> bool:
+    from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+    from torch import nn
+
+    original = BaseDecodeHead.__init__
+
+    @functools.wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        points = {loss.decision_point for loss in losses if hasattr(loss, 'decision_point')}
+        if self.out_channels == 1 and kwargs.get('threshold') is None and points:
+            self.threshold = points.pop()
+
+    BaseDecodeHead.__init__ = init
+    return True

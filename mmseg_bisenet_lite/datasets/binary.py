@@ -1,14 +1,17 @@
-"""BinarySegDataset: the base of our two-class data sets, whose foreground is given by class names."""
+"""BinarySegDataset: own masks, and the base of our two-class data sets, whose foreground is given by class names."""
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from mmengine import fileio
-from mmengine.fileio import list_from_file
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
 
+from mmseg_bisenet_lite.datasets.list_file import Names, read_list
 from mmseg_bisenet_lite.datasets.sampler import SeededIndex
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
@@ -19,16 +22,23 @@ VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 Vocabulary = Mapping[int, str | None]
 
 
+@DATASETS.register_module()
 class BinarySegDataset(BaseSegDataset):
-    """Two-class view of a data set with many classes: ``foreground``, and everything else that is not void.
+    """Own masks; or a two-class view of a data set with many classes: ``foreground``, and everything else that is not void.
 
-    A subclass defines the file names and the meaning of the label values. Photographs and label maps are paired when the data
-    set is built, so a wrong folder or a missing file stops a training before it starts.
+    ``values`` says what the label values mean; a subclass may say it for all its users, with the file names. Photographs and
+    label maps are paired when the data set is built, so a wrong folder or a missing file stops a training before it starts.
 
     Args:
         foreground: Names of the classes that are foreground.
+        values: Name of each label value's class; ``None`` as the name marks ignored pixels. The default is ``VOCABULARIES``,
+            which for masks of your own is 0 for the background and 255 for the foreground. A value that is not listed is an
+            error.
         img_suffix: Suffix, or suffixes, of the photographs' names; the default is ``IMG_SUFFIXES``.
-        seg_map_suffix: Suffix of the label maps' names, a key of ``VOCABULARIES``; the default is the first with files.
+        seg_map_suffix: Suffix of the label maps' names: a key of ``VOCABULARIES``, by default the first with files; with
+            ``values`` any suffix, by default ``.png``.
+        ann_file: List of the photographs to take, see :func:`read_list`; the default is all below ``data_prefix``'s folder.
+        metainfo: ``classes``: names of the background and of the foreground, in this order; ``palette``: their colours.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
         pipeline: Pipeline as in MMSegmentation; its loaders are replaced by checked ones that map the labels.
         ignore_index: Label of void pixels: 255, or a number from 2 to 253.
@@ -38,17 +48,21 @@ class BinarySegDataset(BaseSegDataset):
         **kwargs: Arguments of ``BaseSegDataset``; an unknown one is a ``TypeError``.
 
     Raises:
-        InputError: A foreground class is unknown, a folder or label map is missing, or a folder holds no photographs.
+        InputError: A foreground class is unknown, the two names are in the wrong order, a folder or label map is missing, two
+            photographs have one label map, or a folder holds no photographs.
     """
 
     METAINFO: ClassVar[dict] = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
-    IMG_SUFFIXES: ClassVar[tuple[str, ...]]
-    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]]  # suffix of the label maps' names -> value -> class name
-    LAYOUT: ClassVar[str]  # folder layout, for error messages
+    IMG_SUFFIXES: ClassVar[tuple[str, ...]] = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+    # Suffix of the label maps' names -> value -> class name.
+    VOCABULARIES: ClassVar[Mapping[str, Vocabulary]] = {'.png': {0: 'background', 255: 'foreground'}}
+    # Folder layout, for error messages.
+    LAYOUT: ClassVar[str] = "set data_root, and data_prefix's img_path and seg_map_path"
 
     def __init__(
         self,
-        foreground: str | Sequence[str],
+        foreground: str | Sequence[str] = 'foreground',
+        values: Mapping[int | str, str | None] | None = None,
         img_suffix: str | Sequence[str] | None = None,
         seg_map_suffix: str | None = None,
         tiles: Sequence[int] = (1, 1),
@@ -59,12 +73,16 @@ class BinarySegDataset(BaseSegDataset):
         **kwargs: Any,
     ) -> None:
         foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
-        known = {name for vocabulary in self.VOCABULARIES.values() for name in vocabulary.values() if name is not VOID}
+        vocabularies = self.VOCABULARIES if values is None else {seg_map_suffix or '.png': _checked_values(values)}
+        known = {name for vocabulary in vocabularies.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:
             raise InputError(f'foreground={foreground!r}: choose from {", ".join(sorted(known))}')
-        if seg_map_suffix is not None and seg_map_suffix not in self.VOCABULARIES:
-            raise InputError(f'seg_map_suffix={seg_map_suffix!r}: choose from {", ".join(self.VOCABULARIES)}')
+        if seg_map_suffix is not None and seg_map_suffix not in vocabularies:
+            raise InputError(
+                f'seg_map_suffix={seg_map_suffix!r}: choose from {", ".join(vocabularies)}, or say with values={{VALUE: NAME, '
+                '...} what the label values mean'
+            )
         if not isinstance(tiles, Sequence) or len(tiles) != 2 or not all(isinstance(n, int) and n > 0 for n in tiles):
             raise InputError(f'tiles={tiles!r}: give two whole numbers (rows, columns), each at least 1')
         if ignore_index not in (*range(2, UNKNOWN), 255):
@@ -73,6 +91,7 @@ class BinarySegDataset(BaseSegDataset):
             raise InputError('reduce_zero_label=True: remove it; the two classes are 0 and 1, and neither is void')
         cache = {} if cache_dir is None else dict(cache_dir=cache_dir, cache_gib=cache_gib)
         self.foreground = foreground
+        self.vocabularies = vocabularies
         self.tiles = tuple(tiles)
         self.label_table: np.ndarray | None = None
         super().__init__(
@@ -85,7 +104,32 @@ class BinarySegDataset(BaseSegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
-        """Return no map of class names: ``label_table`` maps the values, so ``metainfo`` may name the two classes freely."""
+        """Return no map of class names: ``label_table`` maps the values, so ``metainfo`` may name the two classes."""
+
+    def _update_palette(self) -> list:
+        """Check the names of the two classes before their colours are looked up."""
+        classes = self._metainfo.get('classes')
+        names = [] if isinstance(classes, str) else [name for name in classes or () if isinstance(name, str)]
+        given = f'metainfo.classes={classes!r}'
+        if len(names) != 2 or len(set(names)) != 2:
+            raise InputError(f'{given}: give two names, of the background and of the foreground')
+        background, foreground = names
+        known = {name for vocabulary in self.vocabularies.values() for name in vocabulary.values() if name is not VOID}
+        told = ', '.join(self.foreground)
+        usual = self.METAINFO['classes']
+        if _has(background, *self.foreground, usual[1]) or _has(foreground, 'background', usual[0]):
+            raise InputError(
+                f'{given}: the order is (background, foreground), and the foreground is {told}; give '
+                f'{(foreground, background)!r}, or change foreground'
+            )
+        if _has(foreground, *known) and not _has(foreground, *self.foreground):
+            raise InputError(
+                f'{given}: {foreground} is a class of the label maps, but the foreground is {told}; set '
+                f'foreground={foreground!r}, or give the foreground another name'
+            )
+        if len(palette := self._metainfo.get('palette') or ()) not in (0, 2):
+            raise InputError(f'metainfo.palette has {len(palette)} colours: give two, of the background and of the foreground')
+        return list(super()._update_palette())
 
     def get_data_info(self, idx: int) -> dict:
         """Return the sample's paths, and the table that maps its label values."""
@@ -102,32 +146,38 @@ class BinarySegDataset(BaseSegDataset):
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         images = self._list(img_dir, self.img_suffix, 'photographs')
-        stems = sorted(images)
-        if self.ann_file:
-            lines = list_from_file(self.ann_file, backend_args=self.backend_args)
-            stems = [line.strip() for line in lines if line.strip()]
-            if absent := [stem for stem in stems if stem not in images]:
-                raise InputError(
-                    f'{self.ann_file}: {absent[0]} is not among the photographs in {img_dir}; remove the line, or add the file'
-                )
         labels: dict[str, str] = {}
+        suffix = ''
         if ann_dir:
             suffix, labels = self._list_labels(ann_dir)
-            self.label_table = label_table(self.VOCABULARIES[suffix], self.foreground, self.ignore_index)
+            self.label_table = label_table(self.vocabularies[suffix], self.foreground, self.ignore_index)
             if 1 not in self.label_table:
                 raise InputError(
                     f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose '
                     'other classes or other label maps'
                 )
-            if missing := [stem for stem in stems if stem not in labels]:
-                raise InputError(
-                    f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(stems)} photographs '
-                    f'in {img_dir} have none)'
+        pairs: list[tuple[str, str | None]]
+        if self.ann_file:
+            label_names = Names(ann_dir, labels, self.data_root) if ann_dir else None
+            pairs = read_list(self.ann_file, Names(img_dir, images, self.data_root), label_names, self.backend_args)
+        else:
+            pairs = [(stem, None) for stem in sorted(images)]
+            if unused := sorted(labels.keys() - images.keys()):
+                print_log(
+                    f'{ann_dir}: {len(unused)} of {len(labels)} label maps are not used, since {img_dir} has no photographs '
+                    f'for them, such as {labels[unused[0]]}',
+                    'current',
+                    logging.WARNING,
                 )
+        if ann_dir and (missing := [stem for stem, label in pairs if label is None and stem not in labels]):
+            raise InputError(
+                f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(pairs)} photographs '
+                f'in {img_dir} have none)'
+            )
         data_list = []
-        for stem in stems:
+        for stem, named in pairs:
             image_tiles = tile_paths(f'{img_dir}/{images[stem]}', *self.tiles)
-            label_tiles = tile_paths(f'{ann_dir}/{labels[stem]}', *self.tiles) if labels else [None] * len(image_tiles)
+            label_tiles = tile_paths(f'{ann_dir}/{labels[named or stem]}', *self.tiles) if labels else [None] * len(image_tiles)
             for image, label in zip(image_tiles, label_tiles, strict=True):
                 info = dict(img_path=image, label_map=None, reduce_zero_label=self.reduce_zero_label, seg_fields=[])
                 data_list.append(info if label is None else {**info, 'seg_map_path': label})
@@ -135,7 +185,7 @@ class BinarySegDataset(BaseSegDataset):
 
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
         """Return the suffix of the label maps to read, and their files by stem."""
-        suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.VOCABULARIES)
+        suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.vocabularies)
         for suffix in suffixes[:-1]:
             if found := self._list(ann_dir, suffix, 'label maps', may_be_empty=True):
                 return suffix, found
@@ -144,13 +194,39 @@ class BinarySegDataset(BaseSegDataset):
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
         """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder."""
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+        layout = self.LAYOUT and f'; {self.LAYOUT}'
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
-            raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}); {self.LAYOUT}')
+            raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}){layout}')
         names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
-        found = {name.removesuffix(next(s for s in suffixes if name.endswith(s))): name for name in names}
+        found: dict[str, str] = {}
+        for name in names:
+            stem = name.removesuffix(next(s for s in suffixes if name.endswith(s)))
+            if (twin := found.setdefault(stem, name)) != name:
+                raise InputError(
+                    f'{folder}: {twin} and {name} would have the same label map; set img_suffix to the ending of the '
+                    'photographs, or rename one'
+                )
         if not found and not may_be_empty:
-            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
+            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}{layout}')
         return found
+
+
+def _has(name: str, *names: str) -> bool:
+    """Whether a class is among others, in capitals or not."""
+    return name.casefold() in (other.casefold() for other in names)
+
+
+def _checked_values(values: Mapping[int | str, str | None]) -> dict[int, str | None]:
+    """Return ``values`` with numbers as keys; JSON and YAML configs have them as text."""
+    checked: dict[int, str | None] = {}
+    for value, name in values.items() if isinstance(values, Mapping) else ():
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if isinstance(number, bool) or number not in range(256) or not isinstance(name, str | None):
+            raise InputError(f'values={{{value!r}: {name!r}}}: give a label value from 0 to 255, and a name or None')
+        checked[int(number)] = name
+    if len(checked) < 2:
+        raise InputError(f"values={values!r}: give the name of each label value, such as {{0: 'background', 255: 'crack'}}")
+    return checked
 
 
 def label_table(vocabulary: Vocabulary, foreground: Sequence[str], ignore_index: int = 255) -> np.ndarray:

@@ -7,6 +7,7 @@ from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmseg.registry import HOOKS
 
 from mmseg_bisenet_lite.compat import check_weights
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @HOOKS.register_module()
@@ -20,7 +21,7 @@ class StrictCheckpointHook(Hook):
             rest strict.
 
     Raises:
-        InputError: Weights are missing, unexpected or of another shape.
+        InputError: Weights are missing, unexpected or of another shape; or the two classes are in the other order.
     """
 
     def __init__(self, allow: str | Sequence[str] = ()) -> None:
@@ -31,10 +32,16 @@ class StrictCheckpointHook(Hook):
         name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
-        if (
-            told and (ours := _classes(runner)) and list(told) != list(ours)
-        ):  # only a warning, since fine-tuning does this on purpose
-            runner.logger.warning(f'{name} was trained on the classes {", ".join(told)}; this data set has {", ".join(ours)}')
+        ours = _classes(runner) if told else None
+        if not told or not ours or list(told) == list(ours):
+            return
+        if len(told) == len(ours) == 2 and (told[0] == ours[1] or told[1] == ours[0]):
+            raise InputError(
+                f'{name} was trained on the classes {", ".join(told)}, in this order; this data set has {", ".join(ours)}: '
+                'give metainfo.classes in the same order, or train anew'
+            )
+        # Only a warning, since fine-tuning does this on purpose.
+        runner.logger.warning(f'{name} was trained on the classes {", ".join(told)}; this data set has {", ".join(ours)}')
 
 
 def _classes(runner: Runner) -> Sequence[str] | None:

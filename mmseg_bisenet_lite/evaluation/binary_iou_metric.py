@@ -1,7 +1,6 @@
 """BinaryIoUMetric: MMSegmentation's IoUMetric and the scores of the foreground."""
 
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,8 @@ class BinaryIoUMetric(IoUMetric):
         **kwargs: Arguments of ``IoUMetric``.
 
     Raises:
-        InputError: The data set does not have two classes, a label is neither of them nor ignored, or an argument is out of
-            range.
+        InputError: The data set does not have two classes, a label is neither of them nor ignored, a class has no pixel, whose
+            scores would be those of the other class, or an argument is out of range.
     """
 
     def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
@@ -83,13 +82,14 @@ class BinaryIoUMetric(IoUMetric):
         if self.format_only:
             return dict(super().compute_metrics(results))
         areas, counts, histograms = zip(*results, strict=True)
+        tn, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
+        background, name = self.dataset_meta['classes']
+        if lacking := [kind for kind, pixels in ((background, tn + fp), (name, fn + tp)) if not pixels]:
+            raise InputError(
+                f'no pixel of the {len(results)} label maps is labelled {" or ".join(lacking)}, so there are no scores; give '
+                "label maps that have both classes, or say what their values mean with type='BinarySegDataset' and values="
+            )
         metrics = dict(super().compute_metrics(list(areas)))
-        _, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
-        name = self.dataset_meta['classes'][1]
-        if not tp + fn:
-            told = f'no pixel is labelled {name}, so its scores are left out'
-            print_log(told, MMLogger.get_current_instance(), logging.WARNING)
-            return metrics
         foreground = {
             'fgIoU': tp / (tp + fp + fn),
             'precision': tp / max(tp + fp, 1),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.registry import DATASETS
 
+from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.export.config import ExportConfig
 from mmseg_bisenet_lite.export.formats import write
@@ -90,7 +90,7 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     """
     with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
-    expected = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
+    expected = metainfo_of(dataset)
     dataset_meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or expected
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))

@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 from mmseg.models.decode_heads import FCNHead
-from mmseg.models.losses import accuracy
+from mmseg.models.losses import OhemCrossEntropy, accuracy
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -45,7 +45,6 @@ class BinaryHingeHead(FCNHead):
         loss_decode: dict | list[dict] = dict(type='BinaryHingeLoss'),
         **kwargs: Any,
     ) -> None:
-        losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         if num_classes != 2:
             raise InputError(f'num_classes={num_classes}: BinaryHingeHead needs num_classes=2')
         if out_channels not in (1, 2):
@@ -56,13 +55,18 @@ class BinaryHingeHead(FCNHead):
             raise InputError(
                 f'threshold={threshold}: give a number between 0 and 1, since it applies to the sigmoid of the score'
             )
-        if out_channels == 1 and any(_is_softmax_loss(loss) for loss in losses):
-            raise InputError('CrossEntropyLoss with use_sigmoid=False cannot train out_channels=1: set use_sigmoid=True')
         if out_channels == 1 and threshold is None:
             threshold = 0.5
         super().__init__(
             num_classes=num_classes, out_channels=out_channels, threshold=threshold, loss_decode=loss_decode, **kwargs
         )
+        losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        softmax = [loss for loss in losses if isinstance(loss, OhemCrossEntropy) or getattr(loss, 'use_sigmoid', None) is False]
+        if out_channels == 1 and softmax:
+            raise InputError(
+                f'{type(softmax[0]).__name__} without a sigmoid cannot train out_channels=1: set use_sigmoid=True, or take '
+                'BinaryHingeLoss'
+            )
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
         """Return the losses and ``acc_seg`` in percent, which MMSegmentation counts wrongly for one score map."""
@@ -72,8 +76,3 @@ class BinaryHingeHead(FCNHead):
             score = resize(seg_logits, size=label.shape[2:], mode='bilinear', align_corners=self.align_corners)
             losses['acc_seg'] = accuracy(torch.cat([-score, score], dim=1), label.squeeze(1), ignore_index=self.ignore_index)
         return losses
-
-
-def _is_softmax_loss(loss: dict) -> bool:
-    kind = loss['type'] if isinstance(loss['type'], str) else loss['type'].__name__
-    return kind.rsplit('.')[-1] == 'CrossEntropyLoss' and not loss.get('use_sigmoid', False)

@@ -117,8 +117,13 @@ class BinaryHingeLoss(nn.Module):
     Raises:
         InputError: ``reduction`` is unknown, or ``class_weight`` is not two numbers.
 
+    Attributes:
+        decision_point: ``threshold`` of a head with one score map if its config gives none: the sigmoid of score 0.
+
     Source: the paper's Eq. 1.
     """
+
+    decision_point = 0.5
 
     def __init__(
         self,

@@ -57,7 +57,9 @@ def test_amp_is_left_out_where_the_wrapper_mixes_by_itself(root, tmp_path, capsy
     assert host_arguments('train', [ours, '--amp', '--resume']) == [ours, '--resume']
     assert 'AutoAmpOptimWrapper' in capsys.readouterr().out
     (tmp_path / 'base.py').write_text('default_scope = "mmseg"')
-    for name, content in (('scoped.py', "optim_wrapper = dict(type='mmseg.AutoAmpOptimWrapper')"), ('lazy.py', LAZY)):
+    full = 'mmseg_bisenet_lite.engine.auto_amp_optim_wrapper.AutoAmpOptimWrapper'
+    spellings = [(f'{kind[:5]}.py', f"optim_wrapper = dict(type='{kind}')") for kind in ('mmseg.AutoAmpOptimWrapper', full)]
+    for name, content in (*spellings, ('lazy.py', LAZY)):
         (tmp_path / name).write_text(content)
         assert host_arguments('train', [str(tmp_path / name), '--amp']) == [str(tmp_path / name)]
     other = tmp_path / 'other.py'

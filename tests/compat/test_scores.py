@@ -1,11 +1,17 @@
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads import FCNHead
 from mmseg.models.segmentors import SegTTAModel
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmseg_bisenet_lite.models.decision import margin_of_logits
+from mmseg_bisenet_lite import BinaryHingeLoss
+from mmseg_bisenet_lite.models.decision import decision_point, margin_of_logits
+
+
+class OwnHingeLoss(BinaryHingeLoss):
+    """A user's loss."""
 
 
 class OneMap(nn.Module):
@@ -62,3 +68,24 @@ def test_two_classes_are_counted_as_the_host_does(dtype, ignored):
     torch.testing.assert_close(ours, hosts)
     for options in (dict(topk=(1, 2)), dict(ignore_index=None)):
         assert decode_head.accuracy(scores, target.clamp(max=1), **options) == accuracy(scores, target.clamp(max=1), **options)
+
+
+@pytest.mark.parametrize('num_classes', [1, 2])
+@pytest.mark.parametrize(
+    ('loss', 'threshold', 'point'),
+    [
+        (dict(type='BinaryHingeLoss'), None, 0.5),
+        (dict(type='mmseg_bisenet_lite.models.BinaryHingeLoss'), None, 0.5),
+        ([dict(type='CrossEntropyLoss', use_sigmoid=True), dict(type=OwnHingeLoss)], None, 0.5),
+        (dict(type='BinaryHingeLoss'), 0.6, 0.6),
+        (dict(type='CrossEntropyLoss', use_sigmoid=True), None, 0.3),  # as MMSegmentation has it
+    ],
+)
+def test_mmsegmentations_heads_decide_where_hinge_loss_does(num_classes, loss, threshold, point):
+    head = FCNHead(
+        in_channels=8, channels=4, num_convs=1, num_classes=num_classes, out_channels=1, loss_decode=loss, threshold=threshold
+    )
+    assert head.threshold == point
+    model = nn.Module()
+    model.decode_head = head
+    assert decision_point(model) == point

@@ -71,6 +71,16 @@ def test_weights_for_other_classes_are_told():
     assert told == ['a.pth was trained on the classes background, human; this data set has background, vehicle']
 
 
+@pytest.mark.parametrize('classes', [['vehicle', 'background'], ['car', 'background'], ['vehicle', 'rest']])
+def test_weights_for_classes_in_the_other_order_are_refused(classes):
+    data = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=('background', 'vehicle'))))
+    runner = SimpleNamespace(model=Net(), _load_from='a.pth', _train_loop=Loop(None, data))
+    runner._val_loop = runner._test_loop = None
+    checkpoint = dict(state_dict=Net().state_dict(), meta=dict(dataset_meta=dict(classes=classes)))
+    with pytest.raises(InputError, match=rf'a\.pth was trained on the classes {", ".join(classes)}, in this order'):
+        StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
+
+
 def test_a_runner_that_has_loaded_no_data_yet_warns_of_no_classes(small_config, small_checkpoint, tmp_path):
     config = Config.fromfile(small_config)
     config.work_dir = str(tmp_path)

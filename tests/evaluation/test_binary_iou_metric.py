@@ -88,8 +88,15 @@ def test_the_curve_is_written(tmp_path):
     assert 200 * p * r / (p + r) == pytest.approx(metrics['bestF1'], abs=0.01)
 
 
-def test_without_foreground_there_are_the_hosts_metrics():
-    assert evaluate(samples(foreground=0)).keys() == {'aAcc', 'mIoU', 'mAcc'}
+@pytest.mark.parametrize(('foreground', 'lacking'), [(0, 'human'), (1, 'background')])
+def test_a_class_without_a_pixel_has_no_scores(foreground, lacking):
+    found = samples(foreground=foreground)
+    with pytest.raises(InputError, match=f'no pixel of the 3 label maps is labelled {lacking}'):
+        evaluate(found)
+    for sample in found:
+        sample['gt_sem_seg']['data'][:] = 255
+    with pytest.raises(InputError, match='labelled background or human'):
+        evaluate(found)
 
 
 def test_a_network_that_finds_nothing_or_gives_no_numbers():

@@ -10,6 +10,10 @@ from mmseg_bisenet_lite import BinaryHingeHead
 SHAPE = dict(in_channels=8, channels=4, num_convs=1, in_index=0)
 
 
+class OwnCrossEntropy(CrossEntropyLoss):
+    """A user's loss."""
+
+
 def samples(label):
     return [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in label]
 
@@ -57,6 +61,9 @@ def test_one_score_decides_at_zero():
         (dict(out_channels=1, loss_decode=dict(type='CrossEntropyLoss')), 'use_sigmoid'),
         (dict(out_channels=1, loss_decode=dict(type='mmseg.CrossEntropyLoss')), 'use_sigmoid'),
         (dict(out_channels=1, loss_decode=[dict(type='BinaryHingeLoss'), dict(type=CrossEntropyLoss)]), 'use_sigmoid'),
+        (dict(out_channels=1, loss_decode=dict(type='mmseg.models.losses.CrossEntropyLoss')), 'use_sigmoid'),
+        (dict(out_channels=1, loss_decode=dict(type=OwnCrossEntropy)), 'OwnCrossEntropy without a sigmoid'),
+        (dict(out_channels=1, loss_decode=dict(type='OhemCrossEntropy')), 'OhemCrossEntropy without a sigmoid'),
     ],
 )
 def test_contradictions_are_refused(options, message):

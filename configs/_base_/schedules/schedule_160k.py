@@ -5,6 +5,7 @@ param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=1600
 # In default_hooks, since a child config replaces custom_hooks whole.
 default_hooks = dict(
     checkpoint=dict(save_best='mIoU'),
+    label_check=dict(type='LabelCheckHook'),
     strict_checkpoint=dict(type='StrictCheckpointHook'),
     threshold=dict(type='ThresholdHook'),
 )

@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import Config
-from mmseg.models import BaseSegmentor
+from mmseg.models import BaseSegmentor, BiSeNetV1, ResNet
+from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.peers import peer_config
+from mmseg_bisenet_lite.models import BiSeNetLite, LiteVGG
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import class_of
 from mmseg_bisenet_lite.utils.tables import numbered
 
 # The models to compare by default: the paper's two networks.
@@ -77,9 +80,10 @@ def _load(name: str, source: str, config: Config, checkpoint: str | None) -> Mod
 def _network_of_the_paper(config: Config) -> str | None:
     backbone = config.model.get('backbone') or {}
     context = backbone.get('backbone_cfg') or {}
-    if backbone.get('type') in ('BiSeNetLite', 'BiSeNetV1'):
-        if context.get('type') == 'LiteVGG' and 'widths' not in context:
+    if class_of(MODELS, backbone.get('type')) in (BiSeNetLite, BiSeNetV1):
+        kind = class_of(MODELS, context.get('type'))
+        if kind is LiteVGG and 'widths' not in context:
             return 'lite'
-        if context.get('type') == 'ResNet' and context.get('depth') == 18:
+        if kind is ResNet and context.get('depth') == 18:
             return 'r18'
     return None

@@ -1,10 +1,11 @@
 """MMSegmentation's two loaders with checks: a wrong file is an error that names the file."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
@@ -13,6 +14,7 @@ from mmseg_bisenet_lite.datasets.decoded_cache import DecodedCache
 from mmseg_bisenet_lite.datasets.decoding import decode
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import class_of
 
 UNKNOWN = 254  # in a label table: the value belongs to no class of the data set
 
@@ -87,8 +89,8 @@ class LoadCheckedImage(_PixelReader, LoadImageFromFile):
 class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
     """``LoadAnnotations``, but faster: map all label values with one look-up table, and check the label map.
 
-    ``results['label_table']``, (256,) uint8, holds the class of each value: 0, 1, ``ignore_index`` or ``UNKNOWN``. Without the
-    table, the values stay as they are. MMSegmentation's ``label_map`` compares the whole label map once for each value instead.
+    ``results['label_table']``, see :func:`map_labels`, holds the class of each value. Without it the labels stay as they are.
+    MMSegmentation's ``label_map`` compares the whole label map once for each value instead.
 
     Args:
         cache_dir: Folder for decoded label maps, see :class:`DecodedCache`; ``None`` is no cache.
@@ -96,8 +98,8 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         **kwargs: Arguments of ``LoadAnnotations``; an unknown one is a ``TypeError``.
 
     Raises:
-        InputError: The file is truncated or not an image, does not have one 8-bit channel, does not have the photograph's size,
-            or holds an unknown value.
+        InputError: The file is missing, truncated or not an image, does not have one 8-bit channel, does not have the
+            photograph's size, or holds an unknown value.
     """
 
     def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
@@ -105,6 +107,12 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         self.cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gib)
 
     def _load_seg_map(self, results: dict) -> None:
+        results['gt_seg_map'] = self.values_of(results)
+        map_labels(results)
+        results['seg_fields'].append('gt_seg_map')
+
+    def values_of(self, results: dict) -> np.ndarray:
+        """Return the pixels of ``results['seg_map_path']`` as they are in the file."""
         path = results.get('seg_map_path')
         if path is None:
             raise InputError(
@@ -116,34 +124,125 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
                 'LoadAnnotations(reduce_zero_label=True): remove it; the two classes are 0 and 1, and neither is void'
             )
         label = self._pixels(path, 'unchanged', 'label map')
-        path = Tile.of(path).path
-        if label.ndim != 2 or label.dtype != np.uint8:
-            channels = 1 if label.ndim == 2 else label.shape[-1]
-            raise InputError(f'{path}: a label map must have 1 channel of uint8, not {channels} of {label.dtype}')
-        size = results.get('ori_shape', label.shape)
-        if label.shape != tuple(size):
-            raise InputError(
-                f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, but its photograph '
-                f'{results["img_path"]} is {size[1]}x{size[0]}'
-            )
-        if results.get('label_table') is not None:
-            mapped = cv2.LUT(label, results['label_table'])
-            if (mapped == UNKNOWN).any():
-                values = np.unique(label[mapped == UNKNOWN]).tolist()
-                raise InputError(f'{path}: no class of the data set has the label value {", ".join(map(str, values))}')
-            label = mapped
-        results['gt_seg_map'] = label
-        results['seg_fields'].append('gt_seg_map')
+        if label.dtype == bool:  # of 1 bit a pixel: white is the value that the data set knows
+            table = results.get('label_table')
+            white = 255 if table is not None and table[1] == UNKNOWN != table[255] else 1
+            label = label.astype(np.uint8) * np.uint8(white)
+        return label
 
 
-_CHECKED = {'LoadImageFromFile': 'LoadCheckedImage', 'LoadAnnotations': 'LoadBinaryAnnotations'}
+@TRANSFORMS.register_module()
+class MapLabelsAfter(BaseTransform):
+    """Run another transform, and map the label map that it loads, as ``LoadBinaryAnnotations`` does.
+
+    With it a user's own loader works with our data sets, whatever its name and its base class are.
+
+    Args:
+        transform: The transform, or its config.
+
+    Raises:
+        InputError: The label map does not have one channel of whole numbers from 0 to 255, does not have the photograph's size,
+            or holds an unknown value.
+    """
+
+    def __init__(self, transform: dict | Callable[[dict], dict | None]) -> None:
+        self.inner = TRANSFORMS.build(transform) if isinstance(transform, dict) else transform
+
+    def transform(self, results: dict) -> dict | None:
+        """Return the results of the transform, with ``gt_seg_map`` mapped if it has been loaded."""
+        found = self.inner(results)
+        if isinstance(found, dict) and found.get('gt_seg_map') is not None and found.get('label_table') is not None:
+            label = found['gt_seg_map'] = np.asarray(found['gt_seg_map'])
+            if label.dtype.kind in 'iu' and label.size and label.min() >= 0 and label.max() <= 255:
+                found['gt_seg_map'] = label.astype(np.uint8)
+            map_labels(found)
+        return found
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.inner!r})'
+
+
+def map_labels(results: dict) -> None:
+    """Check ``results['gt_seg_map']``, and map it with ``results['label_table']``, which is removed: labels are mapped once.
+
+    ``label_table``, (256,) uint8, holds the class of each value: 0, 1, ``ignore_index`` or ``UNKNOWN``.
+
+    Raises:
+        InputError: The label map does not have one channel of whole numbers from 0 to 255, does not have the photograph's size,
+            or holds an unknown value.
+    """
+    label = results['gt_seg_map']
+    path = Tile.of(results.get('seg_map_path') or results.get('img_path') or 'a label map').path
+    if label.ndim != 2 or label.dtype != np.uint8:
+        raise InputError(f'{path}: a label map must have 1 channel of uint8, not {_told_of(label)}')
+    size = results.get('ori_shape', label.shape)
+    sizes = (tuple(size), results['img'].shape[:2] if 'img' in results else None)
+    if label.shape not in sizes:
+        raise InputError(
+            f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, but its photograph '
+            f'{results["img_path"]} is {size[1]}x{size[0]}; give both the same size'
+        )
+    table = results.pop('label_table', None)
+    if table is not None:
+        mapped = cv2.LUT(label, table)
+        if (mapped == UNKNOWN).any():
+            raise unknown_values(path, np.unique(label[mapped == UNKNOWN]).tolist(), np.flatnonzero(table != UNKNOWN).tolist())
+        label = mapped
+    results['gt_seg_map'] = label
+
+
+def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> InputError:
+    """Return the error for a label map with values that its data set does not know."""
+    shown = ', '.join(map(str, values[:_MOST_SHOWN]))
+    if len(values) <= _MOST_SHOWN:
+        advice = 'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset, or mend the file'
+    else:
+        shown += f' and {len(values) - _MOST_SHOWN} more'
+        advice = (
+            'so many values come from soft edges, from JPEG or from resizing with interpolation: save masks as PNG with hard '
+            'edges'
+        )
+    return InputError(
+        f'{path}: no class of the data set has the label value {shown} (the data set knows {ranges(known)}); {advice}'
+    )
+
+
+def ranges(values: Sequence[int]) -> str:
+    """Return ascending numbers as text, such as ``'0 to 11, 255'``."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and runs[-1][1] == value - 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ', '.join(str(a) if a == b else f'{a}, {b}' if b == a + 1 else f'{a} to {b}' for a, b in runs) or 'none'
+
+
+def _told_of(label: np.ndarray) -> str:
+    """Return what is wrong with the pixels of a label map, with some of its values, and what to do."""
+    channels = 1 if label.ndim == 2 else label.shape[-1]
+    kind = {2: 'grey with alpha', 3: 'colour', 4: 'colour with alpha'}.get(channels, 'one channel')
+    values = np.unique(label.reshape(-1, channels), axis=0)
+    shown = ', '.join(
+        str(value[0]) if channels == 1 else f'({", ".join(map(str, _rgb(value)))})' for value in values[:4].tolist()
+    )
+    more = f' and {len(values) - 4} more' if len(values) > 4 else ''
+    return (
+        f'{channels} of {label.dtype} ({kind}; its values are {shown}{more}); save it as a grey 8-bit PNG, one value for each '
+        'class'
+    )
+
+
+def _rgb(value: list[int]) -> list[int]:
+    return [*value[2::-1], *value[3:]] if len(value) > 2 else value
 
 
 def with_checked_loaders(pipeline: object, options: dict[str, Any]) -> object:
-    """Return a pipeline's config with both loaders replaced, also in the branches of ``TestTimeAug`` and similar transforms.
+    """Return a pipeline's config in which every label map is mapped, also in the branches of ``TestTimeAug`` and similar ones.
 
-    With this, every pipeline of MMSegmentation works with our data sets, and MMSegmentation's inference API finds the loaders
-    under the names that it looks for.
+    MMSegmentation's two loaders are replaced by ours. A transform of a user may be a loader too, and is wrapped in
+    :class:`MapLabelsAfter`. So every pipeline works with our data sets, however it names its transforms, and MMSegmentation's
+    inference API finds the loaders under the names that it looks for.
 
     Args:
         pipeline: Config of a pipeline, as in MMSegmentation.
@@ -151,10 +250,29 @@ def with_checked_loaders(pipeline: object, options: dict[str, Any]) -> object:
     """
     if isinstance(pipeline, list | tuple):
         return [with_checked_loaders(step, options) for step in pipeline]
-    if isinstance(pipeline, dict):
-        name = pipeline.get('type')
-        name = name if isinstance(name, str) else getattr(name, '__name__', '')
-        step = {key: with_checked_loaders(value, options) if key == 'transforms' else value for key, value in pipeline.items()}
-        checked = _CHECKED.get(name.removeprefix('mmseg.').removeprefix('mmcv.'))
-        return {**options, **step, 'type': checked, '_scope_': 'mmseg'} if checked else step
-    return pipeline
+    if not isinstance(pipeline, dict):  # a transform that is built already, or a function
+        return pipeline if not callable(pipeline) or _maps_no_labels(type(pipeline)) else MapLabelsAfter(pipeline)
+    step = {key: with_checked_loaders(value, options) if key == 'transforms' else value for key, value in pipeline.items()}
+    kind = class_of(TRANSFORMS, step.get('type'))
+    if kind in _CHECKED:
+        return {**options, **step, 'type': _CHECKED[kind].__name__, '_scope_': 'mmseg'}
+    if _maps_no_labels(kind):
+        return step
+    return {'type': MapLabelsAfter.__name__, '_scope_': 'mmseg', 'transform': step}
+
+
+def _maps_no_labels(kind: Any) -> bool:
+    """Whether a transform is known to load no label map, or to map it itself."""
+    if kind is None:
+        return False
+    package = kind.__module__.partition('.')[0]
+    stock = package in ('mmcv', 'mmseg') and not kind.__name__.startswith('Load')
+    return stock or package == __name__.partition('.')[0] or issubclass(kind, LoadBinaryAnnotations | MapLabelsAfter)
+
+
+_CHECKED: dict[Any, type] = {
+    LoadImageFromFile: LoadCheckedImage,
+    LoadAnnotations: LoadBinaryAnnotations,
+    LoadAnnotations.__base__: LoadBinaryAnnotations,  # MMCV's
+}
+_MOST_SHOWN = 8

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, TRANSFORMS
 
 from mmseg_bisenet_lite.benchmark.training.stock import (
     StockData,
@@ -51,6 +51,8 @@ def test_nothing_of_ours_is_left_in_the_stock_pipeline(config):
     assert [name for name in names(pipeline) if name in OURS] == list(OURS)
     expected = ['LoadImageFromFile', 'LoadAnnotations', 'RandomResize', 'RandomCrop', 'RandomFlip', 'PhotoMetricDistortion']
     assert names(stock_pipeline(pipeline)) == [*expected, 'PackSegInputs']
+    written_otherwise = [{**step, 'type': TRANSFORMS.get(step['type'])} for step in pipeline]
+    assert names(stock_pipeline(written_otherwise))[2:-1] == expected[2:]
     loaders = StockData(DATASETS.build(config.train_dataloader.dataset), stock_pipeline(pipeline)).pipeline.transforms[:2]
     assert [type(loader).__name__ for loader in loaders] == ['LoadImageFromFile', 'LoadAnnotations']
 

@@ -1,0 +1,82 @@
+"""LabelCheckHook: look through the label maps of train and val before a wrong one costs hours."""
+
+import time
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.hooks.hook import DATA_BATCH
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from mmseg_bisenet_lite.datasets.label_check import LabelCheck
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+@HOOKS.register_module()
+class LabelCheckHook(Hook):
+    """Read each label map of train and val once, and stop the training at a wrong one; see :class:`LabelCheck`.
+
+    The check begins before the first iteration. What it does not reach within ``seconds`` it does between iterations, in a
+    small share of their time, and it ends before the first validation. So a data set of some hundred label maps is checked
+    before the training starts, and with a larger one the training is delayed by that share at most, until all is checked.
+    Of several processes the first one checks.
+
+    Args:
+        seconds: Time for the check before the first iteration, at least 0.
+        share: Share of the training's time for the check, above 0 and below 1.
+        enabled: Whether to check at all.
+
+    Raises:
+        InputError: A label map is missing, damaged, of another size than its photograph, or has an unknown value; a set has no
+            pixel of one of two classes; or an argument is out of range.
+    """
+
+    def __init__(self, seconds: float = 10.0, share: float = 0.05, enabled: bool = True) -> None:
+        if not 0 <= seconds < float('inf'):
+            raise InputError(f'LabelCheckHook: seconds={seconds!r}: give a number of at least 0')
+        if not 0 < share < 1:
+            raise InputError(f'LabelCheckHook: share={share!r}: give a number above 0 and below 1')
+        self.seconds, self.share, self.enabled = seconds, share, enabled
+        self._checks: list[LabelCheck] = []
+        self._begin = self._spent = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin with the label maps of train and val."""
+        self._checks = []
+        if not self.enabled or not is_main_process():
+            return
+        self._checks.append(LabelCheck('train', runner.train_dataloader.dataset))
+        if runner.val_loop is not None:
+            self._checks.append(LabelCheck('val', runner.val_dataloader.dataset))
+        self._advance(runner, self.seconds)
+        if self._checks:
+            runner.logger.info('LabelCheckHook: the check of the label maps goes on while the training runs')
+        self._begin, self._spent = time.perf_counter(), 0.0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None, outputs: dict | None = None
+    ) -> None:
+        """Go on with the check if it has its share of the time left."""
+        if self._checks:
+            self._advance(runner, self.share * (time.perf_counter() - self._begin) - self._spent)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Finish the check."""
+        self._advance(runner, float('inf'))
+
+    def after_train(self, runner: Runner) -> None:
+        """Finish the check."""
+        self._advance(runner, float('inf'))
+
+    def _advance(self, runner: Runner, seconds: float) -> None:
+        begin = time.perf_counter()
+        while self._checks and time.perf_counter() - begin < seconds:
+            check = self._checks[0]
+            if check.step():
+                continue
+            self._checks.pop(0)
+            runner.logger.info(f'LabelCheckHook: the {check.checked} label maps of the {check.name} set are checked')
+            if check.unreadable:
+                told = ', '.join(check.unreadable)
+                runner.logger.warning(f'LabelCheckHook cannot read the label maps of {told} in the {check.name} set')
+        self._spent += time.perf_counter() - begin
