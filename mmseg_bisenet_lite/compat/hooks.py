@@ -10,7 +10,7 @@ _OF_MMENGINE = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_schedu
 
 @fix(
     'drop-hooks',
-    broken="default_hooks.NAME=None drops mmengine's own six hooks only; for any other hook it is an AssertionError without text",
+    broken="default_hooks.NAME=None drops only mmengine's own six hooks; for any other hook it is a bare AssertionError",
     versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
     delete_when='mmengine drops every hook of default_hooks that is None',
 )
