@@ -3,7 +3,7 @@
 import argparse
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import count, number, output_file, positive, size, some_of
+from mmseg_bisenet_lite.utils.arguments import count, key_and_value, number, output_file, positive, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 from mmseg_bisenet_lite.utils.files import write_text
 from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
@@ -19,7 +19,15 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of a training')
     add = parser.add_argument_group('what to time').add_argument
-    add('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE', help='change the config')
+    add(
+        '--cfg-options',
+        nargs='+',
+        type=key_and_value,
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config',
+    )
     add(
         '--part',
         type=some_of(PARTS),
@@ -28,7 +36,12 @@ def parse_args() -> argparse.Namespace:
         help=f'parts to time: {", ".join(PARTS)} (default: all)',
     )
     add('--batch', type=positive, metavar='N', help="number of images in a batch (default: the config's)")
-    add('--crop', type=size, metavar='WxH', help="image size in steps and iterations (default: the config's; on a CPU 320x240)")
+    add(
+        '--crop',
+        type=size,
+        metavar='WxH',
+        help="image size in steps and iterations (default: the config's; on a CPU 320x240 if it crops)",
+    )
     add('--cache-dir', metavar='DIR', help='time the loader with a cache of decoded images too; keep the cache in DIR')
     add(
         '--workers',
@@ -55,7 +68,11 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument_group('where to write the results').add_argument
     add('--json', type=output_file, metavar='FILE', help='write all results, including raw times')
     add('--markdown', type=output_file, metavar='FILE', help='write the tables as Markdown')
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name, parts in (('crop', PARTS[1:]), ('threads', PARTS[1:]), ('cache_dir', PARTS[:1]), ('workers', PARTS[2:])):
+        if getattr(args, name) is not None and not set(parts) & set(args.part):
+            parser.error(f'--{name.replace("_", "-")} is for --part {",".join(parts)}: add it, or drop the option')
+    return args
 
 
 def main() -> None:

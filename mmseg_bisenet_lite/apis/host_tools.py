@@ -3,7 +3,7 @@
 import argparse
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ from mmengine.config import Config
 from mmseg.registry import OPTIM_WRAPPERS
 
 from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.apis.cfg_options import merge_options, parse_options, unread_assignments
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
-from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.arguments import key_and_value
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.registry import class_of
 
 
@@ -58,6 +60,8 @@ def parser(tool: str) -> argparse.ArgumentParser:
     add(
         '--cfg-options',
         nargs='+',
+        type=key_and_value,
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='change the config, such as train_dataloader.batch_size=4',
@@ -79,27 +83,36 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
         arguments: The user's arguments; unknown ones are passed on to the host.
 
     Raises:
-        InputError: ``--threshold`` is neither ``best`` nor a number, or an option does not work with an exported file.
+        InputError: ``--threshold`` is neither ``best`` nor a number, an option does not work with an exported file or with the
+            config, or nothing would read it.
     """
     args, unknown = parser(tool).parse_known_args(list(arguments))
     given = vars(args)
-    config, checkpoint, options = given.pop('config'), given.pop('checkpoint', None), given.pop('cfg_options')
+    file, checkpoint, options = given.pop('config'), given.pop('checkpoint', None), given.pop('cfg_options')
     threshold = given.pop('threshold', None)
     if str(checkpoint).startswith(SCHEME):
         checkpoint_file(checkpoint)  # a wrong name stops before any data are read
+    with as_input_error(f'{file}: cannot be read as a config', OSError, SyntaxError):
+        config = Config.fromfile(file) if Path(file).is_file() else None  # the host names a file that is missing
     if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
         options = [*_exported_model(checkpoint, threshold, args.tta), *options]
     elif threshold is not None:
-        options = [*_threshold(threshold), *options]
-    if given.get('amp') and _mixes_by_itself(config, options):
-        print(f'--amp is ignored: {AutoAmpOptimWrapper.__name__} chooses the precision by itself (optim_wrapper.dtype)')
-        given['amp'] = False
+        options = [*_threshold(threshold, config), *options]
+    _check_settings(tool, given, parse_options(options))
+    if config is not None:
+        for name in unread_assignments(file):
+            print(f'{file}: warning: nothing reads {name}, so it changes nothing', file=sys.stderr)
+        merge_options(config, parse_options(options), file)
+        options += _fit_to_config(tool, given, config)
     flags: list[str] = []
     for name, value in given.items():
-        if value not in (None, False):
-            flags += [f'--{name.replace("_", "-")}', *([] if value is True else [value])]
+        flag = f'--{name.replace("_", "-")}'
+        if value is True or (value not in (None, False) and value.startswith('-')):
+            flags.append(flag if value is True else f'{flag}={value}')
+        elif value not in (None, False):
+            flags += [flag, value]
     changes = ['--cfg-options', *options] if options else []
-    return [config, *([] if checkpoint is None else [checkpoint]), *flags, *unknown, *changes]
+    return [file, *([] if checkpoint is None else [checkpoint]), *flags, *unknown, *changes]
 
 
 def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
@@ -112,19 +125,63 @@ def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
         raise InputError(
             f'--threshold does not work with {file}: its threshold is built in; give --threshold to tools/export.py'
         )
-    return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
+    quote = '"' if "'" in file else "'"  # text in quotes is taken as it is
+    return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={quote}{file}{quote}']
 
 
-def _threshold(wanted: str) -> list[str]:
+def _threshold(wanted: str, config: Config | None) -> list[str]:
     if wanted != 'best':
         chosen_threshold(wanted, {}, '--threshold')
-    return ['default_hooks.threshold.type=ThresholdHook', f'default_hooks.threshold.use={wanted}']
+    hooks = {} if config is None else config.get('default_hooks') or {}
+    dropped = ['default_hooks.threshold._delete_=True'] if 'threshold' in hooks and hooks['threshold'] is None else []
+    return [*dropped, 'default_hooks.threshold.type=ThresholdHook', f'default_hooks.threshold.use={wanted}']
 
 
-def _mixes_by_itself(config: str, options: Sequence[str]) -> bool:
-    """Whether the config has :class:`AutoAmpOptimWrapper`, with which MMSegmentation's tool refuses ``--amp``."""
-    if not Path(config).is_file() or any(option.startswith('optim_wrapper.type=') for option in options):
+def _check_settings(tool: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Raise an :class:`InputError` if the host would ignore one of the options for another."""
+    if given['work_dir'] and 'work_dir' in options:
+        raise InputError('--work-dir and --cfg-options work_dir contradict each other: give one of them')
+    if tool == 'test' and 'load_from' in options:
+        raise InputError('--cfg-options load_from: the CHECKPOINT of the command line is tested; leave this key out')
+    if given.get('wait_time') and not given.get('show'):
+        raise InputError('--wait-time is for the windows of --show: add --show, or leave it out')
+
+
+def _fit_to_config(tool: str, given: dict[str, Any], config: Config) -> list[str]:
+    """Fit the host's options to the changed config; return further options of the config.
+
+    Raises:
+        InputError: The config lacks what an option needs.
+    """
+    if tool == 'train':
+        given['resume'] |= bool(config.get('resume'))  # the host takes the command line's word for it
+        if given['amp']:
+            given['amp'] = _wants_amp(config)
+        return []
+    if given['show'] or given['show_dir']:
+        option = '--show' if given['show'] else '--show-dir'
+        for name, where in (('visualization', config.get('default_hooks') or {}), ('visualizer', config)):
+            if where.get(name) is None:
+                raise InputError(f'{option} needs {name}, which the config lacks or has dropped; put it back')
+    if given['out'] and not isinstance(config.get('test_evaluator'), dict):
+        raise InputError('--out needs one test_evaluator; for several, set output_dir and keep_results in one of them')
+    if given['tta']:
+        for name in ('tta_model', 'tta_pipeline'):
+            if name not in config:
+                raise InputError(f"--tta needs {name}, which the config lacks; inherit MMSegmentation's default_runtime.py")
+    return ['resume=False'] if config.get('resume') else []  # else the host would go on with a training
+
+
+def _wants_amp(config: Config) -> bool:
+    """Whether the host's ``--amp`` has something to do; raise an :class:`InputError` if it does not fit the config."""
+    wrapper = config.get('optim_wrapper') or {}
+    kind: Any = wrapper.get('type', 'OptimWrapper')
+    kind_class = class_of(OPTIM_WRAPPERS, kind)
+    if kind_class is not None and issubclass(kind_class, AutoAmpOptimWrapper):
+        if 'float32' in str(wrapper.get('dtype')):
+            raise InputError('--amp and optim_wrapper.dtype=float32 contradict each other: leave one of them out')
+        print(f'--amp is ignored: {kind_class.__name__} chooses the precision by itself (optim_wrapper.dtype)')
         return False
-    kind: Any = Config.fromfile(config).get('optim_wrapper', {}).get('type')  # the class, or one of its names
-    kind = class_of(OPTIM_WRAPPERS, kind)
-    return kind is not None and issubclass(kind, AutoAmpOptimWrapper)
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise InputError(f'--amp replaces OptimWrapper, not {kind}: set optim_wrapper.type=AmpOptimWrapper instead')
+    return True

@@ -10,6 +10,8 @@ from mmseg_bisenet_lite.compat import checkpoints  # isort: skip
 from mmseg_bisenet_lite.compat import resume  # isort: skip
 from mmseg_bisenet_lite.compat import cpu  # isort: skip
 from mmseg_bisenet_lite.compat import scores  # isort: skip
+from mmseg_bisenet_lite.compat import hooks  # isort: skip
+from mmseg_bisenet_lite.compat import options  # isort: skip
 from mmseg_bisenet_lite.compat.checkpoints import check_weights
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
@@ -22,10 +24,12 @@ __all__ = [
     'check_weights',
     'checkpoints',
     'cpu',
+    'hooks',
     'host_name',
     'host_problem',
     'imports',
     'mim_folder',
+    'options',
     'require_host',
     'resume',
     'scores',

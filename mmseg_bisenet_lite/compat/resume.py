@@ -1,9 +1,11 @@
-"""Fix for resuming an interrupted run."""
+"""Fixes for the data of a training: where a resumed run goes on, and where an epoch ends."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from mmseg_bisenet_lite.compat.fixes import fix
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @fix(
@@ -31,15 +33,18 @@ def _resume_without_replay() -> bool:
             if hasattr(sampler, '_indices_of_rank'):
                 sampler.indices = sampler._indices_of_rank()
 
-    run = loops.IterBasedTrainLoop.run
+    def recording_the_seed(run: Callable) -> Callable:
+        def run_with_seed(self: Any) -> Any:
+            seed = getattr(self.dataloader.sampler, 'seed', None)
+            if isinstance(seed, int):
+                self.runner.message_hub.update_info('sampler_seed', seed)  # checkpoints hold this
+            return run(self)
 
-    def run_with_seed(self: Any) -> Any:
-        seed = getattr(self.dataloader.sampler, 'seed', None)
-        if isinstance(seed, int):
-            self.runner.message_hub.update_info('sampler_seed', seed)  # checkpoints hold this
-        return run(self)
+        return run_with_seed
 
-    Runner.resume, loops.IterBasedTrainLoop.run = resume_with_seed, run_with_seed
+    Runner.resume = resume_with_seed
+    for loop in (loops.IterBasedTrainLoop, loops.EpochBasedTrainLoop):
+        loop.run = recording_the_seed(loop.run)
     if not hasattr(loops._InfiniteDataloaderIterator, 'skip_iter'):  # onedl's iterator continues where the run ended
         _skip_seen_batches(loops)
     return True
@@ -77,3 +82,36 @@ def _skip_seen_batches(loops: Any) -> None:
 
     loops._InfiniteDataloaderIterator = LateIterator
     loops.IterBasedTrainLoop.run = run_from_there
+
+
+@fix(
+    'epochs',
+    broken=(
+        'with an infinite sampler the first epoch of EpochBasedTrainLoop never ends, and a run that is resumed within an '
+        'epoch begins this epoch anew. The fix is for SeededInfiniteSampler; InfiniteSampler is refused'
+    ),
+    versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
+    delete_when='mmengine ends an epoch after len(dataloader) batches, and resumes within an epoch',
+)
+def _end_epochs() -> bool:
+    from mmengine.dataset import InfiniteSampler
+    from mmengine.runner import loops
+
+    run_epoch = loops.EpochBasedTrainLoop.run_epoch
+
+    def run_one_pass(self: Any) -> None:
+        sampler = getattr(self.dataloader.batch_sampler, 'sampler', self.dataloader.sampler)
+        if isinstance(sampler, InfiniteSampler):
+            raise InputError(
+                'train_dataloader.sampler: an epoch of InfiniteSampler never ends; set '
+                'train_dataloader.sampler.type=SeededInfiniteSampler, or train by iterations'
+            )
+        if hasattr(sampler, 'only_pass'):
+            batches = len(self.dataloader)
+            seen = self._iter - self._epoch * batches  # above 0 after resuming within an epoch
+            batch_size = self.dataloader.batch_size or getattr(self.dataloader.batch_sampler, 'batch_size', 0)
+            sampler.only_pass(self._epoch, skipped=seen * batch_size if 0 < seen <= batches else 0)
+        run_epoch(self)
+
+    loops.EpochBasedTrainLoop.run_epoch = run_one_pass
+    return True

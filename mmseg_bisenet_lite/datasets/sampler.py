@@ -48,6 +48,9 @@ class SeededInfiniteSampler(Sampler):
     for any number of workers and after any interruption. With ``InfiniteSampler`` the samples depend on how often their worker
     has drawn before.
 
+    In a training by epochs, where an infinite sampler would never end the first one, importing this package makes MMEngine's
+    ``EpochBasedTrainLoop`` ask for one pass in each epoch.
+
     Args:
         dataset: Data set with a length.
         shuffle: Whether each pass over the data set has a random order of its own.
@@ -65,15 +68,28 @@ class SeededInfiniteSampler(Sampler):
         self.shuffle = shuffle
         self.seed: int = sync_random_seed() if seed is None else seed
         self.skipped = 0
+        self.number: int | None = None
 
     def __iter__(self) -> Iterator[SeededIndex]:
-        """Yield every ``world_size``-th index, beginning with this process's first, without end."""
+        """Yield every ``world_size``-th index, beginning with this process's first: without end, or one pass."""
+        if self.number is not None:
+            order, length = self._order(self.number), len(self) * self.world_size
+            for place in range(self.rank + self.skipped * self.world_size, length, self.world_size):
+                # The first indices once more, so that all processes have as many.
+                yield self._seeded(order[place % self.size], self.number * length + place)
+            return
         number, order = -1, np.arange(self.size)
         for place in itertools.count(self.rank + self.skipped * self.world_size, self.world_size):
             passed, offset = divmod(place, self.size)
-            if self.shuffle and passed != number:
-                number, order = passed, np.random.default_rng((self.seed, passed)).permutation(self.size)
-            yield SeededIndex(order[offset], int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0]))
+            if passed != number:
+                number, order = passed, self._order(passed)
+            yield self._seeded(order[offset], place)
+
+    def _order(self, number: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, number)).permutation(self.size) if self.shuffle else np.arange(self.size)
+
+    def _seeded(self, index: int, place: int) -> SeededIndex:
+        return SeededIndex(index, int(np.random.SeedSequence((self.seed, place)).generate_state(1)[0]))
 
     def skip(self, num_samples: int) -> None:
         """Skip the first samples of this process, for a resumed run; call this before iterating.
@@ -85,5 +101,15 @@ class SeededInfiniteSampler(Sampler):
         """
         self.skipped = num_samples
 
+    def only_pass(self, number: int, skipped: int = 0) -> None:
+        """Yield one pass in place of an endless stream, for an epoch; call this before iterating.
+
+        Args:
+            number: Number of the pass, from 0 on.
+            skipped: Number of this process's samples to skip in it, for a run that is resumed within an epoch.
+        """
+        self.number, self.skipped = number, skipped
+
     def __len__(self) -> int:
-        return self.size
+        """Number of samples that one pass has in this process."""
+        return -(-self.size // self.world_size)

@@ -15,6 +15,9 @@ from torch import nn
 from mmseg_bisenet_lite.models import BinaryHingeLoss
 from mmseg_bisenet_lite.utils.errors import InputError
 
+# How to drop the hook, by the name that it has in our configs.
+DROP = 'drop ForegroundWeightHook by --cfg-options default_hooks.foreground_weight=None'
+
 
 @HOOKS.register_module()
 class ForegroundWeightHook(Hook):
@@ -67,16 +70,14 @@ class ForegroundWeightHook(Hook):
         for loss, _ in losses:
             kind = type(loss).__name__
             if loss.class_weight is not None:
-                raise InputError(f'{kind} has class_weight={loss.class_weight}: remove it, or remove ForegroundWeightHook')
+                raise InputError(f'{kind} has class_weight={loss.class_weight}: set it to None, or {DROP}')
             if not isinstance(loss, BinaryHingeLoss | CrossEntropyLoss | OhemCrossEntropy):
                 raise InputError(
                     f'{kind}: ForegroundWeightHook supports BinaryHingeLoss, CrossEntropyLoss and OhemCrossEntropy only; '
-                    'change loss_decode, or remove the hook'
+                    f'change loss_decode, or {DROP}'
                 )
         if not losses:
-            raise InputError(
-                'ForegroundWeightHook finds no loss that takes class weights; change loss_decode, or remove the hook'
-            )
+            raise InputError(f'ForegroundWeightHook finds no loss that takes class weights; change loss_decode, or {DROP}')
         self._losses = [(loss, _weights_as_taken_by(loss, maps)) for loss, maps in losses]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmengine.model import BaseModule
@@ -15,6 +16,7 @@ from mmseg.models.backbones.bisenetv1 import (
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.models.batch_norms import single_values_allowed, use_running_statistics
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -39,6 +41,10 @@ class BiSeNetLite(BiSeNetV1):
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation layers.
         act_cfg: Config of the activation layers.
+        frozen_stages: ``frozen_stages`` of the context path's backbone, as in MMSegmentation's ResNet: -1 freezes nothing, 0
+            the stem, 1 to 4 also the stages of its first one to four maps.
+        norm_eval: Whether all batch norms, of both paths and of the fusion, keep and use their running statistics in training
+            too.
         init_cfg: Config of the initialisation, as in every MMEngine module.
 
     Shape:
@@ -46,8 +52,12 @@ class BiSeNetLite(BiSeNetV1):
         - Output: ``(N, out_channels, ceil(H/8), ceil(W/8))``, ``(N, context_channels[0], ceil(H/8), ceil(W/8))``,
           ``(N, context_channels[0], ceil(H/16), ceil(W/16))``: the maps in ``out_indices``.
 
+    In training, a batch of one image gives the batch norms behind the global pools one value per channel; see
+    :func:`~mmseg_bisenet_lite.models.batch_norms.single_values_allowed`.
+
     Raises:
-        InputError: The backbone does not return the four maps, or its channels do not match ``context_channels``.
+        InputError: The backbone does not return the four maps, its channels do not match ``context_channels``, or it cannot be
+            frozen.
 
     Source: BiSeNet, https://arxiv.org/abs/1808.00897; with ``LiteVGG``, the paper's Figure 1.
     """
@@ -64,6 +74,8 @@ class BiSeNetLite(BiSeNetV1):
         conv_cfg: dict | None = None,
         norm_cfg: dict = dict(type='BN', requires_grad=True),
         act_cfg: dict = dict(type='ReLU'),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         BaseModule.__init__(self, init_cfg)  # not BiSeNetV1's, which would build the paths its own way
@@ -73,16 +85,25 @@ class BiSeNetLite(BiSeNetV1):
             )
         self.out_indices = out_indices
         self.align_corners = align_corners
+        self.norm_eval = norm_eval
         self.conv_cfg, self.norm_cfg, self.act_cfg = conv_cfg, norm_cfg, act_cfg
         cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
-        backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs)
+        backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs, frozen_stages)
         self.context_path = ContextPath(backbone_cfg, context_channels, align_corners, **cfgs)
         for name, channels in zip(('arm16', 'arm32'), context_channels[1:], strict=True):  # ContextPath drops their settings
             setattr(self.context_path, name, AttentionRefinementModule(channels, context_channels[0], **cfgs))
         self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfgs)
         self.ffm = FeatureFusionModule(spatial_channels[-1] + context_channels[0], out_channels, **cfgs)
         _check_backbone(self.context_path.backbone, in_channels, context_channels)
+        self.train()
+
+    def train(self, mode: bool = True) -> 'BiSeNetLite':
+        """Set the mode, except of the batch norms with ``norm_eval``."""
+        super().train(mode)
+        if self.norm_eval:
+            use_running_statistics(self)
+        return self
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         r"""Compute the paper's Figure 1, from left to right; the maps for the heads are on the right.
@@ -95,14 +116,27 @@ class BiSeNetLite(BiSeNetV1):
                   \                                   /                `-------------- context, 1/8
                    context path: the backbone -- 1/16, 1/32 -- refined ----------------- context, 1/16
         """
-        context8, context16 = self.context_path(image)  # (N, context_channels[0], H/8, W/8) and at 1/16
-        spatial8 = self.spatial_path(image)  # (N, spatial_channels[-1], H/8, W/8)
-        fused8 = self.ffm(spatial8, context8)  # (N, out_channels, H/8, W/8)
+        with self._batch_of_one(image):
+            context8, context16 = self.context_path(image)  # (N, context_channels[0], H/8, W/8) and at 1/16
+            spatial8 = self.spatial_path(image)  # (N, spatial_channels[-1], H/8, W/8)
+            fused8 = self.ffm(spatial8, context8)  # (N, out_channels, H/8, W/8)
         maps = (fused8, context8, context16)
         return tuple(maps[index] for index in self.out_indices)
 
+    def _batch_of_one(self, image: Tensor) -> AbstractContextManager[None]:
+        """Return the context to run the network in, since batch norms behind global pools cannot train on one image."""
+        if not self.training or len(image) > 1:
+            return nullcontext()
+        height, width = image.shape[2:]
+        if max(height, width) <= 16:
+            raise InputError(
+                f'a batch of one image of {width}x{height} leaves an auxiliary head one pixel, too few to train on; '
+                'give larger crops, or train_dataloader.batch_size=2'
+            )
+        return single_values_allowed(self)
 
-def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> dict:
+
+def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict, frozen_stages: int) -> dict:
     """Return ``backbone_cfg`` with the image's channels, and with the settings that it omits and its class shares."""
     backbone_class = backbone_cfg.get('type')
     if isinstance(backbone_class, str):
@@ -120,7 +154,12 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict) -> 
     shared = {name: cfg for name, cfg in cfgs.items() if name in theirs and same_kind(name)}
     # Both paths take the same image, so an in_channels in backbone_cfg could only contradict it.
     image = {'in_channels': in_channels} if 'in_channels' in theirs else {}
-    return {**shared, **backbone_cfg, **image}
+    frozen = {} if frozen_stages == -1 else {'frozen_stages': frozen_stages}
+    if frozen and 'frozen_stages' not in theirs and not any(each.kind is each.VAR_KEYWORD for each in theirs.values()):
+        raise InputError(f'frozen_stages={frozen_stages!r}: {backbone_class.__name__} has no frozen_stages; leave it out')
+    if frozen and backbone_cfg.get('frozen_stages', frozen_stages) != frozen_stages:
+        raise InputError('frozen_stages: backbone and backbone_cfg contradict each other; give one of them')
+    return {**shared, **backbone_cfg, **image, **frozen}
 
 
 @torch.no_grad()

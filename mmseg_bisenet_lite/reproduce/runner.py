@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 
 from mmseg_bisenet_lite import __version__, compat
+from mmseg_bisenet_lite.apis.cfg_options import merge_options
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.reproduce.config import Run, folder_of
 from mmseg_bisenet_lite.reproduce.results import Result, save
@@ -21,6 +22,14 @@ from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import write_text
+
+# Keys of a config that the tool sets itself.
+_SET_BY_THE_TOOL = {
+    'randomness.seed': '--seeds sets the seed',
+    'train_cfg.max_iters': '--iters sets the iterations',
+    'work_dir': '--out sets the folder',
+    'resume': 'an interrupted training is resumed anyway',
+}
 
 RESULT, DIGEST, MADE_WITH, LOCK = 'result.json', 'config.sha256', 'made_with.json', 'lock'
 
@@ -70,13 +79,13 @@ def reproduce(
 
 
 def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
-    if 'randomness.seed' in options:
-        raise InputError('--cfg-options randomness.seed: --seeds sets the seed; leave this key out')
+    for key, otherwise in _SET_BY_THE_TOOL.items():
+        if key in options and (key != 'train_cfg.max_iters' or iterations is not None):
+            raise InputError(f'--cfg-options {key}: {otherwise}; leave this key out')
     config = run.config(dataset, iterations)
-    with as_input_error(
-        f'--cfg-options: they do not fit the config of {run.name}; check the keys', KeyError, TypeError, IndexError
-    ):
-        config.merge_from_dict(dict(options))
+    merge_options(config, options, f'the config of {run.name}')
+    if 'max_iters' not in config.train_cfg:
+        raise InputError('--cfg-options train_cfg: the grid is trained by iterations; leave the loop as it is')
     return config
 
 

@@ -72,3 +72,13 @@ def number_of_name(text: str) -> tuple[str, float]:
         return name, float(number)
     except ValueError:
         raise argparse.ArgumentTypeError(f'{text!r} is not NAME=NUMBER, such as lite=83.5') from None
+
+
+def key_and_value(text: str) -> str:
+    """``argparse`` type of a change to a config, ``'KEY=VALUE'``; returns the text."""
+    key, equals, value = text.partition('=')
+    if not equals or not all(key.split('.')):
+        raise argparse.ArgumentTypeError(f'{text!r} is not KEY=VALUE, such as train_dataloader.batch_size=4')
+    if value[:1] in ('(', '[') and any(value.count(a) != value.count(b) for a, b in ('()', '[]')):
+        raise argparse.ArgumentTypeError(f'{text!r}: a bracket is missing')
+    return text

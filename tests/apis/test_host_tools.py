@@ -1,5 +1,7 @@
 import pytest
+from mmengine.config import Config
 
+from mmseg_bisenet_lite.apis.cfg_options import parse_options
 from mmseg_bisenet_lite.apis.host_tools import host_arguments
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -25,7 +27,10 @@ optim_wrapper = dict(type=AutoAmpOptimWrapper)
             ['c.py', 'a.pth', '--local_rank=1', '--launcher', 'pytorch'],
             ['c.py', 'a.pth', '--launcher', 'pytorch', '--local-rank', '1'],
         ),
-        (['c.py', 'a.pth', '--of-a-newer-host', '--wait-time=0'], ['c.py', 'a.pth', '--wait-time', '0', '--of-a-newer-host']),
+        (['c.py', 'a.pth', '--of-a-newer-host', '--out=o'], ['c.py', 'a.pth', '--out', 'o', '--of-a-newer-host']),
+        (['c.py', 'a.pth', '--show', '--wait-time', '1'], ['c.py', 'a.pth', '--show', '--wait-time', '1']),
+        (['c.py', 'a.pth', '--out=-o'], ['c.py', 'a.pth', '--out=-o']),
+        (['c.py', 'a.pth', '--cfg-options', 'a=1', '--cfg-options', 'b=2'], ['c.py', 'a.pth', '--cfg-options', 'a=1', 'b=2']),
         (['c.py', 'a.pth', '--cfg-options', 'model.file=b.onnx'], ['c.py', 'a.pth', '--cfg-options', 'model.file=b.onnx']),
     ],
 )
@@ -44,7 +49,7 @@ def test_an_exported_file_takes_the_networks_place(tmp_path):
     with pytest.raises(InputError, match=r'a\.onnx: there is no such file'):
         host_arguments('test', ['c.py', str(file)])
     file.touch()
-    model = ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={file}']
+    model = ['model._delete_=True', 'model.type=ExportedSegmentor', f"model.file='{file}'"]
     expected = ['c.py', str(file), '--out', 'o', '--cfg-options', *model, 'a=1']
     assert host_arguments('test', ['c.py', str(file), '--out', 'o', '--cfg-options', 'a=1']) == expected
     for option in (['--tta'], ['--threshold', 'best']):
@@ -67,3 +72,81 @@ def test_amp_is_left_out_where_the_wrapper_mixes_by_itself(root, tmp_path, capsy
     changed = ['--cfg-options', 'optim_wrapper.type=OptimWrapper']
     for arguments in ([str(other), '--amp'], ['absent.py', '--amp'], [ours, '--amp', *changed]):
         assert host_arguments('train', arguments) == arguments
+
+
+def changed(tool, arguments, config):
+    """The config as the host reads it with the arguments that it is handed."""
+    handed = host_arguments(tool, arguments)
+    options = handed[handed.index('--cfg-options') + 1 :] if '--cfg-options' in handed else []
+    config = Config.fromfile(config)
+    config.merge_from_dict(parse_options(options))
+    return config
+
+
+@pytest.mark.parametrize('name', ['my models/net.onnx', 'a,b/net.onnx', "it's/[1],2 (a).xml", '"quoted", x/net.engine'])
+def test_the_path_of_an_exported_file_arrives_whole(small_config, tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir()
+    file.touch()
+    assert changed('test', [str(small_config), str(file)], small_config).model == dict(type='ExportedSegmentor', file=str(file))
+
+
+def test_paths_in_options_arrive_whole(small_config, tmp_path):
+    folder = tmp_path / 'my data, mine'
+    folder.mkdir()
+    arguments = [str(small_config), '--cfg-options', f'train_dataloader.dataset.data_root={folder}', 'load_from=a b.pth']
+    config = changed('train', arguments, small_config)
+    assert config.train_dataloader.dataset.data_root == str(folder)
+    assert config.load_from == 'a b.pth'
+
+
+def test_a_threshold_puts_a_dropped_hook_back(small_config, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(small_config)!r}\ndefault_hooks = dict(threshold=None)')
+    hook = changed('test', [str(config), 'a.pth', '--threshold', 'best'], config).default_hooks.threshold
+    assert hook == dict(type='ThresholdHook', use='best')
+
+
+@pytest.mark.parametrize('where', ['file', 'option'])
+def test_a_config_that_resumes_is_resumed_in_training_only(small_config, tmp_path, where):
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(small_config)!r}\nresume = {where == "file"}')
+    more = ['--cfg-options', 'resume=True'] if where == 'option' else []
+    assert '--resume' in host_arguments('train', [str(config), *more])
+    assert not changed('test', [str(config), 'a.pth', *more], config).resume
+
+
+@pytest.mark.parametrize(
+    ('tool', 'options', 'message'),
+    [
+        ('train', ['--work-dir', 'a', '--cfg-options', 'work_dir=b'], '--work-dir and --cfg-options work_dir contradict'),
+        (
+            'train',
+            ['--amp', '--cfg-options', 'optim_wrapper.dtype=float32'],
+            '--amp and optim_wrapper.dtype=float32',
+        ),
+        ('train', ['--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'], '--amp replaces OptimWrapper, not Apex'),
+        ('test', ['--cfg-options', 'load_from=b.pth'], 'load_from: the CHECKPOINT of the command line is tested'),
+        ('test', ['--wait-time', '1'], '--wait-time is for the windows of --show'),
+        ('test', ['--show-dir', 'a', '--cfg-options', 'default_hooks.visualization=None'], '--show-dir needs visualization'),
+        ('test', ['--out', 'a', '--cfg-options', 'test_evaluator=[]'], '--out needs one test_evaluator'),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(small_config, tool, options, message):
+    checkpoint = ['a.pth'] if tool == 'test' else []
+    with pytest.raises(InputError, match=message):
+        host_arguments(tool, [str(small_config), *checkpoint, *options])
+
+
+def test_options_of_the_replaced_network_are_named(small_config, tmp_path):
+    file = tmp_path / 'a.onnx'
+    file.touch()
+    with pytest.raises(InputError, match=r'model\.test_cfg\.mode: ExportedSegmentor takes no .test_cfg.'):
+        host_arguments('test', [str(small_config), str(file), '--cfg-options', 'model.test_cfg.mode=slide'])
+
+
+def test_variables_that_nothing_reads_are_named(small_config, tmp_path, capsys):
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(small_config)!r}\ncrop_size = (32, 32)')
+    host_arguments('train', [str(config)])
+    assert f'{config}: warning: nothing reads crop_size' in capsys.readouterr().err

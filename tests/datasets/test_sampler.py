@@ -60,6 +60,26 @@ def test_processes_share_the_samples(size, world):
     assert together == first(SeededInfiniteSampler(range(size), seed=3), 10 * world)
 
 
+@given(size=st.integers(1, 9), world=st.integers(1, 4), number=st.integers(0, 3))
+def test_a_pass_ends_and_its_processes_share_every_sample(size, world, number):
+    parts = []
+    for rank in range(world):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, world))
+            sampler = SeededInfiniteSampler(range(size), seed=3)
+        sampler.only_pass(number)
+        parts.append([(int(index), index.seed) for index in sampler])
+        assert len(parts[-1]) == len(sampler)
+        sampler.only_pass(number, skipped=1)
+        assert [(int(index), index.seed) for index in sampler] == parts[-1][1:]
+    together = [sample for samples in zip(*parts, strict=True) for sample in samples]
+    assert {index for index, _ in together} == set(range(size))
+    assert len(together) - size < world  # the fewest that give all processes as many
+    assert len({seed for _, seed in together}) == len(together)
+    if world == 1:
+        assert together == first(SeededInfiniteSampler(range(size), seed=3), (number + 1) * size)[-size:]
+
+
 def test_the_index_is_a_number_and_travels_to_workers():
     index = pickle.loads(pickle.dumps(SeededIndex(5, 77)))  # noqa: S301
     assert index == 5

@@ -6,7 +6,9 @@ from mmseg.models.backbones import BiSeNetV1
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_bisenet_lite import BiSeNetLite
+from mmseg_bisenet_lite.models.batch_norms import batch_norms, single_values_allowed
 from mmseg_bisenet_lite.models.bisenet_lite import _check_backbone
+from mmseg_bisenet_lite.utils.errors import InputError
 
 R18 = dict(type='ResNet', depth=18, num_stages=4, out_indices=(0, 1, 2, 3), norm_cfg=dict(type='BN'), contract_dilation=True)
 LITE = dict(backbone_cfg=dict(type='LiteVGG'), context_channels=(128, 128, 256))
@@ -121,3 +123,89 @@ def test_the_check_leaves_no_trace():
 def test_an_unknown_backbone_is_named(backbone):
     with pytest.raises(ValueError, match=f'no backbone {backbone.get("type")!r}'):
         BiSeNetLite(backbone_cfg=backbone)
+
+
+def frozen(module):
+    return not any(p.requires_grad for p in module.parameters()) and not any(norm.training for norm in batch_norms(module))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'stem', 'stage'), [(LITE, 'blocks.0', 'blocks.1'), (dict(backbone_cfg=R18), 'conv1', 'layer1')]
+)
+def test_stages_of_the_context_backbone_are_frozen(settings, stem, stage):
+    net = BiSeNetLite(**settings, frozen_stages=1).train()
+    backbone = net.context_path.backbone
+    assert frozen(backbone.get_submodule(stem))
+    assert frozen(backbone.get_submodule(stage))
+    assert not frozen(backbone.get_submodule(stage.replace('1', '2')))
+    assert not frozen(net.spatial_path)
+    assert net.training
+
+
+def test_batch_norms_can_keep_their_statistics_in_training():
+    net = BiSeNetLite(**LITE, norm_eval=True)
+    for _ in range(2):
+        assert net.training
+        assert not any(norm.training for norm in batch_norms(net))
+        assert all(p.requires_grad for p in net.parameters())
+        net.eval().train()
+
+
+def test_what_cannot_be_frozen_is_named():
+    with pytest.raises(InputError, match='frozen_stages=9: give a whole number from -1'):
+        BiSeNetLite(**LITE, frozen_stages=9)
+    with pytest.raises(InputError, match='contradict each other'):
+        BiSeNetLite(dict(type='LiteVGG', frozen_stages=1), context_channels=(128, 128, 256), frozen_stages=2)
+    with pytest.raises(InputError, match='STDCNet has no frozen_stages; leave it out'):
+        BiSeNetLite(dict(type='STDCNet'), frozen_stages=1)
+
+
+@pytest.mark.parametrize('kind', ['BN', 'SyncBN', 'GN'])
+@pytest.mark.parametrize('size', [(64, 96), (32, 32), (17, 20)])
+def test_a_batch_of_one_image_trains_the_whole_network(kind, size):
+    torch.manual_seed(0)
+    norm = dict(type=kind, num_groups=4) if kind == 'GN' else dict(type=kind)
+    net = BiSeNetLite(**LITE, norm_cfg=norm)
+    before = {name: value.clone() for name, value in net.named_buffers()}
+    (net(torch.randn(1, 3, *size))[0] * torch.randn(1, 256, 1, 1)).mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+    assert all(norm.training for norm in batch_norms(net))
+    pooled = ('gap_conv.', 'atten')  # one value per channel has no statistics
+    unchanged = {name for name, value in net.named_buffers() if torch.equal(value, before[name])}
+    assert all(any(part in name for part in pooled) or min(size) <= 32 for name in unchanged)
+    if kind != 'GN' and size == (64, 96):
+        assert len(unchanged) == 3 * 4  # mean, variance and number of batches of four norms
+        weights = {name: p.grad for name, p in net.named_parameters() if any(part in name for part in pooled)}
+        assert all(gradient.abs().max() > 0 for name, gradient in weights.items() if name.endswith('conv.weight'))
+
+
+def test_batch_norms_of_one_value_use_their_running_statistics():
+    torch.manual_seed(0)
+    net = BiSeNetLite(**LITE)
+    for norm in batch_norms(net):
+        torch.nn.init.uniform_(norm.running_mean)
+    gap = net.context_path.gap_conv
+    before = gap[1].bn.running_mean.clone()
+    with single_values_allowed(net):
+        one = gap(maps := torch.randn(1, 256, 4, 4))
+        two = gap(torch.cat([maps, torch.randn_like(maps)]))  # in the same context, with its own statistics
+    assert not torch.allclose(two[:1], one)
+    gap[1].bn.reset_running_stats()
+    gap[1].bn.running_mean.copy_(before)
+    assert torch.equal(one, gap.eval()(maps))
+    gap.train()
+    with pytest.raises(ValueError, match='more than 1 value per channel'):
+        gap(maps)
+
+
+def test_frozen_batch_norms_stay_so_with_one_image():
+    net = BiSeNetLite(**LITE, norm_eval=True)
+    net(torch.randn(1, 3, 64, 64))
+    assert not any(norm.training for norm in batch_norms(net))
+
+
+def test_an_image_that_leaves_the_heads_one_pixel_is_named():
+    net = BiSeNetLite(**LITE)
+    with pytest.raises(InputError, match='a batch of one image of 16x9 leaves an auxiliary head one pixel'):
+        net(torch.randn(1, 3, 9, 16))
+    net(torch.randn(2, 3, 9, 16))

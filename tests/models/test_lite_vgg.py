@@ -1,8 +1,11 @@
 import pytest
 import torch
+from mmseg.models.backbones import ResNet
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_bisenet_lite import LiteVGG
+from mmseg_bisenet_lite.models.batch_norms import batch_norms
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_parameters_are_the_papers():
@@ -39,3 +42,41 @@ def test_widths_are_a_table():
 def test_a_wrong_table_is_refused(widths):
     with pytest.raises(ValueError, match='widths must be five rows'):
         LiteVGG(widths=widths)
+
+
+@pytest.mark.parametrize('frozen', range(-1, 5))
+@pytest.mark.parametrize('norm_eval', [False, True])
+def test_what_is_frozen_is_frozen_as_in_resnet(frozen, norm_eval):
+    """Of each network's stem and four stages, in the same modes."""
+    ours = LiteVGG(frozen_stages=frozen, norm_eval=norm_eval)
+    theirs = ResNet(18, norm_cfg=dict(type='BN'), frozen_stages=frozen, norm_eval=norm_eval)
+    parts = [theirs.conv1, theirs.norm1], *([getattr(theirs, name)] for name in theirs.res_layers)
+    for mode in (None, True, False, True):
+        if mode is not None:
+            ours.train(mode)
+            theirs.train(mode)
+        else:
+            assert ours.training
+        for block, part in zip(ours.blocks, parts, strict=True):
+            their_norms = {norm.training for module in part for norm in batch_norms(module)}
+            their_gradients = {p.requires_grad for module in part for p in module.parameters()}
+            if mode is not None:  # a new ResNet's norms are not in their mode yet
+                assert {norm.training for norm in batch_norms(block)} == their_norms
+            assert {p.requires_grad for p in block.parameters()} == their_gradients
+
+
+def test_frozen_blocks_do_not_change_in_training():
+    torch.manual_seed(0)
+    net = LiteVGG(frozen_stages=1)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0, weight_decay=0.1)
+    sum(each.mean() for each in net(torch.randn(2, 3, 64, 64))).backward()
+    optimizer.step()
+    changed = {int(name.split('.')[1]) for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {2, 3, 4}
+
+
+@pytest.mark.parametrize('frozen', [-2, 5, 1.5, True, None, '1'])
+def test_stages_that_do_not_exist_are_named(frozen):
+    with pytest.raises(InputError, match='give a whole number from -1'):
+        LiteVGG(frozen_stages=frozen)

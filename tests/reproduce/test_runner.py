@@ -126,7 +126,7 @@ def test_a_damaged_result_stops_before_anything_is_trained(trained, tmp_path):
 
 def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
     reproduce(RUNS[:1], 'camvid', tmp_path, 400)
-    for changed in (dict(iterations=800), dict(iterations=400, options={'a': 1})):
+    for changed in (dict(iterations=800), dict(iterations=400, options={'optim_wrapper.optimizer.lr': 1})):
         with pytest.raises(InputError, match='seed0: was trained with another config or another --iters'):
             reproduce(RUNS[:1], 'camvid', tmp_path, **changed)
 
@@ -188,6 +188,13 @@ def test_wrong_input_stops_before_anything_is_trained(trained, tmp_path):
     for arguments, message in (
         (dict(iterations=800), 'another --iters'),
         (dict(iterations=400, options={'randomness.seed': 5}), '--cfg-options randomness.seed: --seeds sets the seed'),
+        (dict(iterations=400, options={'train_cfg.max_iters': 5}), '--cfg-options train_cfg.max_iters: --iters sets'),
+        (dict(options={'work_dir': 'a'}), '--cfg-options work_dir: --out sets the folder'),
+        (dict(options={'crop_size': (8, 8)}), 'change model.data_preprocessor.size, train_dataloader'),
+        (
+            dict(options={'train_cfg._delete_': True, 'train_cfg.type': 'EpochBasedTrainLoop', 'train_cfg.max_epochs': 3}),
+            'the grid is trained by iterations',
+        ),
         (dict(iterations=400, options={'param_scheduler.7.end': 5}), '--cfg-options: they do not fit'),
     ):
         with pytest.raises(InputError, match=message):

@@ -21,6 +21,9 @@ def run(root, *arguments, cwd):
         (['CONFIG', '--device', 'tpu'], '--device tpu: there is no such device'),
         (['CONFIG', '--part', 'loader,network'], "'network' is unknown; choose from loader, step, iteration"),
         (['CONFIG', '--json', 'nowhere/run.json'], 'nowhere/run.json: the folder nowhere does not exist'),
+        (['CONFIG', '--part', 'loader', '--crop', '8x8'], '--crop is for --part step,iteration: add it, or drop the option'),
+        (['CONFIG', '--part', 'step', '--cache-dir', 'a'], '--cache-dir is for --part loader: add it, or drop the option'),
+        (['CONFIG', '--cfg-options', 'a'], "'a' is not KEY=VALUE"),
         (['CONFIG', '--part', 'loader', '--cache-dir', 'file'], "cache_dir='file': this folder cannot be created"),
     ],
 )

@@ -1,8 +1,10 @@
+import argparse
 import errno
 import sys
 
 import pytest
 
+from mmseg_bisenet_lite.utils.arguments import key_and_value
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -29,3 +31,14 @@ def test_defects_keep_their_trace(error):
     with pytest.raises(type(error)) as raised, one_line_errors():
         raise error
     assert raised.value is error
+
+
+@pytest.mark.parametrize('text', ['a', '=1', 'a.=1', '.a=1', 'a=(1,2', 'a=[1,2', ''])
+def test_what_is_no_change_to_a_config_is_named(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=r'is not KEY=VALUE|a bracket is missing'):
+        key_and_value(text)
+
+
+@pytest.mark.parametrize('text', ['a=', 'a.0.b=(1,2)', 'a=copy (1', 'a=b=c', 'a=[(1,2),[3]]'])
+def test_changes_to_a_config_are_taken_as_they_are(text):
+    assert key_and_value(text) == text

@@ -18,7 +18,8 @@ class TrainingBenchmarkConfig:
         cfg_options: Changes to the config, key by key.
         part: Parts to time, some of ``PARTS``.
         batch: Images in a batch; ``None`` is the config's batch size.
-        crop: (width, height) in pixels of the images in steps and iterations; ``None`` is the config's crop, on CPUs 320x240.
+        crop: (width, height) in pixels of the images in steps and iterations; ``None`` is the config's crop, or on a CPU
+            320x240 if the config crops.
         cache_dir: Folder for decoded images, to time a loader that uses it too; ``None`` does not.
         workers: Numbers of workers to try; ``None`` is 0, 1, 2, 4, ... up to the number of cores.
         device: Device of the step; ``None`` is the best.

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmseg.utils import register_all_modules
 
 from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.apis.cfg_options import merge_options
 from mmseg_bisenet_lite.benchmark.devices import find_device, usable_cores
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.measure import HostClock, measure
@@ -19,7 +20,7 @@ from mmseg_bisenet_lite.benchmark.training.results import Results
 from mmseg_bisenet_lite.benchmark.training.step import apart, iterate, split, step
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.console import ReportProgress
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError
 
 # (width, height) in pixels of the images in a step on a CPU, where batches of larger images take minutes.
 CPU_CROP = (320, 240)
@@ -48,10 +49,7 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     """
     register_all_modules()
     train_config = read_config(config.config)
-    with as_input_error(
-        f'--cfg-options: they do not fit {config.config}; check the keys', KeyError, TypeError, IndexError, AttributeError
-    ):
-        train_config.merge_from_dict(dict(config.cfg_options))
+    merge_options(train_config, config.cfg_options, config.config)
     for key in ('train_dataloader', 'optim_wrapper'):
         if key not in train_config:
             raise InputError(f'{config.config}: has no {key}; give the config of a training')
@@ -67,7 +65,8 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     if 'loader' in config.part:
         _time_loaders(results, train_config, config, batch, progress)
     if 'step' in config.part or 'iteration' in config.part:
-        crop = config.crop or (CPU_CROP if device.type == 'cpu' else None)
+        # Without a crop in the config, the images have their own size, on a CPU too.
+        crop = config.crop or (CPU_CROP if device.type == 'cpu' and _crops(train_config) else None)
         if crop is not None:
             train_config = with_crop(train_config, crop)
         results.settings['crop'] = _crop_of(train_config)
@@ -129,7 +128,7 @@ def with_crop(config: Config, crop: tuple[int, int]) -> Config:
         InputError: The train pipeline has no step with a crop_size.
     """
     config = Config(config.to_dict())
-    steps = [each for each in config.train_dataloader.dataset.pipeline if 'crop_size' in each]
+    steps = _crops(config)
     if not steps:
         raise InputError(f'--crop {crop[0]}x{crop[1]}: no step of the train pipeline has a crop_size; add one to the config')
     for crop_step in steps:
@@ -139,7 +138,11 @@ def with_crop(config: Config, crop: tuple[int, int]) -> Config:
     return config
 
 
+def _crops(config: Config) -> list[Config]:
+    """Return the steps of the train pipeline that crop."""
+    return [step for step in config.train_dataloader.dataset.pipeline if 'crop_size' in step]
+
+
 def _crop_of(config: Config) -> str:
     """Return the crop size of the train pipeline as ``'WxH'``."""
-    sizes = [step['crop_size'] for step in config.train_dataloader.dataset.pipeline if 'crop_size' in step]
-    return '{1}x{0}'.format(*sizes[0]) if sizes else 'the full size'
+    return '{1}x{0}'.format(*_crops(config)[0]['crop_size']) if _crops(config) else 'the full size'

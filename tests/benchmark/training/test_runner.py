@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.benchmark.training import TrainingBenchmarkConfig, run
+from mmseg_bisenet_lite.benchmark.training import TrainingBenchmarkConfig, run, runner
 from mmseg_bisenet_lite.benchmark.training.report import best_workers
 from mmseg_bisenet_lite.benchmark.training.runner import with_crop
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -48,3 +48,15 @@ def test_a_config_that_trains_nothing_is_named(tmp_path):
     path.write_text("_base_ = 'mmseg::_base_/models/fast_scnn.py'")
     with pytest.raises(InputError, match='has no train_dataloader'):
         run(TrainingBenchmarkConfig(str(path)))
+
+
+def test_a_config_without_a_crop_is_timed_at_its_own_size(small_config, tmp_path, monkeypatch):
+    timed = []
+    monkeypatch.setattr(runner, '_time_steps', lambda results, config, *_: timed.append(config))
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))')
+    for config, crop in ((small_config, '320x240'), (path, 'the full size')):
+        assert run(TrainingBenchmarkConfig(str(config), part=['step'], device='cpu')).settings['crop'] == crop
+    assert timed[1].train_dataloader.dataset.pipeline == Config.fromfile(path).test_pipeline
+    with pytest.raises(InputError, match='--crop 8x8: no step of the train pipeline has a crop_size'):
+        run(TrainingBenchmarkConfig(str(path), part=['step'], device='cpu', crop=(8, 8)))

@@ -1,0 +1,54 @@
+"""Batch norms in training: kept in inference mode, or fed with one value per channel."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def use_running_statistics(module: nn.Module) -> None:
+    """Put all batch norms of a module into inference mode."""
+    for norm in batch_norms(module):
+        norm.eval()
+
+
+def batch_norms(module: nn.Module) -> list[_BatchNorm]:
+    """Return the batch norms of a module, synchronised ones too."""
+    return [each for each in module.modules() if isinstance(each, _BatchNorm)]
+
+
+@contextmanager
+def single_values_allowed(module: nn.Module) -> Iterator[None]:
+    """Let batch norms in training take one value per channel: they use their running statistics for it.
+
+    A global pool gives one value per channel and image, whose mean over a batch of one image is the value itself: PyTorch
+    refuses it, and the normalised value would be 0, whatever the image. The running statistics do not change by it. A
+    synchronised batch norm that sees other processes' values is left alone.
+    """
+    switched: list[nn.Module] = []
+
+    def before(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if norm.training and inputs[0].numel() == inputs[0].shape[1] and not _sees_other_processes(norm):
+            norm.eval()
+            switched.append(norm)
+
+    def after(norm: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if norm in switched:
+            norm.train()
+
+    norms = batch_norms(module)
+    hooks = [norm.register_forward_pre_hook(before) for norm in norms] + [norm.register_forward_hook(after) for norm in norms]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for norm in switched:  # also if the pass has failed
+            norm.train()
+
+
+def _sees_other_processes(norm: nn.Module) -> bool:
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return distributed and isinstance(norm, nn.SyncBatchNorm) and torch.distributed.get_world_size(norm.process_group) > 1
