@@ -91,11 +91,16 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
-    dataset_meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or expected
+    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or {}
+    dataset_meta = named if named.get('classes') and named.get('palette') else {**expected, **_without_empty(named)}
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
         raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
     return dataset_meta
+
+
+def _without_empty(content: dict) -> dict:
+    return {key: value for key, value in content.items() if value}
 
 
 def _metadata(config: ExportConfig, dataset_meta: dict) -> Metadata:

@@ -30,28 +30,26 @@ class Lie(ValueError):  # noqa: N818  it is no error of the program
     """A value in a file that cannot be true; the message says what it must be."""
 
 
-def read(content: Any, checks: Mapping[str, Check], file: object) -> dict[str, Any]:
+def read(content: Any, checks: Mapping[str, Check], what: object) -> dict[str, Any]:
     """Return the values of the keys in ``checks`` that ``content`` has, each checked.
 
     Args:
         content: A mapping from keys to values, as a file holds it. Other keys are left out.
         checks: A check for each key.
-        file: Name of the file, for error messages.
+        what: What holds them, such as a file, for error messages.
 
     Raises:
         InputError: A value is not what its key needs.
     """
     if not isinstance(content, Mapping):
-        raise InputError(f'{file}: its metadata are a {type(content).__name__}, not keys with values; the file may be damaged')
+        raise InputError(f'{what}: its metadata are a {type(content).__name__}, not keys with values; the file may be damaged')
     values = {}
     for key, check in checks.items():
         if key in content:
             try:
                 values[key] = check(content[key])
             except Lie as lie:
-                raise InputError(
-                    f'{file}: its metadata are wrong or damaged: {key} must be {lie}, not {_shown(content[key])}'
-                ) from lie
+                raise InputError(f'{what}: {key} must be {lie}, not {_shown(content[key])}') from lie
     return values
 
 
@@ -59,12 +57,12 @@ def parse_json(text: Any) -> Any:
     """Return the content of a JSON text.
 
     Raises:
-        Lie: The text is not JSON, is too long or nested too deeply, names a key twice, or holds NaN or infinity.
+        Lie: The text is not JSON, is too long or nested too deeply, or names a key twice.
     """
     if not isinstance(text, str) or len(text) > MOST_LETTERS['JSON']:
         raise Lie(f'a JSON text of at most {MOST_LETTERS["JSON"]} letters')
     try:
-        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_number)
+        return json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, Lie) else Lie('a JSON text') from error
 
@@ -74,10 +72,6 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise Lie('a JSON text that names each key once')
     return found
-
-
-def _no_number(constant: str) -> None:
-    raise Lie(f'a JSON text without {constant}')
 
 
 def text(value: Any) -> str:

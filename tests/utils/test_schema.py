@@ -55,7 +55,7 @@ def test_what_is_true_is_taken(check, value, expected):
 )
 def test_lies_are_named(check, lies):
     for lie in lies:
-        with pytest.raises(InputError, match=r'^a\.onnx: its metadata are wrong or damaged: key must be ') as error:
+        with pytest.raises(InputError, match=r'^a\.onnx: key must be ') as error:
             schema.read({'key': lie}, {'key': check}, 'a.onnx')
         assert str(error.value).isprintable()
         assert len(str(error.value)) < 250
@@ -63,7 +63,7 @@ def test_lies_are_named(check, lies):
 
 @pytest.mark.parametrize(
     'text',
-    [None, b'{}', '', '{', '{"a": NaN}', '{"a": Infinity}', '{"a": -Infinity}', '{"a": 1, "a": 2}', '{"b": {"a": 1, "a": 2}}']
+    [None, b'{}', '', '{', '{"a": 1, "a": 2}', '{"b": {"a": 1, "a": 2}}']
     + ['[' * 50_000, '{"a":' * 10_000, f'{{"a": {"1" * 5000}}}', json.dumps('x' * 200_000)],
 )
 def test_texts_that_are_not_json_are_told(text):
