@@ -42,7 +42,7 @@ def read(content: Any, checks: Mapping[str, Check], what: object) -> dict[str, A
         InputError: A value is not what its key needs.
     """
     if not isinstance(content, Mapping):
-        raise InputError(f'{what}: its metadata are a {type(content).__name__}, not keys with values; the file may be damaged')
+        raise InputError(f'{what}: metadata must be keys with values, not {_shown(content)}; the file may be damaged')
     values = {}
     for key, check in checks.items():
         if key in content:

@@ -73,5 +73,5 @@ def test_texts_that_are_not_json_are_told(text):
 
 def test_other_things_than_keys_with_values_are_told():
     for content in (None, [], 'a', 3):
-        with pytest.raises(InputError, match='its metadata are a'):
+        with pytest.raises(InputError, match='metadata must be keys with values, not'):
             schema.read(content, {}, 'a.onnx')
