@@ -1,18 +1,22 @@
 """Checkpoints: load without running code from them, write atomically, and refuse those that do not fit."""
 
 import functools
-import os
 import pickle
 import re
-from collections.abc import Callable, Iterator, Sequence
+import struct
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from mmseg_bisenet_lite.compat.checkpoint_types import RECORDS, RefusedError, rebuilt
 from mmseg_bisenet_lite.compat.fixes import fix
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
 from mmseg_bisenet_lite.utils.files import atomic_write
+from mmseg_bisenet_lite.utils.schema import check_checkpoint_meta
 
 
 @fix(
@@ -29,29 +33,23 @@ def _load_checkpoints_safely() -> bool:
     from mmengine.infer import BaseInferencer
     from mmengine.runner import checkpoint as host
 
-    def torch_load(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
-        return torch.load(file, map_location=map_location, weights_only=True)
-
+    _restrict_torch_load(torch)
     original = host.CheckpointLoader.load_checkpoint.__func__
 
     def load_checkpoint(cls: type, filename: str, map_location: Any = None, logger: Any = 'current') -> Any:
         try:
-            # The loaders of the various schemes call torch.load in their own ways, so the settings are made around them.
-            with _forced_weights_only(), torch.serialization.safe_globals(_checkpoint_types()):
-                checkpoint = original(cls, filename, map_location, logger)
+            with _loading():
+                checkpoint = rebuilt(original(cls, filename, map_location, logger))
         except (FileNotFoundError, InputError):
             raise
-        except pickle.UnpicklingError as error:
+        except (pickle.UnpicklingError, RefusedError) as error:
             code = re.search(r'GLOBAL (\S+)', str(error))
             what = f'it would run {code[1]}' if code else 'it holds other objects or is damaged'
+            what = str(error) if isinstance(error, RefusedError) else what
             raise InputError(f'{filename}: refused: {what}; only weights and plain data are loaded') from error
-        except (EOFError, OSError, RuntimeError, ValueError, LookupError) as error:  # torch.load raises these for damaged files
+        except _OF_DAMAGED_FILES as error:
             raise InputError(f'{filename}: cannot be read; the file may be damaged ({first_line(error)})') from error
-        if not isinstance(checkpoint, dict):
-            raise InputError(f'{filename}: holds a {type(checkpoint).__name__}, but a checkpoint is a dict')
-        if isinstance(checkpoint.get('meta'), dict):
-            checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python code, to look for "gpu_ids"
-        return checkpoint
+        return _checked(checkpoint, filename)
 
     init_model = BaseInferencer._init_model
 
@@ -61,72 +59,104 @@ def _load_checkpoints_safely() -> bool:
         return init_model(self, cfg, weights, device)
 
     if hasattr(host, '_safe_torch_load'):  # onedl's version allows any getattr, and falls back to running code
-        host._safe_torch_load = torch_load
+        host._safe_torch_load = torch.load
     host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     BaseInferencer._init_model = _init_model
     return True
 
 
+_thread = threading.local()
+
+# What unpickling and building tensors raise for bytes that are no checkpoint.
+_OF_DAMAGED_FILES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+)
+
+
+def _is_loading() -> bool:
+    """Whether this thread is in MMEngine's ``load_checkpoint``."""
+    return getattr(_thread, 'loading', False)
+
+
 @contextmanager
-def _forced_weights_only() -> Iterator[None]:
-    names = ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
-    before = {name: os.environ.pop(name) for name in names if name in os.environ}
-    os.environ[names[0]] = '1'
+def _loading() -> Iterator[None]:
+    outer = _is_loading()
+    _thread.loading = True
     try:
         yield
     finally:
-        del os.environ[names[0]]
-        os.environ.update(before)
+        _thread.loading = outer
 
 
-def _checkpoint_types() -> list[Any]:
-    """Return the types that MMEngine writes into a checkpoint beyond tensors and plain containers, with their pickled names."""
-    import numpy as np
-    from mmengine.logging import HistoryBuffer
-    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+def _restrict_torch_load(torch: Any) -> None:
+    """Make ``torch.load`` load weights and plain data only where ``load_checkpoint`` has called it, and leave all other calls.
 
-    core = np._core if hasattr(np, '_core') else np.core
-    modules = ('numpy.core.multiarray', 'numpy._core.multiarray')  # NumPy 1 and 2 write different names
-    dtypes = {type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] + np.typecodes['AllFloat']}
+    The loaders of the various schemes call it in their own ways, some by way of ``torch.hub``, which asks for code to be run.
+    Both functions are replaced once and ask for their thread, since a setting that is changed for the time of a load, such as
+    ``torch.serialization.safe_globals``, is the whole process's: other threads that load would lose it.
+    """
+    from torch import _weights_only_unpickler as unpickler
 
-    return [
-        HistoryBuffer,
-        OneCycleParamScheduler,
-        np.ndarray,
-        np.dtype,
-        *dtypes,
-        *((core.multiarray._reconstruct, f'{module}._reconstruct') for module in modules),
-        *((core.multiarray.scalar, f'{module}.scalar') for module in modules),
-        *((_getattr, f'{module}.getattr') for module in ('builtins', '__builtin__')),
-    ]
+    load_any, allowed_by_user = torch.load, cast('Callable[[], dict[str, Any]]', unpickler._get_user_allowed_globals)
+
+    @functools.wraps(load_any)
+    def load(*args: Any, **kwargs: Any) -> Any:
+        if _is_loading():
+            kwargs['weights_only'] = True
+        return load_any(*args, **kwargs)
+
+    def allowed() -> dict[str, Any]:
+        return dict(RECORDS) if _is_loading() else allowed_by_user()
+
+    torch.load, unpickler._get_user_allowed_globals = load, allowed
 
 
-def _getattr(owner: type, name: str) -> Callable:
-    """Replace ``getattr`` in a checkpoint, by which two classes pickle their functions; the real one could run code."""
-    from mmengine.logging import HistoryBuffer
-    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+def _checked(checkpoint: Any, filename: str) -> dict:
+    """Return a checkpoint whose parts have the types that its readers rely on.
 
-    own = {
-        HistoryBuffer: ('min', 'max', 'current', 'mean'),
-        OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
-    }
-    if not isinstance(owner, type) or name not in own.get(owner, ()):
-        raise pickle.UnpicklingError(f'GLOBAL getattr({name!r})')
-    return getattr(owner, name)
+    Raises:
+        InputError: A part has another type, or says what cannot be true.
+    """
+    if not isinstance(checkpoint, dict):
+        raise InputError(f'{filename}: holds a {type(checkpoint).__name__}, but a checkpoint is a dict')
+    weights = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
+        raise InputError(f'{filename}: its state_dict is no dict from names to weights; the file may be damaged')
+    if checkpoint.get('meta') is None:
+        checkpoint.pop('meta', None)
+    elif 'state_dict' in checkpoint:
+        check_checkpoint_meta(checkpoint['meta'], filename)
+        checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python code, to look for "gpu_ids"
+    return checkpoint
 
 
 @fix(
     'inference-weights',
-    broken='init_model and MMSegInferencer keep random weights if a checkpoint does not fit the config',
+    broken=(
+        'init_model and MMSegInferencer keep random weights if a checkpoint does not fit the config; they and the runner take '
+        'weights that are NaN or infinite'
+    ),
     versions='mmsegmentation 1.2.2; onedl-mmsegmentation 1.4.2',
-    delete_when='mmseg loads strictly for inference',
+    delete_when='mmseg loads strictly for inference, and no NaN',
 )
 def _check_inference_weights() -> bool:
+    from mmengine.runner import runner
     from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
     from mmseg.apis import inference, mmseg_inferencer
 
     def load_to_model(model: Any, checkpoint: dict, name: str = 'the checkpoint') -> dict:
-        if any(type(module).__module__.startswith('mmseg_bisenet_lite.') for module in model.modules()):
+        if is_ours(model):
             check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does not use it
         return _load_checkpoint_to_model(model, checkpoint)
 
@@ -136,7 +166,15 @@ def _check_inference_weights() -> bool:
             checkpoint = {'state_dict': checkpoint}
         return load_to_model(model, {'meta': {}, **checkpoint}, filename)
 
+    def load_to_train(model: Any, checkpoint: dict, *args: Any, **kwargs: Any) -> dict:
+        if is_ours(model):
+            weights, own = checkpoint.get('state_dict', checkpoint), model.state_dict()
+            loaded = {key for key in weights.keys() & own.keys() if getattr(weights[key], 'shape', None) == own[key].shape}
+            check_finite({key: weights[key] for key in own if key in loaded}, 'the checkpoint')
+        return _load_checkpoint_to_model(model, checkpoint, *args, **kwargs)
+
     inference.load_checkpoint = load_checkpoint  # used by init_model
+    runner._load_checkpoint_to_model = load_to_train  # used by Runner for load_from and resume
     mmseg_inferencer._load_checkpoint_to_model = load_to_model  # used by MMSegInferencer
     return True
 
@@ -149,8 +187,8 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
     while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
         inner = inner.module
     expected = {key: tuple(value.shape) for key, value in inner.state_dict().items()}
-    weights = checkpoint.get('state_dict', checkpoint)
-    found = {re.sub(r'^module\.', '', key): tuple(getattr(value, 'shape', ())) for key, value in weights.items()}
+    weights = {re.sub(r'^module\.', '', key): value for key, value in checkpoint.get('state_dict', checkpoint).items()}
+    found = {key: tuple(value.shape) if hasattr(value, 'shape') else None for key, value in weights.items()}
 
     differing = {
         'missing': expected.keys() - found.keys(),
@@ -165,6 +203,27 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
             f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with '
             '(to fine-tune, name the parts that may differ in StrictCheckpointHook(allow=...))'
         )
+    check_finite({key: weights[key] for key in expected if key in found and expected[key] == found[key]}, name)
+
+
+def check_finite(weights: Mapping[str, Any], name: str) -> None:
+    """Raise an :class:`InputError` if a weight is NaN or infinite: such a network gives empty masks, or any."""
+    import torch
+
+    for key, value in weights.items():
+        plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
+        if not plain or value.is_nested or value.is_meta:
+            raise InputError(f'{name}: the weight {key} is no plain tensor; the file may be damaged')
+        if not value.isfinite().all():
+            raise InputError(
+                f'{name}: the weight {key} is NaN or infinite, so its training has diverged; take an earlier checkpoint, and '
+                'train with a lower learning rate'
+            )
+
+
+def is_ours(model: Any) -> bool:
+    """Whether a part of the model is one of this package's modules."""
+    return any(type(module).__module__.startswith('mmseg_bisenet_lite.') for module in model.modules())
 
 
 @fix(

@@ -2,10 +2,11 @@
 
 import json
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
-from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, printable
 
 # Key of the metadata in the file: in ONNX's metadata_props and OpenVINO's rt_info. A TensorRT engine has room for one text
 # only, its name, so the metadata are the engine's name.
@@ -17,6 +18,23 @@ FORMAT = 1
 
 # Names of the graph's input and its outputs.
 FRAMES, MASK, MARGIN = 'frames', 'mask', 'margin'
+
+_CHECKS: dict[str, schema.Check] = {
+    'classes': schema.two_classes,
+    'palette': schema.two_colours,
+    'size': schema.optional(schema.size),
+    'batch': schema.optional(schema.batch),
+    'precision': schema.precision,
+    'margin': schema.truth,
+    'config': schema.text,
+    'commit': schema.optional(schema.text),
+    'weights_sha256': schema.digest,
+    'version': schema.text,
+    'rest': schema.optional(schema.one_of('fp32', 'fp16', 'bf16')),
+    'threshold': schema.threshold,
+    'format': schema.whole(1, 2**62),
+    'file_sha256': schema.optional(schema.digest),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,11 @@ class Metadata:
             that can choose.
         threshold: Threshold of the trained network's margin. It is subtracted from the margin that the graph gives.
         format: Number of the metadata format, see ``FORMAT``.
+        file_sha256: Digest of the file, see :mod:`mmseg_bisenet_lite.deploy.digest`; older files have none.
+
+    Raises:
+        InputError: A value is not what its key needs, or a batch has more pixels than a machine holds; the bounds are in
+            :mod:`mmseg_bisenet_lite.utils.schema`.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +76,14 @@ class Metadata:
     rest: str | None = None
     threshold: float = 0.0
     format: int = FORMAT
+    file_sha256: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check each value."""
+        schema.read(vars(self), _CHECKS, 'metadata')
+        width, height = self.size or (1, 1)
+        if (self.batch or 1) * width * height > schema.MOST_PIXELS:
+            raise InputError(f'metadata: batch must be such that its frames have at most {schema.MOST_PIXELS} pixels')
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""
@@ -67,29 +98,29 @@ class Metadata:
             file: The exported file, for error messages.
 
         Raises:
-            InputError: The file has no metadata of this package, or needs a newer version of it.
+            InputError: The file has no metadata of this package, or needs a newer version of it, or its metadata are damaged.
         """
+        damaged = f'{file}: not a file that tools/export.py wrote, or a damaged one'
         try:
-            content = json.loads(text or '')
-            if not isinstance(content, dict) or not content.keys() >= {'classes', 'precision', 'weights_sha256'}:
-                raise ValueError
-            format = int(content.get('format', 1))
-            if format > FORMAT:
-                raise InputError(
-                    f'{file}: has format {format}, written by mmseg-bisenet-lite {content.get("version")}; this version reads '
-                    f'formats up to {FORMAT}: update mmseg-bisenet-lite'
-                )
-            unknown = content.keys() - {field.name for field in fields(cls)}
-            if unknown:
-                ignored = ', '.join(sorted(unknown))
-                newer = f'a newer mmseg-bisenet-lite, {content.get("version")}'
-                warnings.warn(f'{file}: written by {newer}; ignored unknown fields: {ignored}', stacklevel=2)
-            known = {key: value for key, value in content.items() if key not in unknown}
-            known['classes'] = tuple(known['classes'])
-            known['palette'] = tuple(tuple(colour) for colour in known['palette'])
-            known['size'] = known['size'] and tuple(known['size'])
-            return cls(**known)
-        except InputError:
-            raise
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f'{file}: not a file that tools/export.py wrote, or a damaged one') from error
+            content = schema.parse_json(text or '')
+        except schema.Lie as error:
+            raise InputError(f'{damaged}: its metadata must be {error}') from error
+        if not isinstance(content, dict) or not content.keys() >= {'classes', 'precision', 'weights_sha256'}:
+            raise InputError(damaged)
+        version = f'{content.get("version")!s:.40}'
+        if schema.read(content, {'format': _CHECKS['format']}, damaged).get('format', 1) > FORMAT:
+            raise InputError(
+                f'{file}: has format {content["format"]}, written by mmseg-bisenet-lite {version}; this version reads '
+                f'formats up to {FORMAT}: update mmseg-bisenet-lite'
+            )
+        missing = {each.name for each in fields(cls) if each.default is MISSING} - content.keys()
+        unknown = content.keys() - _CHECKS.keys()
+        if missing or (unknown and 'file_sha256' not in content):  # versions with further fields write a digest too
+            raise InputError(damaged)
+        values = schema.read(content, _CHECKS, damaged)
+        if unknown:
+            ignored = printable(f'{", ".join(sorted(unknown)):.200}')
+            newer = printable(f'a newer mmseg-bisenet-lite, {version}')
+            warnings.warn(f'{file}: written by {newer}; ignored unknown fields: {ignored}', stacklevel=2)
+        with as_input_error(damaged, InputError):
+            return cls(**values)

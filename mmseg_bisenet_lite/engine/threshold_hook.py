@@ -6,6 +6,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from mmseg_bisenet_lite.models.decision import KEY, chosen_threshold, decision_point, move_threshold
+from mmseg_bisenet_lite.utils.schema import MOST_THRESHOLD
 
 
 @HOOKS.register_module()
@@ -39,7 +40,7 @@ class ThresholdHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write the threshold into ``meta`` if the weights have not changed since."""
-        if self._found is not None:
+        if self._found is not None and abs(self._found) <= MOST_THRESHOLD:  # a diverged network has none, or NaN
             checkpoint['meta'][KEY] = self._found
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

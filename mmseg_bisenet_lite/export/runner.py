@@ -23,6 +23,7 @@ from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.schema import read, two_classes, two_colours
 from mmseg_bisenet_lite.version import __version__
 
 # Share of the frames for int8 that only select the layers to keep in higher precision; and the number of frames to use.
@@ -91,10 +92,13 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = metainfo_of(dataset)
-    dataset_meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or expected
+    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or {}
+    told = {key: named[key] for key in ('classes', 'palette') if named.get(key) is not None and len(named[key])}
+    dataset_meta = {**expected, **told}
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
         raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
+    read(dataset_meta, {'classes': two_classes, 'palette': two_colours}, f'{checkpoint} with {config.filename}')
     return dataset_meta
 
 

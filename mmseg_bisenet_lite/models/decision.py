@@ -13,10 +13,11 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # Key in a checkpoint's meta of the threshold with the highest F1 on val.
-KEY = 'margin_threshold'
+KEY = schema.THRESHOLD
 
 BIAS = 'decode_head.conv_seg.bias'
 
@@ -90,10 +91,11 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
         name: Name of the checkpoint's file, for error messages.
 
     Raises:
-        InputError: The checkpoint holds no threshold, or ``wanted`` is not a finite number.
+        InputError: The checkpoint holds no threshold, or ``wanted`` is not a number within the bounds of
+            :mod:`mmseg_bisenet_lite.utils.schema`.
     """
     if wanted == 'best':
-        found = (checkpoint.get('meta') or {}).get(KEY)
+        found = schema.read(checkpoint.get('meta') or {}, {KEY: schema.threshold}, name).get(KEY)
         if found is None:
             raise InputError(
                 f"{name}: holds no threshold for 'best'; only best_*.pth of a training with ThresholdHook and files of "
@@ -104,8 +106,9 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
         value = float(wanted)
     except (TypeError, ValueError):
         value = float('nan')
-    if not abs(value) < float('inf'):
-        raise InputError(f"threshold {wanted!r}: give 'best' or a number")
+    most = schema.MOST_THRESHOLD
+    if not abs(value) <= most:
+        raise InputError(f"threshold {wanted!r}: give 'best' or a number from {-most:g} to {most:g}")
     return value
 
 

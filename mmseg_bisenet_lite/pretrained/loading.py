@@ -1,5 +1,6 @@
 """Networks for inference, from configs and checkpoints."""
 
+import threading
 import warnings
 from pathlib import Path
 
@@ -14,9 +15,15 @@ from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
 from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
+# Filters of warnings belong to the whole process, so one thread at a time sets them.
+_FILTERS = threading.RLock()
+
 
 def read_config(file: str) -> Config:
     """Read a config file.
+
+    A config is code: MMEngine runs a ``.py`` file, and the expressions in a ``.yaml`` or ``.json`` file too. Read only configs
+    that you trust. Checkpoints and exported files, in contrast, run nothing.
 
     Raises:
         InputError: The file is missing, or it is not the config of a model.
@@ -40,12 +47,12 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
         threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the checkpoint's, or a number.
 
     Raises:
-        InputError: The checkpoint is missing or does not fit, the config does not build a segmentor, or the checkpoint holds no
-            threshold.
+        InputError: The checkpoint is missing or does not fit, one of its weights is NaN or infinite, the config does not build
+            a segmentor, or the checkpoint holds no threshold.
     """
     if checkpoint is not None:
         checkpoint_file(checkpoint)
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         # The losses are not run, but warn of their settings; the class names are not needed, and may be missing.
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
         what = f'{source}: no segmentor can be built from this config'
@@ -53,6 +60,7 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
             segmentor = init_model(config, None, device='cpu')
         if checkpoint is not None:
             segmentor = init_model(config, checkpoint, device='cpu')
+            compat.check_finite(segmentor.state_dict(), checkpoint)
     if checkpoint is not None and threshold is not None:
         set_threshold(segmentor, threshold, checkpoint)
     if not hasattr(segmentor, 'encode_decode'):

@@ -11,9 +11,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from mmseg_bisenet_lite.pretrained.names import SCHEME, SUFFIX, checkpoint_file
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError, first_line
 from mmseg_bisenet_lite.utils.files import atomic_write
 from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.schema import Lie, check_checkpoint_meta, parse_json
 
 # Key of our text in the file's metadata.
 _KEY = 'mmseg_bisenet_lite'
@@ -31,7 +32,7 @@ def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, 
         InputError: The file is missing, damaged or not a safetensors file.
     """
     with _opened(filename) as content:
-        meta = _meta(content)
+        meta = _meta(content, filename)
         weights = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118  it is not a mapping
     device = map_location if isinstance(map_location, str | torch.device) else 'cpu'
     return {'state_dict': {key: _as(value, torch.float32).to(device) for key, value in weights.items()}, 'meta': meta}
@@ -44,20 +45,30 @@ def read_meta(filename: str) -> dict[str, Any]:
         InputError: As there.
     """
     with _opened(filename) as content:
-        return _meta(content)
+        return _meta(content, filename)
 
 
 @contextmanager
 def _opened(filename: str) -> Iterator[Any]:
     file = checkpoint_file(filename)
     library = require('safetensors', 'safetensors')
-    errors = (library.SafetensorError, OSError, KeyError, TypeError, ValueError)
-    with as_input_error(f'{file}: not a safetensors file, or a damaged one', *errors), library.safe_open(file, 'pt') as content:
-        yield content
+    errors = (library.SafetensorError, OSError, KeyError, MemoryError, OverflowError, RuntimeError, TypeError, ValueError)
+    try:
+        with library.safe_open(file, 'pt') as content:
+            yield content
+    except InputError:
+        raise
+    except errors as error:
+        raise InputError(f'{file}: not a safetensors file, or a damaged one: {first_line(error)}') from error
 
 
-def _meta(content: Any) -> dict[str, Any]:
-    meta: dict[str, Any] = json.loads((content.metadata() or {}).get(_KEY, '{}'))  # files of other programs have none
+def _meta(content: Any, filename: str) -> dict[str, Any]:
+    text = (content.metadata() or {}).get(_KEY, '{}')  # files of other programs have none
+    try:
+        meta: dict[str, Any] = parse_json(text)
+    except Lie as lie:
+        raise InputError(f'{filename}: not a safetensors file, or a damaged one: its metadata must be {lie}') from lie
+    check_checkpoint_meta(meta, filename)
     return meta
 
 

@@ -7,13 +7,22 @@ from contextlib import contextmanager
 class InputError(ValueError):
     """A file, key or value that the user gave is wrong.
 
-    The message is one line that names the culprit and says what to do. The tools print it without a traceback.
+    The message is one line that names the culprit and says what to do. The tools print it without a traceback. What cannot be
+    printed, such as an escape sequence in a name that a file holds, is written as Python would write it.
     """
+
+    def __init__(self, message: object = '') -> None:
+        super().__init__(printable(str(message)))
 
     @property
     def line(self) -> str:
         """The message, without the traceback that a ``DataLoader`` worker wraps around it."""
         return str(self).rsplit(f'{type(self).__name__}: ', 1)[-1].strip()
+
+
+def printable(text: str) -> str:
+    """Return a text with every letter that a terminal cannot print, or would obey, escaped; line ends stay."""
+    return ''.join(letter if letter.isprintable() or letter == '\n' else ascii(letter)[1:-1] for letter in text)
 
 
 def first_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.deploy.digest import UNSEALED, seal
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -16,7 +17,7 @@ class Gpu:
     """CUDA's runtime and TensorRT, with a record of what is still allocated."""
 
     def __init__(self, metadata, devices=1):
-        self.memory, self.devices, self.metadata = {}, devices, metadata
+        self.memory, self.devices, self.metadata, self.shape = {}, devices, metadata, (-1, -1, -1)
 
     def cuda(self):
         module = ModuleType('cuda.bindings.runtime')
@@ -38,11 +39,26 @@ class Gpu:
         def deserialize(content):
             if content != b'engine':
                 return None
-            return SimpleNamespace(name=self.metadata.to_json(), create_execution_context=lambda: Context(self))
+            ports = {
+                'frames': ('in', 'u8', (*self.shape, 3)),
+                'margin': ('out', 'f32', self.shape),
+                'mask': ('out', 'u8', self.shape),
+            }
+            return SimpleNamespace(
+                name=self.metadata.to_json(),
+                create_execution_context=lambda: Context(self),
+                num_io_tensors=3,
+                get_tensor_name=list(ports).__getitem__,
+                get_tensor_mode=lambda name: ports[name][0],
+                get_tensor_dtype=lambda name: ports[name][1],
+                get_tensor_shape=lambda name: ports[name][2],
+            )
 
         module = ModuleType('tensorrt')
         module.__version__ = '11'
         module.Logger = type('Logger', (), {'ERROR': 1, '__init__': lambda self, level: None})
+        module.TensorIOMode = SimpleNamespace(INPUT='in', OUTPUT='out')
+        module.DataType = SimpleNamespace(UINT8='u8', FLOAT='f32')
         module.Runtime = lambda logger: SimpleNamespace(deserialize_cuda_engine=deserialize)
         return module
 
@@ -117,6 +133,27 @@ def test_frames_that_the_engine_was_not_built_for(engine):
 def test_what_it_cannot_do(engine, arguments, message):
     with pytest.raises(InputError, match=message):
         Segmenter(engine[1], **arguments)
+
+
+def test_an_engine_of_another_shape(engine):
+    engine[0].shape = (1, 32, 64)
+    with pytest.raises(
+        InputError, match=r'a\.engine: its metadata promise frames \(any, any, any, 3\) uint8; .* but the graph has'
+    ):
+        Segmenter(engine[1])
+
+
+def test_a_sealed_engine_is_checked(engine):
+    gpu, file = engine
+    gpu.metadata = replace(gpu.metadata, file_sha256=UNSEALED)
+    with pytest.raises(InputError, match=r'a\.engine: its SHA-256 digest is missing'):
+        Segmenter(file)
+    seal(file)
+    assert file.read_bytes().startswith(b'engine\n{')
+    assert Segmenter(file).precision == 'fp16'
+    file.write_bytes(b'f' + file.read_bytes()[1:])
+    with pytest.raises(InputError, match=r'a\.engine: its SHA-256 digest does not fit'):
+        Segmenter(file)
 
 
 def test_an_engine_of_another_gpu(engine):

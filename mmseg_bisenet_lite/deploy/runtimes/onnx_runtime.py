@@ -3,10 +3,13 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.digest import check_sealed, read_sealed
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
+from mmseg_bisenet_lite.deploy.runtimes.graph import Port, check_graph
 from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
@@ -36,12 +39,18 @@ class OnnxRuntime:
         if threads is not None:
             options.intra_op_num_threads = threads
         provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
+        # From bytes, so that the file cannot name other files to read: no exported file has its weights elsewhere.
+        content, sealed = read_sealed(file)
         # Some of its errors derive from RuntimeError, others from Exception only.
         with as_input_error(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
-            self._session = library.InferenceSession(str(file), options, providers=[(provider, provider_options)])
+            self._session = library.InferenceSession(content, options, providers=[(provider, provider_options)])
+            text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
+            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if self._session.get_providers()[0] != provider:
             raise InputError(f'device={device!r}: {provider} did not start; see its messages above')
-        self.metadata = Metadata.from_json(self._session.get_modelmeta().custom_metadata_map.get(KEY), file)
+        self.metadata = Metadata.from_json(text, file)
+        check_sealed(sealed, self.metadata, file)
+        check_graph(self.metadata, list(map(_port, inputs)), list(map(_port, outputs)), file)
         self.precision = only_precision(self.metadata, precision, file)
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
@@ -50,6 +59,16 @@ class OnnxRuntime:
         return outputs
 
 
+def _port(value: Any) -> Port:
+    dtype = {'tensor(uint8)': 'uint8', 'tensor(float)': 'float32'}.get(value.type, value.type)
+    return Port(value.name, dtype, tuple(length if isinstance(length, int) else None for length in value.shape))
+
+
 def _errors(library: object) -> tuple[type[Exception], ...]:
     state = library.capi.onnxruntime_pybind11_state  # type: ignore[attr-defined]
-    return RuntimeError, *(error for error in vars(state).values() if isinstance(error, type) and issubclass(error, Exception))
+    return (
+        MemoryError,
+        RuntimeError,
+        UnicodeDecodeError,
+        *(error for error in vars(state).values() if isinstance(error, type) and issubclass(error, Exception)),
+    )

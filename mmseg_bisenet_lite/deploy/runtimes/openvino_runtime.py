@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.digest import check_sealed, read_sealed
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
+from mmseg_bisenet_lite.deploy.runtimes.graph import Port, check_graph
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
 
@@ -36,9 +38,14 @@ class OpenvinoRuntime:
             raise InputError(
                 f'device={device!r}: OpenVINO finds no such device; choose from {", ".join(core.available_devices)}'
             )
-        with as_input_error(f'{file}: OpenVINO cannot read it', RuntimeError):
+        _, sealed = read_sealed(file)
+        with as_input_error(f'{file}: OpenVINO cannot read it', MemoryError, RuntimeError, TypeError, UnicodeDecodeError):
             model = core.read_model(file)
-        self.metadata = Metadata.from_json(model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None, file)
+            text = model.get_rt_info(KEY).astype(str) if model.has_rt_info(KEY) else None
+            inputs, outputs = list(map(_port, model.inputs)), list(map(_port, model.outputs))
+        self.metadata = Metadata.from_json(text, file)
+        check_sealed(sealed, self.metadata, file)
+        check_graph(self.metadata, inputs, outputs, file)
 
         capabilities = core.get_property(device, 'OPTIMIZATION_CAPABILITIES')
         # Always set the precision: by default OpenVINO computes in a lower one than the file's if that is faster.
@@ -71,3 +78,10 @@ class OpenvinoRuntime:
             self._requests.own = self._compiled.create_infer_request()
         results = self._requests.own.infer({FRAMES: frames}, share_inputs=True)
         return [results[i] for i in range(len(self._compiled.outputs))]
+
+
+def _port(value: Any) -> Port:
+    dtype = {'u8': 'uint8', 'f32': 'float32'}.get(value.element_type.get_type_name(), value.element_type.get_type_name())
+    rank = value.partial_shape.rank
+    lengths = [] if rank.is_dynamic else [None if each.is_dynamic else each.get_length() for each in value.partial_shape]
+    return Port(min(value.names, default=''), dtype, tuple(lengths))

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.digest import check_sealed, read_sealed
 from mmseg_bisenet_lite.deploy.metadata import FRAMES, MARGIN, MASK, Metadata
+from mmseg_bisenet_lite.deploy.runtimes.graph import Port, check_graph
 from mmseg_bisenet_lite.deploy.runtimes.runtime import only_precision
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import require
@@ -37,10 +39,15 @@ class TensorrtRuntime:
         self._runtime = library.Runtime(
             library.Logger(library.Logger.ERROR)
         )  # the engine needs its runtime as long as it lives
-        self._engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
+        content, sealed = read_sealed(file)
+        self._engine = self._runtime.deserialize_cuda_engine(content)
         if self._engine is None:
             raise InputError(f'{file}: TensorRT {library.__version__} cannot load it on this GPU; export it on this machine')
         self.metadata = Metadata.from_json(self._engine.name, file)
+        check_sealed(sealed, self.metadata, file)
+        ports = [(self._engine.get_tensor_mode(name), _port(library, self._engine, name)) for name in _tensors(self._engine)]
+        inputs, outputs = ([port for is_of, port in ports if is_of == mode] for mode in _modes(library))
+        check_graph(self.metadata, inputs, sorted(outputs, key=lambda port: port.name != MASK), file)
         self.precision = only_precision(self.metadata, precision, file)
         self._outputs = {MASK: np.uint8, **({MARGIN: np.float32} if self.metadata.margin else {})}
         self._contexts = threading.local()  # a context serves one thread at a time
@@ -52,6 +59,21 @@ class TensorrtRuntime:
         outputs = {name: np.empty(frames.shape[:3], dtype) for name, dtype in self._outputs.items()}
         self._contexts.own.run(frames, outputs)
         return list(outputs.values())
+
+
+def _tensors(engine: Any) -> list[str]:
+    return [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
+
+
+def _modes(library: Any) -> tuple[Any, Any]:
+    return library.TensorIOMode.INPUT, library.TensorIOMode.OUTPUT
+
+
+def _port(library: Any, engine: Any, name: str) -> Port:
+    dtype = engine.get_tensor_dtype(name)
+    known = {library.DataType.UINT8: 'uint8', library.DataType.FLOAT: 'float32'}
+    lengths = tuple(None if length < 0 else int(length) for length in engine.get_tensor_shape(name))
+    return Port(name, known.get(dtype, str(dtype)), lengths)
 
 
 class _Context:

@@ -1,7 +1,9 @@
 """The file formats, one module each with a function ``write()``."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from mmseg_bisenet_lite.deploy.digest import UNSEALED, seal
 from mmseg_bisenet_lite.export.job import Job
 
 # Name on the command line -> file suffix.
@@ -22,6 +24,12 @@ def write(name: str, job: Job, file: Path) -> list[str]:
     Raises:
         InputError: A library is missing, or the format does not support the precision.
     """
+    layers = _write(name, replace(job, metadata=replace(job.metadata, file_sha256=UNSEALED)), file)
+    seal(file)
+    return layers
+
+
+def _write(name: str, job: Job, file: Path) -> list[str]:
     match name:
         case 'onnx':
             from mmseg_bisenet_lite.export.formats import onnx_format
