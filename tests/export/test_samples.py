@@ -78,7 +78,7 @@ def test_what_is_missing_is_named(tmp_path, small_config):
     (tmp_path / 'broken.png').write_bytes(b'no image')
     with pytest.raises(InputError, match=r'broken\.png: not a readable image'):
         FolderSamples(tmp_path, None)[0]
-    with pytest.raises(InputError, match=r'--frames .*absent: no such folder, or no \.png'):
+    with pytest.raises(InputError, match=r'--frames .*absent: no such folder, or no images'):
         samples_to_compare(str(tmp_path / 'absent'), config, None)
     config.val_dataloader.dataset.data_root = str(tmp_path / 'absent')
     with pytest.raises(InputError, match=r'small\.py: cannot read the val set; .* --frames DIR or renders') as said:
