@@ -142,12 +142,17 @@ class BinarySegDataset(BaseSegDataset):
         return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
-        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder."""
+        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder.
+
+        Capital and small letters of the suffix are the same, since cameras write ``.JPG``; hidden files are left out.
+        """
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+        small = tuple(each.lower() for each in suffixes)
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}); {self.LAYOUT}')
-        names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
-        found = {name.removesuffix(next(s for s in suffixes if name.endswith(s))): name for name in names}
+        listed = fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args)
+        names = [name for name in listed if name.lower().endswith(small) and not name.rpartition('/')[2].startswith('.')]
+        found = {name[: -len(next(s for s in small if name.lower().endswith(s)))]: name for name in names}
         if not found and not may_be_empty:
             raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
         return found

