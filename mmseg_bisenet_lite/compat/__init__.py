@@ -10,6 +10,7 @@ from mmseg_bisenet_lite.compat import checkpoints  # isort: skip
 from mmseg_bisenet_lite.compat import resume  # isort: skip
 from mmseg_bisenet_lite.compat import cpu  # isort: skip
 from mmseg_bisenet_lite.compat import scores  # isort: skip
+from mmseg_bisenet_lite.compat import images  # isort: skip
 from mmseg_bisenet_lite.compat.checkpoints import check_weights
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
@@ -24,6 +25,7 @@ __all__ = [
     'cpu',
     'host_name',
     'host_problem',
+    'images',
     'imports',
     'mim_folder',
     'require_host',
