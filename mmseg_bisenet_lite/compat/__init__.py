@@ -12,6 +12,7 @@ from mmseg_bisenet_lite.compat import cpu  # isort: skip
 from mmseg_bisenet_lite.compat import scores  # isort: skip
 from mmseg_bisenet_lite.compat import hooks  # isort: skip
 from mmseg_bisenet_lite.compat import options  # isort: skip
+from mmseg_bisenet_lite.compat import images  # isort: skip
 from mmseg_bisenet_lite.compat.checkpoints import check_finite, check_weights
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
@@ -28,6 +29,7 @@ __all__ = [
     'hooks',
     'host_name',
     'host_problem',
+    'images',
     'imports',
     'mim_folder',
     'options',

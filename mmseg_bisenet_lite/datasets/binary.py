@@ -16,6 +16,7 @@ from mmseg_bisenet_lite.datasets.sampler import SeededIndex
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import SUFFIXES
 
 VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 
@@ -53,7 +54,7 @@ class BinarySegDataset(BaseSegDataset):
     """
 
     METAINFO: ClassVar[dict] = dict(classes=('background', 'foreground'), palette=[[0, 0, 0], [220, 20, 60]])
-    IMG_SUFFIXES: ClassVar[tuple[str, ...]] = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+    IMG_SUFFIXES: ClassVar[tuple[str, ...]] = SUFFIXES
     # Suffix of the label maps' names -> value -> class name.
     VOCABULARIES: ClassVar[Mapping[str, Vocabulary]] = {'.png': {0: 'background', 255: 'foreground'}}
     # Folder layout, for error messages.
@@ -192,15 +193,21 @@ class BinarySegDataset(BaseSegDataset):
         return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
-        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder."""
+        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder.
+
+        Capital and small letters of the suffix are the same, since cameras write ``.JPG``; hidden files are left out.
+        """
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+        small = tuple(each.lower() for each in suffixes)
         layout = self.LAYOUT and f'; {self.LAYOUT}'
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}){layout}')
-        names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
         found: dict[str, str] = {}
-        for name in names:
-            stem = name.removesuffix(next(s for s in suffixes if name.endswith(s)))
+        for name in fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args):
+            ending = next((each for each in small if name.lower().endswith(each)), None)
+            if ending is None or name.rpartition('/')[2].startswith('.'):
+                continue
+            stem = name[: -len(ending)]
             if (twin := found.setdefault(stem, name)) != name:
                 raise InputError(
                     f'{folder}: {twin} and {name} would have the same label map; set img_suffix to the ending of the '

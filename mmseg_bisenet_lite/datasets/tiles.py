@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.datasets.decoding import decode
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.images import check_image
 
 _TILE = re.compile(r'^tile://(?P<stem>.*)\.r(?P<row>\d+)c(?P<column>\d+)of(?P<rows>\d+)x(?P<columns>\d+)(?P<suffix>\.\w+)$')
 
@@ -78,25 +80,24 @@ class TileBackend(BaseStorageBackend):
     """File backend of MMEngine for the ``tile://`` paths of :func:`tile_paths`, on local files."""
 
     def get(self, filepath: str | Path) -> bytes:
-        """Return the tile as a BMP file, which costs only a copy to write and to read."""
+        """Return the tile as an image file: colours as BMP, which costs only a copy, label values as PNG.
+
+        The pixels are those that the loaders see, upright. Pictures with a palette keep both colours and values.
+        """
         tile = Tile.of(str(filepath))
-        path = Path(tile.path)
-        bitmap = io.BytesIO()
-        try:
-            with Image.open(path) as image:
-                if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
-                    raise InputError(
-                        f'{path}: pixel mode {image.mode} is not supported; save it with 8 bits: grey, palette, RGB or RGBA'
-                    )
-                part = image.crop(tile.box(*image.size))
-                if part.mode == 'P':  # a label map with a palette: keep the values, which a BMP with a palette may not
-                    part = Image.frombytes('L', part.size, part.tobytes())
-                part.save(bitmap, 'BMP')
-        except FileNotFoundError:
-            raise
-        except (OSError, UnidentifiedImageError, SyntaxError) as error:  # Pillow's errors for truncated or broken files
-            raise InputError(f'{path}: not a readable image, or a truncated one ({error})') from error
-        return bitmap.getvalue()
+        data = Path(tile.path).read_bytes()
+        check_image(data, tile.path)
+        damaged = f'{tile.path}: not a readable image, or a damaged one'
+        with as_input_error(damaged, OSError, SyntaxError), Image.open(io.BytesIO(data)) as image:
+            palette = image.getpalette() if image.mode == 'P' else None
+            flag, backend = ('unchanged', 'pillow') if image.mode in ('1', 'L', 'P') else ('color', 'cv2')
+        part = tile.cut(decode(data, tile.path, flag, backend))
+        written = Image.fromarray(np.ascontiguousarray(part[..., ::-1] if part.ndim == 3 else part))
+        if palette is not None:
+            written.putpalette(palette)
+        content = io.BytesIO()
+        written.save(content, 'BMP' if part.ndim == 3 else 'PNG')
+        return content.getvalue()
 
     def get_text(self, filepath: str | Path, encoding: str = 'utf-8') -> str:
         """Raise, since a tile is an image."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from mmseg_bisenet_lite.datasets.cityscapes import LABEL_IDS, TRAIN_IDS
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import write_image
 
 ID = {name: value for value, name in LABEL_IDS.items()} | {'ego vehicle': 1}
 SUPERSAMPLING = 2  # scenes are drawn this much larger, then scaled down, for soft edges
@@ -293,8 +294,7 @@ def write_toy_cityscapes(
         ):
             path = temporary / kind / split / 'toyville' / f'{stem}_{suffix}.png'
             path.parent.mkdir(parents=True, exist_ok=True)
-            if not cv2.imwrite(str(path), pixels):
-                raise InputError(f'{path}: cannot be written; check the disk')
+            write_image(path, pixels)
     (temporary / RECIPE).write_text(json.dumps(recipe))
     temporary.rename(out)
     return True

@@ -1,48 +1,44 @@
 """Run weights or an exported file on frames: ``python -m mmseg_bisenet_lite.deploy FILE SOURCE --out DIR``."""
 
 import argparse
-from collections.abc import Iterator
+import sys
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from mmseg_bisenet_lite.deploy import Segmenter, paint
-from mmseg_bisenet_lite.deploy.images import is_image, read_image
+from mmseg_bisenet_lite.deploy.output_folder import OutputFolder
+from mmseg_bisenet_lite.deploy.sources import Images, Source, source_of
 from mmseg_bisenet_lite.utils.arguments import positive
 from mmseg_bisenet_lite.utils.console import one_line_errors
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
-def frames_of(source: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield names and frames, (height, width, 3), uint8 BGR, of an image, a folder of images, a video or a camera.
+def segment(segmenter: Segmenter, source: Source, out: OutputFolder | None, limit: int | None) -> tuple[int, int]:
+    """Run a segmenter on the frames of a source, and write them painted; each image that fails is named on standard error.
 
-    Args:
-        source: Path of an image, a folder or a video; or the number of a camera.
+    Returns:
+        Number of frames that were tried, and of those that failed.
 
     Raises:
-        InputError: The source does not exist, or it cannot be read.
+        InputError: The only image fails, a video ended too early or does not fit the file, or a painted frame cannot be
+            written.
     """
-    path = Path(source)
-    if path.is_dir() or is_image(path):
-        files = sorted(filter(is_image, path.iterdir())) if path.is_dir() else [path]
-        if not files:
-            raise InputError(f'{source}: there are no images in this folder')
-        yield from ((file.name, read_image(file)) for file in files)
-        return
-    if not source.isdecimal() and not path.is_file():
-        raise InputError(f'{source}: give an image, a folder of images, a video or the number of a camera')
-    video = require('cv2', 'opencv-python-headless').VideoCapture(int(source) if source.isdecimal() else source)
-    if not video.isOpened():
-        raise InputError(f'{source}: OpenCV cannot open it as a video or a camera')
-    try:
-        number = 0
-        while (read := video.read())[0]:
-            yield f'{number:06d}.png', read[1]
-            number += 1
-    finally:
-        video.release()
+    tried, failed = 0, 0
+    for name, frame in islice(source, limit):
+        tried += 1
+        try:
+            if isinstance(frame, InputError):
+                raise frame
+            mask = segmenter(frame)
+        except InputError as error:
+            if not isinstance(source, Images) or len(source.files) == 1:
+                raise
+            failed += 1
+            print(error.line if error is frame else f'{name}: {error.line}', file=sys.stderr)
+            continue
+        if out:
+            out.write(name, paint(frame, mask, segmenter.metadata.palette))
+    return tried, failed
 
 
 def main() -> None:
@@ -53,7 +49,7 @@ def main() -> None:
         metavar='FILE',
         help='file that tools/export.py wrote; or bisenet-lite://NAME, weights that come with the package',
     )
-    parser.add_argument('source', metavar='SOURCE', help='image, folder of images, video, or number of a camera')
+    parser.add_argument('source', metavar='SOURCE', help='image, folder of images, video, stream, or number of a camera')
     parser.add_argument(
         '--out', type=Path, metavar='DIR', help='folder to write the frames to, with the masks painted over them'
     )
@@ -67,18 +63,17 @@ def main() -> None:
     with one_line_errors():
         segmenter = Segmenter(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
-        if args.out:
-            with as_input_error(f'--out {args.out}: this folder cannot be created or written to', OSError):
-                args.out.mkdir(parents=True, exist_ok=True)
-            if args.out.resolve() in (Path(args.source).resolve(), Path(args.source).resolve().parent):
-                raise InputError(f'--out {args.out}: this folder holds the input frames; give another folder')
-        for name, frame in islice(frames_of(args.source), args.limit):
-            mask = segmenter(frame)
-            if args.out:
-                painted = paint(frame, mask, segmenter.metadata.palette)
-                if not require('cv2', 'opencv-python-headless').imwrite(str(args.out / name), painted):
-                    raise InputError(f'--out {args.out}: {name} cannot be written to this folder')
-        print(segmenter.latency)
+        source = source_of(args.source)
+        if isinstance(source, Images) and source.left_out:
+            print(f'{args.source}: left out, not images: {", ".join(file.name for file in source.left_out)}', file=sys.stderr)
+        out = OutputFolder(args.out, source) if args.out else None
+        try:
+            tried, failed = segment(segmenter, source, out, args.limit)
+        finally:  # also after Ctrl-C
+            if segmenter.latency.calls:
+                print(segmenter.latency)
+        if failed:
+            raise InputError(f'{args.source}: {failed} of {tried} images failed; each is named above')
 
 
 if __name__ == '__main__':

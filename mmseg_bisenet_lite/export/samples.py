@@ -1,6 +1,8 @@
 """Frames for calibration and for the parity check: from a dataset, from a folder, or drawn."""
 
 import copy
+import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,8 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.toy import render_scene
-from mmseg_bisenet_lite.deploy.images import is_image, read_image
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.images import images_in, read_image
 from mmseg_bisenet_lite.utils.sizes import size_text
 
 Size = tuple[int, int] | None  # (width, height) in pixels; None keeps the size of every frame
@@ -134,18 +136,20 @@ class FolderSamples(Samples):
     """
 
     def __init__(self, folder: Path, size: Size) -> None:
-        self.files = sorted(filter(is_image, folder.rglob('*')))
+        self.files, left_out = images_in(file for file in folder.rglob('*') if not file.is_dir())
         if not self.files:
-            raise InputError(
-                f'--frames {folder}: no such folder, or no .png, .jpg or .bmp images in it; give val, renders or another folder'
-            )
+            raise InputError(f'--frames {folder}: no such folder, or no images in it; give val, renders or another folder')
+        if left_out:
+            names = ', '.join(str(file.relative_to(folder)) for file in left_out)
+            warnings.warn(f'--frames {folder}: left out, not images: {names}', stacklevel=2)
         super().__init__(f'{folder.name}/', len(self.files))
         self.size = size
 
     def read(self, index: int) -> Sample:
         """Read a frame; see :meth:`Samples.read`."""
         file = self.files[index]
-        return Sample(file.name, read_image(file), None).resized(self.size)
+        name = os.fsencode(file.name).decode(errors='replace')  # which a report can hold
+        return Sample(name, read_image(file), None).resized(self.size)
 
 
 class RenderedSamples(Samples):

@@ -1,6 +1,8 @@
 """Terminal output: one-line errors and a progress bar."""
 
 import errno
+import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +23,20 @@ ReportProgress = Callable[[str, float], None]
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line on standard error after the user's mistake or Ctrl-C; other errors keep their traceback."""
+    """End the program with one line on standard error after the user's mistake or Ctrl-C; other errors keep their traceback.
+
+    If nobody reads standard output any more, as after ``| head``, the program ends silently with status 141, as others do.
+    """
     try:
         yield
+        sys.stdout.flush()  # not at exit, where an error could not be handled
+    except BrokenPipeError:
+        output = select.poll()
+        output.register(sys.stdout.fileno(), 0)
+        if not output.poll(0):  # no error: another pipe is closed
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at exit
+        sys.exit(141)
     except InputError as error:
         message = error.line
     except KeyboardInterrupt as error:

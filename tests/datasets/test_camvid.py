@@ -4,6 +4,7 @@ import pytest
 
 from mmseg_bisenet_lite import CamVidBinaryDataset, CamVidHumanDataset, CamVidVehicleDataset
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import write_image
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 TRAIN = dict(img_path='train', seg_map_path='trainannot')
@@ -35,6 +36,24 @@ def test_any_class_can_be_the_foreground(layout):
     assert sample['data_samples'].gt_sem_seg.data[0, 0].tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 255]
     with pytest.raises(InputError, match='choose from bicyclist, building'):
         CamVidBinaryDataset(('truck',), data_root=str(layout), data_prefix=TRAIN)
+
+
+def test_suffixes_of_cameras_are_taken_and_hidden_files_are_not(tmp_path):
+    for folder, names in (('train', ('a.png', 'b.PNG', 'c.jpeg', 'd.JPG', 'e.webp', 'f.TIF')), ('trainannot', ())):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / '._a.png').write_bytes(b'of macOS')
+        for name in names:
+            write_image(tmp_path / folder / name, np.full((8, 12, 3), 90, np.uint8))
+    for stem in 'abcdef':
+        write_image(tmp_path / 'trainannot' / f'{stem}.{"PNG" if stem == "c" else "png"}', np.full((8, 12), 8, np.uint8))
+    samples = CamVidVehicleDataset(data_root=str(tmp_path), data_prefix=TRAIN, pipeline=LOAD)
+    assert len(samples) == 6
+    for sample in samples:
+        assert (sample['data_samples'].gt_sem_seg.data == 1).all()
+        assert abs(sample['inputs'].float().mean() - 90) < 1
+    (tmp_path / 'trainannot' / 'b.png').unlink()
+    with pytest.raises(InputError, match=r'b\.png: this label map is missing'):
+        CamVidVehicleDataset(data_root=str(tmp_path), data_prefix=TRAIN)
 
 
 def test_the_photographs(camvid):

@@ -2,7 +2,6 @@ import io
 import sys
 import zlib
 
-import cv2
 import mmcv
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 
 from mmseg_bisenet_lite.datasets import decoding
 from mmseg_bisenet_lite.datasets.decoding import decode, fast_decoder
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def encoded(image, kind='PNG', **options):
@@ -36,7 +36,7 @@ def test_the_pixels_are_mmcvs(height, width, colour, level):
     data = encoded(noise(height, width, *([3] if colour else [])), compress_level=level)
     flag, backend = ('color', 'cv2') if colour else ('unchanged', 'pillow')
     assert decoding._decode_png(data, flag) is not None
-    pixels = decode(data, flag, backend)
+    pixels = decode(data, 'a.png', flag, backend)
     assert np.array_equal(pixels, mmcv.imfrombytes(data, flag=flag, backend=backend))
     assert pixels.flags.c_contiguous
     assert pixels.flags.writeable
@@ -65,17 +65,15 @@ def test_what_is_no_plain_png_is_left_to_mmcv(data, flag):
     assert decoding._decode_png(data, flag) is None
     for backend in ('cv2', 'pillow'):
         expected = mmcv.imfrombytes(data, flag=flag, backend=backend)
-        assert np.array_equal(decode(data, flag, backend), expected)
+        assert np.array_equal(decode(data, 'a.png', flag, backend), expected)
 
 
 @pytest.mark.parametrize('cut', [0, 1, 20, 40, 100, -20])
 def test_broken_files_do_not_decode(cut):
     data = encoded(noise(16, 16, 3))[:cut]
     assert decoding._decode_png(data, 'color') is None
-    try:
-        assert decode(data) is None
-    except cv2.error:
-        assert not data
+    with pytest.raises(InputError, match=r'^a\.png: (not a readable image|this file is empty)'):
+        decode(data, 'a.png')
 
 
 @pytest.mark.parametrize('place', [16, 17, 20, 23, 24, 28, 30, 300])  # width, height, kinds, checksum, pixels
@@ -86,18 +84,31 @@ def test_a_flipped_bit_is_found(place, bit):
     assert decoding._decode_png(bytes(data), 'color') is None
 
 
-def test_a_photograph_of_too_many_pixels_is_left_to_mmcv():
+def test_a_photograph_of_too_many_pixels_is_refused_before_memory_is_taken():
     header = b'IHDR' + (2**16).to_bytes(4, 'big') * 2 + bytes([8, 2, 0, 0, 0])
-    data = b'\x89PNG\r\n\x1a\n' + (13).to_bytes(4, 'big') + header + zlib.crc32(header).to_bytes(4, 'big') + bytes(99)
-    assert decoding._decode_png(data, 'color') is None
+    end = bytes(4) + b'IEND' + bytes(4)
+    data = b'\x89PNG\r\n\x1a\n' + (13).to_bytes(4, 'big') + header + zlib.crc32(header).to_bytes(4, 'big') + end
+    with pytest.raises(InputError, match=r'a\.png: 65536x65536 pixels are more than 268435456'):
+        decode(data, 'a.png')
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_label_maps_are_turned_like_their_photographs(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    label = noise(6, 9)
+    turned = decode(encoded(label, exif=exif), 'a.png', 'unchanged', 'pillow')
+    photograph = decode(encoded(np.repeat(label[..., None], 3, axis=2), exif=exif), 'a.png')
+    assert np.array_equal(turned, photograph[..., 0])
+    assert (turned.shape == (9, 6)) == (orientation > 4)
 
 
 def test_it_does_without_the_fast_decoder(monkeypatch):
     assert fast_decoder() is not None
     data = encoded(noise(8, 9, 3))
-    fast = decode(data)
+    fast = decode(data, 'a.png')
     fast_decoder.cache_clear()
     monkeypatch.setitem(sys.modules, 'kornia_rs.io', None)  # missing, or older
     monkeypatch.setattr(decoding, '_decode_png', None)
-    assert np.array_equal(decode(data), fast)
+    assert np.array_equal(decode(data, 'a.png'), fast)
     fast_decoder.cache_clear()

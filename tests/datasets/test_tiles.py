@@ -1,5 +1,6 @@
 import io
 
+import mmcv
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from mmengine import fileio
 from PIL import Image
 
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
+from mmseg_bisenet_lite.datasets.transforms.loading import LoadCheckedImage
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -39,3 +41,44 @@ def test_wrong_paths_are_named(tmp_path):
         fileio.get(tile_paths(str(tmp_path / 'absent.png'), 2, 2)[0])
     with pytest.raises(InputError, match='not a tile path'):
         fileio.get('tile:///data/a.png')
+
+
+def photograph(height=48, width=64):
+    """Smooth, and different in all corners."""
+    ys, xs = np.mgrid[:height, :width]
+    return np.stack([xs * 3, ys * 4, (xs + ys) // 2], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize('orientation', [1, 3, 6])
+@pytest.mark.parametrize(('kind', 'suffix'), [('JPEG', '.jpg'), ('PNG', '.png'), ('WEBP', '.webp')])
+def test_painter_and_loader_see_the_same_pixels(tmp_path, kind, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = str(tmp_path / f'a{suffix}')
+    Image.fromarray(photograph()).save(path, kind, exif=exif)
+    for tile in (*tile_paths(path, 2, 2), path):
+        painted = mmcv.imfrombytes(fileio.get(tile))  # as MMSegmentation's visualization hook reads it
+        loaded = LoadCheckedImage()(dict(img_path=tile))['img']
+        assert np.array_equal(painted, loaded)
+        assert painted.shape[:2] == (24, 32)[:: -1 if orientation == 6 else 1] or tile == path
+
+
+def test_a_palette_keeps_its_colours_and_its_values(tmp_path):
+    path = str(tmp_path / 'a.png')
+    values = np.random.default_rng(0).integers(0, 3, (6, 8), np.uint8)
+    image = Image.fromarray(values, 'P')
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image.save(path)
+    tile = tile_paths(path, 1, 2)[0]
+    content = fileio.get(tile)
+    assert np.array_equal(mmcv.imfrombytes(content, flag='unchanged', backend='pillow'), values[:, :4])
+    assert np.array_equal(mmcv.imfrombytes(content), LoadCheckedImage()(dict(img_path=tile))['img'])
+
+
+@pytest.mark.parametrize('read', [fileio.get, lambda tile: LoadCheckedImage()(dict(img_path=tile))])
+def test_a_truncated_photograph_is_named(tmp_path, read):
+    Image.fromarray(photograph()).save(tmp_path / 'a.jpg')
+    data = (tmp_path / 'a.jpg').read_bytes()
+    (tmp_path / 'a.jpg').write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r'^/.*/a\.jpg: not a readable image, or a truncated one'):
+        read(tile_paths(str(tmp_path / 'a.jpg'), 2, 2)[0])

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from mmseg_bisenet_lite.export.samples import (
     samples_to_compare,
 )
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import write_image
 
 
 def test_resizing_cuts_and_never_distorts():
@@ -73,12 +76,25 @@ def test_a_folder_of_images(toy, small_config):
     assert samples[9].label is None
 
 
+def test_a_folder_names_what_it_leaves_out(tmp_path):
+    photograph = np.full((8, 9, 3), 90, np.uint8)
+    (tmp_path / 'below').mkdir()
+    for name in ('a.JPG', 'below/b.webp', os.fsdecode(b'caf\xe9.png')):
+        write_image(tmp_path / name, photograph)
+    for name in ('._a.JPG', 'below/notes.txt'):
+        (tmp_path / name).touch()
+    with pytest.warns(UserWarning, match=r'left out, not images: below/notes\.txt$'):
+        samples = FolderSamples(tmp_path, None)
+    assert [sample.name for sample in samples] == ['a.JPG', 'b.webp', 'caf\ufffd.png']
+    assert all(np.abs(sample.frame.astype(int) - 90).max() < 3 for sample in samples)
+
+
 def test_what_is_missing_is_named(tmp_path, small_config):
     config = Config.fromfile(small_config)
     (tmp_path / 'broken.png').write_bytes(b'no image')
     with pytest.raises(InputError, match=r'broken\.png: not a readable image'):
         FolderSamples(tmp_path, None)[0]
-    with pytest.raises(InputError, match=r'--frames .*absent: no such folder, or no \.png'):
+    with pytest.raises(InputError, match=r'--frames .*absent: no such folder, or no images'):
         samples_to_compare(str(tmp_path / 'absent'), config, None)
     config.val_dataloader.dataset.data_root = str(tmp_path / 'absent')
     with pytest.raises(InputError, match=r'small\.py: cannot read the val set; .* --frames DIR or renders') as said:

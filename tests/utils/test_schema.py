@@ -42,8 +42,10 @@ def test_what_is_true_is_taken(check, value, expected):
         ),
         (
             schema.size,
-            ['ab', 3, [96], [96, 64, 3], [-96, -64], [0, 0], [96.5, 64], [True, 64], ['96', '64'], [10**5, 64], [2**14, 2**14]]
-            + [[2**200, 1], [NAN, 1], {96: 1, 64: 2}],
+            [
+                *('ab', 3, [96], [96, 64, 3], [-96, -64], [0, 0], [96.5, 64], [True, 64], ['96', '64'], [10**5, 64]),
+                *([2**14, 2**14], [2**200, 1], [NAN, 1], {96: 1, 64: 2}),
+            ],
         ),
         (schema.batch, [0, -1, 10**9, '1', 1.0, True, np.bool_(True), None, NAN, [1]]),
         (schema.precision, ['fp8', 32, None, ['fp32'], 'FP32']),
@@ -63,8 +65,10 @@ def test_lies_are_named(check, lies):
 
 @pytest.mark.parametrize(
     'text',
-    [None, b'{}', '', '{', '{"a": 1, "a": 2}', '{"b": {"a": 1, "a": 2}}']
-    + ['[' * 50_000, '{"a":' * 10_000, f'{{"a": {"1" * 5000}}}', json.dumps('x' * 200_000)],
+    [
+        *(None, b'{}', '', '{', '{"a": 1, "a": 2}', '{"b": {"a": 1, "a": 2}}'),
+        *('[' * 50_000, '{"a":' * 10_000, f'{{"a": {"1" * 5000}}}', json.dumps('x' * 200_000)),
+    ],
 )
 def test_texts_that_are_not_json_are_told(text):
     with pytest.raises(schema.Lie, match='JSON text'):

@@ -42,16 +42,10 @@ class _PixelReader:
                 data = fileio.get(tile.path, backend_args=self.backend_args)
             else:  # for old configs
                 data = fileio.FileClient.infer_client(self.file_client_args, tile.path).get(tile.path)
-            try:
-                pixels = decode(data, flag, self.imdecode_backend)
-                if pixels is None:
-                    raise OSError('it cannot be decoded')
-            except (cv2.error, OSError, SyntaxError) as error:  # errors of OpenCV and Pillow for truncated or broken files
-                raise InputError(f'{tile.path}: not a readable {what}, or a truncated one ({error})') from error
-            return pixels
+            return decode(data, tile.path, flag, self.imdecode_backend, what)
 
         return tile.cut(
-            decoded() if self.cache is None else self.cache.get(tile.path, f'{flag}, {self.imdecode_backend}', decoded)
+            decoded() if self.cache is None else self.cache.get(tile.path, f'{flag}, {self.imdecode_backend}, upright', decoded)
         )
 
 

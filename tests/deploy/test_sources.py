@@ -1,0 +1,211 @@
+"""Frames of folders, videos, streams and cameras, also of damaged ones."""
+
+import functools
+import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+
+from mmseg_bisenet_lite.deploy.sources import Images, Video, source_of
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import write_image
+
+FRAMES = 24
+
+
+def frame(number, size=(64, 48)):
+    """A frame by whose brightness its number is known again."""
+    return np.full((size[1], size[0], 3), 10 * number + 5, np.uint8)
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory):
+    """An .avi in which each frame stands by itself, and an .mkv, which states no number of frames but a duration."""
+    folder = tmp_path_factory.mktemp('clips')
+    for name in ('clip.avi', 'clip.mkv'):
+        writer = cv2.VideoWriter(str(folder / name), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48))
+        for number in range(FRAMES):
+            writer.write(frame(number))
+        writer.release()
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """What OpenCV is asked to open; each stands for a camera that gives three frames and is then unplugged."""
+    asked = []
+
+    class Capture:
+        def __init__(self, source):
+            asked.append(source)
+            self.left = 3
+
+        def isOpened(self):  # noqa: N802  OpenCV's name
+            return True
+
+        def get(self, _):
+            return -9.2e18  # FFmpeg's answer for a stream
+
+        def read(self):
+            self.left -= 1
+            return (True, frame(0)) if self.left >= 0 else (False, None)
+
+        def release(self):
+            asked.append('released')
+
+    monkeypatch.setattr(cv2, 'VideoCapture', Capture)
+    return asked
+
+
+def numbers(source):
+    """Names of the frames, which fit their brightness, and the error at the end."""
+    names, error = [], None
+    try:
+        for name, pixels in source:
+            assert abs(int(pixels.mean()) - frame(int(name[:6])).mean()) < 4
+            names.append(int(name[:6]))
+    except InputError as raised:
+        error = str(raised)
+    return names, error
+
+
+@pytest.mark.parametrize('name', ['clip.avi', 'clip.mkv'])
+def test_a_whole_video(clips, name):
+    assert numbers(source_of(str(clips / name))) == (list(range(FRAMES)), None)
+
+
+@pytest.mark.parametrize('name', ['clip.avi', 'clip.mkv'])
+def test_a_video_that_is_cut_off_is_an_error_after_its_frames(clips, tmp_path, name):
+    data = (clips / name).read_bytes()
+    first, last = data.index(b'\xff\xd8\xff'), data.rindex(b'\xff\xd8\xff')
+    (tmp_path / name).write_bytes(data[: (first + last) // 2])
+    names, error = numbers(source_of(str(tmp_path / name)))
+    assert names == list(range(len(names)))
+    assert 0 < len(names) < FRAMES
+    assert error.startswith(f'{tmp_path / name}: only {len(names)} of {FRAMES} frames could be read; ')
+
+
+def damaged(clips, tmp_path, lost):
+    """The video with zeros in place of some frames."""
+    data = bytearray((clips / 'clip.avi').read_bytes())
+    start = data.index(b'movi')
+    for number in range(FRAMES):
+        start = data.index(b'\xff\xd8\xff', start)
+        end = data.index(b'\xff\xd9', start) + 2
+        if number in lost:
+            data[start:end] = bytes(end - start)
+        start = end
+    (tmp_path / 'clip.avi').write_bytes(data)
+    return source_of(str(tmp_path / 'clip.avi'))
+
+
+def test_a_damaged_frame_does_not_end_a_video(clips, tmp_path):
+    names, error = numbers(damaged(clips, tmp_path, {10, 15}))
+    assert names == [number for number in range(FRAMES) if number not in (10, 15)]
+    assert f'only {FRAMES - 2} of {FRAMES} frames could be read' in error
+
+
+def test_a_video_without_a_readable_frame_is_an_error(clips, tmp_path):
+    names, error = numbers(damaged(clips, tmp_path, range(FRAMES)))
+    assert names == []
+    assert f'only 0 of {FRAMES} frames' in error
+
+
+def test_a_file_that_is_no_video_is_named(tmp_path):
+    (tmp_path / 'a.mp4').write_bytes(b'nothing')
+    with pytest.raises(InputError, match=r'a\.mp4: OpenCV cannot open it'):
+        next(iter(source_of(str(tmp_path / 'a.mp4'))))
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['0', 'rtsp://robot/camera', 'videotestsrc ! videoconvert ! appsink', os.devnull],
+    ids=['camera', 'url', 'pipeline', 'device'],
+)
+def test_opencv_is_asked_for_streams_and_devices_and_their_end_is_an_error(opened, text):
+    source = source_of(text)
+    frames = iter(source)
+    assert [next(frames)[0] for _ in range(3)] == ['000000.png', '000001.png', '000002.png']
+    with pytest.raises(InputError, match=r': no more frames came after 3; to end earlier by intention, give --limit$'):
+        next(frames)
+    assert opened == [0 if text == '0' else text, 'released']
+
+
+def test_a_video_over_http(clips):
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(clips))
+    handler.func.log_message = lambda *_: None
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = numbers(source_of(f'http://127.0.0.1:{server.server_port}/clip.avi'))
+        server.shutdown()
+    assert found == (list(range(FRAMES)), None)
+
+
+def test_a_file_url(clips):
+    assert numbers(source_of(f'file://{clips}/clip.avi'))[0] == list(range(FRAMES))
+
+
+@pytest.mark.parametrize('name', ['a.webp', 'a.jfif', 'a.TIF', 'a.bmp', 'a.JPE', 'a.JPG'])
+def test_an_image_is_never_given_to_the_video_reader(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(cv2, 'VideoCapture', None)
+    write_image(tmp_path / name, frame(7))
+    ((found, pixels),) = source_of(str(tmp_path / name))
+    assert found == name
+    assert np.abs(pixels.astype(int) - frame(7)).max() < 3
+
+
+def test_a_picture_of_another_kind_is_an_error_and_no_video(tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, 'VideoCapture', None)
+    (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic')
+    ((name, error),) = source_of(str(tmp_path / 'a.heic'))
+    assert name == 'a.heic.png'
+    assert str(error).startswith(f'{tmp_path}/a.heic: not a readable image; give JPEG')
+
+
+def test_a_bad_image_among_others_takes_its_place_as_an_error(tmp_path):
+    for name in ('0.png', '2.png'):
+        write_image(tmp_path / name, frame(3))
+    (tmp_path / '1.png').write_bytes(b'bad')
+    (tmp_path / '._0.png').write_bytes(b'of macOS')
+    (tmp_path / 'notes.txt').touch()
+    source = source_of(str(tmp_path))
+    assert [file.name for file in source.left_out] == ['notes.txt']
+    (a, first), (b, second), (c, third) = source
+    assert (a, b, c) == ('0.png', '1.png', '2.png')
+    assert first.shape == third.shape == (48, 64, 3)
+    assert isinstance(second, InputError)
+
+
+def test_numbered_images_are_read_as_images_in_the_order_of_their_numbers(tmp_path):
+    for name in ('f_8.png', 'f_9.png', 'f_10.png', 'g_1.png', 'f_x.png'):
+        write_image(tmp_path / name, frame(1))
+    source = source_of(str(tmp_path / 'f_%d.png'))
+    assert isinstance(source, Images)
+    assert [file.name for file in source.files] == ['f_8.png', 'f_9.png', 'f_10.png']
+    with pytest.raises(InputError, match='no images have such names'):
+        source_of(str(tmp_path / 'h_%04d.png'))
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match=r'absent\.mp4: there is no such file; give an image'):
+        source_of(str(tmp_path / 'absent.mp4'))
+    with pytest.raises(InputError, match='there are no images in this folder'):
+        source_of(str(tmp_path))
+
+
+def test_a_video_whose_name_is_not_utf_8_is_refused(tmp_path):
+    file = tmp_path / os.fsdecode(b'caf\xe9.mp4')
+    file.touch()
+    with pytest.raises(InputError, match='only names in UTF-8; rename it'):
+        source_of(str(file))
+
+
+def test_a_camera_is_a_number_unless_a_file_has_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert source_of('3') == Video('3')
+    (tmp_path / '3').mkdir()
+    write_image(tmp_path / '3' / 'a.png', frame(0))
+    assert isinstance(source_of('3'), Images)
