@@ -1,6 +1,7 @@
 """BinarySegDataset: the base of our two-class data sets, whose foreground is given by class names."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from mmseg_bisenet_lite.utils.errors import InputError
 VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 
 Vocabulary = Mapping[int, str | None]
+
+_NOT_UTF_8 = re.compile('[\udc80-\udcff]')  # how Python names the bytes of such a file name
 
 
 class BinarySegDataset(BaseSegDataset):
@@ -152,6 +155,8 @@ class BinarySegDataset(BaseSegDataset):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}); {self.LAYOUT}')
         listed = fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args)
         names = [name for name in listed if name.lower().endswith(small) and not name.rpartition('/')[2].startswith('.')]
+        if odd := [name for name in names if _NOT_UTF_8.search(name)]:
+            raise InputError(f'{folder}: {odd[0]!a} is not UTF-8, which OpenCV needs; rename it')
         found = {name[: -len(next(s for s in small if name.lower().endswith(s)))]: name for name in names}
         if not found and not may_be_empty:
             raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}; {self.LAYOUT}')
