@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -21,6 +22,8 @@ from mmseg_bisenet_lite.utils.images import SUFFIXES
 VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 
 Vocabulary = Mapping[int, str | None]
+
+_NOT_UTF_8 = re.compile('[\udc80-\udcff]')  # how Python names the bytes of such a file name
 
 
 @DATASETS.register_module()
@@ -207,6 +210,8 @@ class BinarySegDataset(BaseSegDataset):
             ending = next((each for each in small if name.lower().endswith(each)), None)
             if ending is None or name.rpartition('/')[2].startswith('.'):
                 continue
+            if _NOT_UTF_8.search(name):
+                raise InputError(f'{folder}: {name!a} is not UTF-8, which OpenCV needs; rename it')
             stem = name[: -len(ending)]
             if (twin := found.setdefault(stem, name)) != name:
                 raise InputError(

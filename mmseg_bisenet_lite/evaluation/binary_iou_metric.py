@@ -12,6 +12,7 @@ from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
 from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
+from mmseg_bisenet_lite.evaluation.mask_folder import MaskFolder
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram
 from mmseg_bisenet_lite.models.decision import margin_of_logits
 from mmseg_bisenet_lite.utils.errors import InputError, unmapped
@@ -52,12 +53,16 @@ class BinaryIoUMetric(IoUMetric):
         if curve is not None and (not curve.endswith('.json') or not Path(curve).parent.is_dir()):
             raise InputError(f'curve={curve!r}: give a .json file in a folder that exists')
         self.curve = curve
+        self.masks = None if self.output_dir is None else MaskFolder(self.output_dir)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Add the counts of one batch."""
         if len(self.dataset_meta['classes']) != 2:
             raise InputError(f'BinaryIoUMetric needs a data set with 2 classes, not {len(self.dataset_meta["classes"])}')
         areas = len(self.results)
+        if self.masks is not None:
+            for sample in data_samples:
+                self.masks.prepare(sample)
         super().process(data_batch, data_samples)
         for i, sample in enumerate(data_samples if not self.format_only else ()):
             label = sample['gt_sem_seg']['data'].squeeze()

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -54,6 +56,12 @@ def test_suffixes_of_cameras_are_taken_and_hidden_files_are_not(tmp_path):
     (tmp_path / 'trainannot' / 'b.png').unlink()
     with pytest.raises(InputError, match=r'b\.png: this label map is missing'):
         CamVidVehicleDataset(data_root=str(tmp_path), data_prefix=TRAIN)
+
+
+def test_a_name_that_is_not_utf_8_is_refused(layout):
+    (layout / 'train' / os.fsdecode(b'caf\xe9.png')).touch()
+    with pytest.raises(InputError, match=r"train: 'caf.*\.png' is not UTF-8, which OpenCV needs; rename it"):
+        CamVidVehicleDataset(data_root=str(layout), data_prefix=TRAIN)
 
 
 def test_the_photographs(camvid):
