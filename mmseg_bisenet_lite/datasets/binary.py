@@ -36,7 +36,7 @@ class BinarySegDataset(BaseSegDataset):
             error.
         img_suffix: Suffix, or suffixes, of the photographs' names; the default is ``IMG_SUFFIXES``.
         seg_map_suffix: Suffix of the label maps' names: a key of ``VOCABULARIES``, by default the first with files; with
-            ``values`` any suffix, by default ``.png``.
+            ``values`` any suffix, by default the first key, such as ``.png``.
         ann_file: List of the photographs to take, see :func:`read_list`; the default is all below ``data_prefix``'s folder.
         metainfo: ``classes``: names of the background and of the foreground, in this order; ``palette``: their colours.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
@@ -73,7 +73,9 @@ class BinarySegDataset(BaseSegDataset):
         **kwargs: Any,
     ) -> None:
         foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
-        vocabularies = self.VOCABULARIES if values is None else {seg_map_suffix or '.png': _checked_values(values)}
+        vocabularies = (
+            self.VOCABULARIES if values is None else {seg_map_suffix or next(iter(self.VOCABULARIES)): _checked_values(values)}
+        )
         known = {name for vocabulary in vocabularies.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:

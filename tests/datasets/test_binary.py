@@ -34,6 +34,14 @@ class ReadMask:
         return results
 
 
+class ReadMaskAnew(ReadMask):
+    """Another one, which returns only what it knows."""
+
+    def __call__(self, results):
+        known = ('img', 'ori_shape', 'img_shape', 'img_path', 'seg_map_path', 'seg_fields')
+        return super().__call__({key: results[key] for key in known})
+
+
 class Crop:
     """A user's transform after the loader."""
 
@@ -111,6 +119,7 @@ def test_wrong_values_are_named(data, values):
         dict(type=LoadMyMasks),
         dict(type=f'{__name__}.LoadMyMasks'),
         dict(type=ReadMask),
+        dict(type=ReadMaskAnew),
         LoadMyMasks(),
         ReadMask(),
         dict(type='RandomApply', prob=1.0, transforms=dict(type=LoadMyMasks)),
