@@ -215,13 +215,3 @@ def test_what_it_cannot_read_is_told(good):
 def test_wrong_options_are_named(options):
     with pytest.raises(InputError, match=f'{next(iter(options))}='):
         LabelCheckHook(**options)
-
-
-@pytest.mark.parametrize('reduce', [True, False])
-@pytest.mark.parametrize('label_map', [None, {0: 1, 1: 0, 7: 255}])
-def test_values_mean_what_mmsegmentation_takes_them_for(tmp_path, reduce, label_map):
-    path = tmp_path / 'all.png'
-    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(path)
-    info = dict(seg_map_path=str(path), reduce_zero_label=reduce, label_map=label_map, seg_fields=[])
-    expected = LoadAnnotations().transform(dict(info))['gt_seg_map']
-    assert label_check._host_table(info).tolist() == expected.ravel().tolist()

@@ -166,7 +166,7 @@ class MapLabelsAfter(BaseTransform):
 
 
 def map_labels(results: dict) -> None:
-    """Check ``results['gt_seg_map']``, and map it with ``results['label_table']``, which becomes ``None``: labels are mapped once.
+    """Check ``results['gt_seg_map']``, and map it with ``results['label_table']``, which becomes ``None``: mapped already.
 
     ``label_table``, (256,) uint8, holds the class of each value: 0, 1, ``ignore_index`` or ``UNKNOWN``.
 
