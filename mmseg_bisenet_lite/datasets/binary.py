@@ -2,7 +2,9 @@
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -194,22 +196,30 @@ class BinarySegDataset(BaseSegDataset):
         return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
-        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder."""
+        """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder.
+
+        Capital and small letters of the suffix are the same, since cameras write ``.JPG``; hidden files are left out.
+        """
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
+        small = tuple(each.lower() for each in suffixes)
         layout = self.LAYOUT and f'; {self.LAYOUT}'
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}){layout}')
-        names = fileio.list_dir_or_file(folder, False, True, suffixes, recursive=True, backend_args=self.backend_args)
+        listed = fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args)
+        visible = [name for name in listed if not name.rpartition('/')[2].startswith('.')]
         found: dict[str, str] = {}
-        for name in names:
-            stem = name.removesuffix(next(s for s in suffixes if name.endswith(s)))
-            if (twin := found.setdefault(stem, name)) != name:
+        for name in visible:
+            if not (ending := next((each for each in small if name.lower().endswith(each)), None)):
+                continue
+            if (twin := found.setdefault(name[: -len(ending)], name)) != name:
                 raise InputError(
-                    f'{folder}: {twin} and {name} would have the same label map; set img_suffix to the ending of the '
-                    'photographs, or rename one'
+                    f'{folder}: {twin} and {name} differ only in their endings, so one would hide the other; rename one, '
+                    'or set img_suffix to the ending of the photographs'
                 )
         if not found and not may_be_empty:
-            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}{layout}')
+            endings = Counter(Path(name).suffix for name in visible)
+            there = f', only {", ".join(f"{count} {ending}" for ending, count in endings.items())}' if endings else ''
+            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}{there}{layout}')
         return found
 
 

@@ -238,9 +238,16 @@ def test_label_maps_without_photographs_are_told(data, monkeypatch):
 
 def test_photographs_with_one_label_map_are_named(data):
     cv2.imwrite(str(data / 'train' / 'b.png'), MASK)
-    with pytest.raises(InputError, match=r'b.(jpg|png) and b.(jpg|png) would have the same label map'):
+    with pytest.raises(InputError, match=r'b.(jpg|png) and b.(jpg|png) differ only in their endings'):
         build(data)
     assert len(build(data, img_suffix='.jpg')) == 3
+
+
+def test_masks_with_another_ending_are_told(data):
+    for mask in (data / 'trainmasks').iterdir():
+        mask.rename(mask.with_suffix('.jpg'))
+    with pytest.raises(InputError, match=r'trainmasks: found no label maps whose names end in .png, only 3 .jpg'):
+        build(data)
 
 
 def test_photographs_and_masks_in_one_folder(data):
