@@ -3,7 +3,9 @@
 import logging
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,7 +42,7 @@ class BinarySegDataset(BaseSegDataset):
             error.
         img_suffix: Suffix, or suffixes, of the photographs' names; the default is ``IMG_SUFFIXES``.
         seg_map_suffix: Suffix of the label maps' names: a key of ``VOCABULARIES``, by default the first with files; with
-            ``values`` any suffix, by default ``.png``.
+            ``values`` any suffix, by default the first key, such as ``.png``.
         ann_file: List of the photographs to take, see :func:`read_list`; the default is all below ``data_prefix``'s folder.
         metainfo: ``classes``: names of the background and of the foreground, in this order; ``palette``: their colours.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
@@ -77,7 +79,9 @@ class BinarySegDataset(BaseSegDataset):
         **kwargs: Any,
     ) -> None:
         foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
-        vocabularies = self.VOCABULARIES if values is None else {seg_map_suffix or '.png': _checked_values(values)}
+        vocabularies = (
+            self.VOCABULARIES if values is None else {seg_map_suffix or next(iter(self.VOCABULARIES)): _checked_values(values)}
+        )
         known = {name for vocabulary in vocabularies.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:
@@ -205,21 +209,23 @@ class BinarySegDataset(BaseSegDataset):
         layout = self.LAYOUT and f'; {self.LAYOUT}'
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}){layout}')
+        listed = fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args)
+        visible = [name for name in listed if not name.rpartition('/')[2].startswith('.')]
         found: dict[str, str] = {}
-        for name in fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args):
-            ending = next((each for each in small if name.lower().endswith(each)), None)
-            if ending is None or name.rpartition('/')[2].startswith('.'):
+        for name in visible:
+            if not (ending := next((each for each in small if name.lower().endswith(each)), None)):
                 continue
             if _NOT_UTF_8.search(name):
                 raise InputError(f'{folder}: {name!a} is not UTF-8, which OpenCV needs; rename it')
-            stem = name[: -len(ending)]
-            if (twin := found.setdefault(stem, name)) != name:
+            if (twin := found.setdefault(name[: -len(ending)], name)) != name:
                 raise InputError(
-                    f'{folder}: {twin} and {name} would have the same label map; set img_suffix to the ending of the '
-                    'photographs, or rename one'
+                    f'{folder}: {twin} and {name} differ only in their endings, so one would hide the other; rename one, '
+                    'or set img_suffix to the ending of the photographs'
                 )
         if not found and not may_be_empty:
-            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}{layout}')
+            endings = Counter(Path(name).suffix for name in visible)
+            there = f', only {", ".join(f"{count} {ending}" for ending, count in endings.items())}' if endings else ''
+            raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}{there}{layout}')
         return found
 
 

@@ -11,9 +11,10 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, UnidentifiedImageError
 
+from mmseg_bisenet_lite.datasets.metainfo import require_two_classes
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.datasets.transforms.loading import LoadBinaryAnnotations, MapLabelsAfter, map_labels, unknown_values
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
 # From a sample's info to its label map (H, W) and the class of each value (256,); None if no transform loads a label map.
 Read = Callable[[dict], tuple[np.ndarray, np.ndarray] | None]
@@ -62,6 +63,8 @@ class LabelCheck:
                 continue
             read = _reader(dataset)
             self._classes = classes
+            if len(classes) == 2:
+                require_two_classes(classes)
             ignored = getattr(dataset, 'ignore_index', 255)
             done = set()
             for index in range(len(dataset)):
@@ -71,17 +74,24 @@ class LabelCheck:
                 info['seg_map_path'], info['img_path'] = (Tile.of(info[key]).path for key in ('seg_map_path', 'img_path'))
                 if info['seg_map_path'] not in done:
                     done.add(info['seg_map_path'])
-                    if not self._check(info, read, len(classes), ignored):
+                    if not self._check(info, read, len(classes), ignored, dataset.ann_file):
                         self.unreadable.append(type(dataset).__name__)
                         break
                     yield info['seg_map_path']
         if len(self._classes) == 2 and self.checked and not self.unreadable:
             self._require_both()
 
-    def _check(self, info: dict, read: Read, classes: int, ignored: int) -> bool:
+    def _check(self, info: dict, read: Read, classes: int, ignored: int, ann_file: str) -> bool:
         path = info['seg_map_path']
-        with as_input_error(f'{path}: this label map of the {self.name} set is missing', FileNotFoundError):
+        try:
             loaded = read(info)
+        except FileNotFoundError as error:
+            listed = f", or correct the list {ann_file}; type='BinarySegDataset' reads lists of every kind" if ann_file else ''
+            raise InputError(
+                f'{error.filename or path}: this file of the {self.name} set is missing; add it{listed}'
+            ) from error
+        except (OSError, SyntaxError) as error:  # Pillow's errors for broken files
+            raise InputError(f'{path}: not a readable label map, or a truncated one ({first_line(error)})') from error
         if loaded is None:
             return False
         label, table = loaded
@@ -179,17 +189,13 @@ def _host_table(info: dict) -> np.ndarray:
 
 
 def _size(path: str) -> tuple[int, int] | None:
-    """Return (height, width) of an image file; ``None`` if only the loader can say.
-
-    Raises:
-        InputError: The file is missing.
-    """
+    """Return (height, width) of an image file; ``None`` if only the loader can say."""
     if '://' in path:
         return None
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except FileNotFoundError as error:
-        raise InputError(f'{path}: this photograph is missing; correct the list of photographs, or add the file') from error
+    except FileNotFoundError:
+        raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None

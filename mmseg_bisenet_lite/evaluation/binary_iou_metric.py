@@ -11,6 +11,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from prettytable import PrettyTable
 
+from mmseg_bisenet_lite.datasets.metainfo import require_two_classes
 from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
 from mmseg_bisenet_lite.evaluation.mask_folder import MaskFolder
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram
@@ -41,8 +42,8 @@ class BinaryIoUMetric(IoUMetric):
         **kwargs: Arguments of ``IoUMetric``.
 
     Raises:
-        InputError: The data set does not have two classes, a label is neither of them nor ignored, a class has no pixel, whose
-            scores would be those of the other class, or an argument is out of range.
+        InputError: The data set does not have two classes with the background first, a label is neither of them nor ignored, a
+            class has no pixel, so that its scores would be those of the other class, or an argument is out of range.
     """
 
     def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
@@ -57,8 +58,7 @@ class BinaryIoUMetric(IoUMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Add the counts of one batch."""
-        if len(self.dataset_meta['classes']) != 2:
-            raise InputError(f'BinaryIoUMetric needs a data set with 2 classes, not {len(self.dataset_meta["classes"])}')
+        require_two_classes(self.dataset_meta['classes'])
         areas = len(self.results)
         if self.masks is not None:
             for sample in data_samples:

@@ -34,6 +34,14 @@ class ReadMask:
         return results
 
 
+class ReadMaskAnew(ReadMask):
+    """Another one, which returns only what it knows."""
+
+    def __call__(self, results):
+        known = ('img', 'ori_shape', 'img_shape', 'img_path', 'seg_map_path', 'seg_fields')
+        return super().__call__({key: results[key] for key in known})
+
+
 class Crop:
     """A user's transform after the loader."""
 
@@ -111,6 +119,7 @@ def test_wrong_values_are_named(data, values):
         dict(type=LoadMyMasks),
         dict(type=f'{__name__}.LoadMyMasks'),
         dict(type=ReadMask),
+        dict(type=ReadMaskAnew),
         LoadMyMasks(),
         ReadMask(),
         dict(type='RandomApply', prob=1.0, transforms=dict(type=LoadMyMasks)),
@@ -229,9 +238,16 @@ def test_label_maps_without_photographs_are_told(data, monkeypatch):
 
 def test_photographs_with_one_label_map_are_named(data):
     cv2.imwrite(str(data / 'train' / 'b.png'), MASK)
-    with pytest.raises(InputError, match=r'b.(jpg|png) and b.(jpg|png) would have the same label map'):
+    with pytest.raises(InputError, match=r'b.(jpg|png) and b.(jpg|png) differ only in their endings'):
         build(data)
     assert len(build(data, img_suffix='.jpg')) == 3
+
+
+def test_masks_with_another_ending_are_told(data):
+    for mask in (data / 'trainmasks').iterdir():
+        mask.rename(mask.with_suffix('.jpg'))
+    with pytest.raises(InputError, match=r'trainmasks: found no label maps whose names end in .png, only 3 .jpg'):
+        build(data)
 
 
 def test_photographs_and_masks_in_one_folder(data):

@@ -121,11 +121,34 @@ def test_mmsegmentations_data_sets_are_checked_as_ours(tmp_path, mask, message):
         train(dataset)
 
 
-@pytest.mark.parametrize('kind', ['img/1.jpg: this photograph', 'ann/1.png: this label map of the train set'])
-def test_a_missing_file_is_named(tmp_path, kind):
+@pytest.mark.parametrize('name', ['img/1.jpg', 'ann/1.png'])
+def test_a_missing_file_is_named(tmp_path, name):
     dataset = build(write(tmp_path, MASK, MASK))
-    (tmp_path / kind.partition(':')[0]).unlink()
-    with pytest.raises(InputError, match=f'{kind} is missing'):
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=f'{name}: this file of the train set is missing; add it$'):
+        train(dataset)
+
+
+@pytest.mark.parametrize('line', ['0.jpg', '0.jpg 0.png', '\ufeff0'])
+def test_a_list_that_mmsegmentation_misreads_is_named(tmp_path, line):
+    write(tmp_path, MASK // 255)
+    (tmp_path / 'list.txt').write_text(line, encoding='utf-8')
+    with pytest.raises(InputError, match=r'this file of the train set is missing; .*correct the list .*list.txt'):
+        train(build(tmp_path, BaseSegDataset, ann_file='list.txt'))
+    assert train(build(tmp_path, ann_file='list.txt', values={0: 'a', 1: 'foreground'}))
+
+
+def test_a_broken_file_is_named_with_every_loader(tmp_path):
+    write(tmp_path, MASK)
+    (tmp_path / 'ann' / '0.png').write_bytes(b'no image')
+    for load in (LOAD[1], LoadMasks(), ReadMask()):
+        with pytest.raises(InputError, match=r'ann/0.png: not a readable label map'):
+            train(build(tmp_path, pipeline=[LOAD[0], load, LOAD[2]]))
+
+
+def test_mmsegmentations_classes_in_the_wrong_order_are_refused(tmp_path):
+    dataset = build(write(tmp_path, MASK // 255), BaseSegDataset, metainfo=dict(classes=('crack', 'background')))
+    with pytest.raises(InputError, match=r"metainfo.classes=\('crack', 'background'\): the order is"):
         train(dataset)
 
 
@@ -192,13 +215,3 @@ def test_what_it_cannot_read_is_told(good):
 def test_wrong_options_are_named(options):
     with pytest.raises(InputError, match=f'{next(iter(options))}='):
         LabelCheckHook(**options)
-
-
-@pytest.mark.parametrize('reduce', [True, False])
-@pytest.mark.parametrize('label_map', [None, {0: 1, 1: 0, 7: 255}])
-def test_values_mean_what_mmsegmentation_takes_them_for(tmp_path, reduce, label_map):
-    path = tmp_path / 'all.png'
-    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(path)
-    info = dict(seg_map_path=str(path), reduce_zero_label=reduce, label_map=label_map, seg_fields=[])
-    expected = LoadAnnotations().transform(dict(info))['gt_seg_map']
-    assert label_check._host_table(info).tolist() == expected.ravel().tolist()

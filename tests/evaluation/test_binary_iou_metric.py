@@ -131,6 +131,9 @@ def test_wrong_input_is_named(tmp_path, monkeypatch):
         unmapped[1]['seg_map_path'] = path
         with pytest.raises(InputError, match=message):
             evaluate(unmapped)
+    monkeypatch.setitem(META, 'classes', ('human', 'Background'))
+    with pytest.raises(InputError, match=r'metainfo.classes=.*the order is \(background, foreground\)'):
+        evaluate(samples())
     monkeypatch.setitem(META, 'classes', ('a', 'b', 'c'))
-    with pytest.raises(InputError, match='needs a data set with 2 classes, not 3'):
+    with pytest.raises(InputError, match='give a data set with 2 classes, background and foreground, not 3'):
         evaluate(samples())

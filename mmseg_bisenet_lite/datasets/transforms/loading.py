@@ -144,8 +144,11 @@ class MapLabelsAfter(BaseTransform):
 
     def transform(self, results: dict) -> dict | None:
         """Return the results of the transform, with ``gt_seg_map`` mapped if it has been loaded."""
+        table = results.get('label_table')
         found = self.inner(results)
-        if isinstance(found, dict) and found.get('gt_seg_map') is not None and found.get('label_table') is not None:
+        if not isinstance(found, dict) or found.get('gt_seg_map') is None:
+            return found
+        if found.setdefault('label_table', table) is not None:  # a loader may return a dict of its own
             label = found['gt_seg_map'] = np.asarray(found['gt_seg_map'])
             if label.dtype.kind in 'iu' and label.size and label.min() >= 0 and label.max() <= 255:
                 found['gt_seg_map'] = label.astype(np.uint8)
@@ -157,7 +160,7 @@ class MapLabelsAfter(BaseTransform):
 
 
 def map_labels(results: dict) -> None:
-    """Check ``results['gt_seg_map']``, and map it with ``results['label_table']``, which is removed: labels are mapped once.
+    """Check ``results['gt_seg_map']``, and map it with ``results['label_table']``, which becomes ``None``: mapped already.
 
     ``label_table``, (256,) uint8, holds the class of each value: 0, 1, ``ignore_index`` or ``UNKNOWN``.
 
@@ -176,8 +179,9 @@ def map_labels(results: dict) -> None:
             f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, but its photograph '
             f'{results["img_path"]} is {size[1]}x{size[0]}; give both the same size'
         )
-    table = results.pop('label_table', None)
+    table = results.get('label_table')
     if table is not None:
+        results['label_table'] = None
         mapped = cv2.LUT(label, table)
         if (mapped == UNKNOWN).any():
             raise unknown_values(path, np.unique(label[mapped == UNKNOWN]).tolist(), np.flatnonzero(table != UNKNOWN).tolist())
