@@ -97,6 +97,8 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
         options = [*_exported_model(checkpoint, threshold, args.tta), *options]
     elif threshold is not None:
+        if any(key.startswith('default_hooks.threshold') for key in parse_options(options)):
+            raise InputError('--threshold and --cfg-options default_hooks.threshold contradict each other: give one of them')
         options = [*_threshold(threshold, config), *options]
     _check_settings(tool, given, parse_options(options))
     if config is not None:

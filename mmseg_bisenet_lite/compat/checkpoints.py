@@ -201,7 +201,7 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
         summary = ', '.join(f'{len(keys)} {kind} (first: {keys[0]})' for kind, keys in differences.items() if keys)
         raise InputError(
             f'{name}: its weights are not those of the config: {summary}; give the config that it was trained with '
-            '(to fine-tune, name the parts that may differ in StrictCheckpointHook(allow=...))'
+            '(to fine-tune, name the parts that may differ: --cfg-options default_hooks.strict_checkpoint.allow=[decode_head])'
         )
     check_finite({key: weights[key] for key in expected if key in found and expected[key] == found[key]}, name)
 

@@ -5,11 +5,25 @@ import importlib.util
 import sys
 import types
 from collections.abc import Callable
+from typing import Any
 
 from mmseg_bisenet_lite.compat.fixes import fix
 from mmseg_bisenet_lite.compat.host import host_name, mim_folder
 
 OURS = 'mmseg_bisenet_lite'
+
+
+class Missing(types.ModuleType):
+    """Stands for MMCV's module of compiled operators, which fail when they are called."""
+
+    def __getattr__(self, name: str) -> Callable:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def missing_op(*args: object, **kwargs: object) -> None:
+            raise RuntimeError(f"mmcv's compiled operator {name} is missing: install the full mmcv instead of mmcv-lite")
+
+        return missing_op
 
 
 @fix(
@@ -22,19 +36,38 @@ def _stub_compiled_ops() -> bool:
     if host_name() == 'onedl' or importlib.util.find_spec('mmcv._ext') is not None:
         return False
 
-    class Missing(types.ModuleType):
-        def __getattr__(self, name: str) -> Callable:
-            if name.startswith('__'):
-                raise AttributeError(name)
-
-            def missing_op(*args: object, **kwargs: object) -> None:
-                raise RuntimeError(f"mmcv's compiled operator {name} is missing: install the full mmcv instead of mmcv-lite")
-
-            return missing_op
-
     stub = Missing('mmcv._ext')
     stub.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', loader=None)
     sys.modules['mmcv._ext'] = stub
+    return True
+
+
+def load_in_worker(*args: Any, **kwargs: Any) -> None:
+    """Run PyTorch's loop of a data-loading worker, where naming this function has imported this package first."""
+    _worker_loop(*args, **kwargs)
+
+
+_worker_loop: Callable
+
+
+@fix(
+    'spawned-workers',
+    broken=(
+        "data-loading workers that are spawned, as on macOS and Windows, import mmsegmentation's data sets without this "
+        'package, and so without compiled-ops'
+    ),
+    versions='mmsegmentation 1.2.2 with mmcv-lite',
+    delete_when='compiled-ops can be removed',
+)
+def _import_in_workers() -> bool:
+    if not isinstance(sys.modules.get('mmcv._ext'), Missing):
+        return False
+    from torch.utils.data._utils import worker
+
+    global _worker_loop
+    _worker_loop = worker._worker_loop
+    # A process gets the name of its function before the data set, so the package is imported when the data set needs mmseg.
+    worker._worker_loop = load_in_worker
     return True
 
 

@@ -106,8 +106,10 @@ def _end_epochs() -> bool:
                 'train_dataloader.sampler: an epoch of InfiniteSampler never ends; set '
                 'train_dataloader.sampler.type=SeededInfiniteSampler, or train by iterations'
             )
+        batches = len(self.dataloader)
+        if not batches:
+            raise InputError('train_dataloader: drop_last leaves an epoch without a batch; use a smaller batch_size')
         if hasattr(sampler, 'only_pass'):
-            batches = len(self.dataloader)
             seen = self._iter - self._epoch * batches  # above 0 after resuming within an epoch
             batch_size = self.dataloader.batch_size or getattr(self.dataloader.batch_sampler, 'batch_size', 0)
             sampler.only_pass(self._epoch, skipped=seen * batch_size if 0 < seen <= batches else 0)

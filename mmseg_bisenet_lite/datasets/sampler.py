@@ -64,7 +64,9 @@ class SeededInfiniteSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.size = len(dataset)
         if not self.size:
-            raise InputError('SeededInfiniteSampler: the data set has no samples')
+            raise InputError(
+                'SeededInfiniteSampler: the data set has no samples; check its data_root, data_prefix and ann_file'
+            )
         self.shuffle = shuffle
         self.seed: int = sync_random_seed() if seed is None else seed
         self.skipped = 0

@@ -145,3 +145,14 @@ def test_our_configs_set_nothing_that_nothing_reads(root):
     leaves = [file for file in (root / 'configs').rglob('*.py') if '_base_' not in file.parts]
     assert len(leaves) > 15
     assert not {file.name: names for file in leaves if (names := unread_assignments(str(file)))}
+
+
+def test_the_options_of_the_pages_are_read(root, config):
+    options = []
+    for page in ('configs/README.md', 'tools/README.md'):
+        text = (root / page).read_text(encoding='utf-8')
+        options += re.findall(r'(?<![\w.])([a-z_]+(?:\.[a-z_0-9]+)+=(?:"[^"]*"|[^\s"`]+))', text)
+    options = [option.replace('"', '') for option in options]
+    assert len(options) > 30
+    for option in options:
+        merge_options(config.copy(), parse_options([option]), CONFIG)

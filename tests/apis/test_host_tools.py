@@ -127,6 +127,7 @@ def test_a_config_that_resumes_is_resumed_in_training_only(small_config, tmp_pat
         ),
         ('train', ['--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'], '--amp replaces OptimWrapper, not Apex'),
         ('test', ['--cfg-options', 'load_from=b.pth'], 'load_from: the CHECKPOINT of the command line is tested'),
+        ('test', ['--threshold', '1', '--cfg-options', 'default_hooks.threshold=None'], '--threshold and --cfg-options'),
         ('test', ['--wait-time', '1'], '--wait-time is for the windows of --show'),
         ('test', ['--show-dir', 'a', '--cfg-options', 'default_hooks.visualization=None'], '--show-dir needs visualization'),
         ('test', ['--out', 'a', '--cfg-options', 'test_evaluator=[]'], '--out needs one test_evaluator'),

@@ -43,17 +43,17 @@ class Capture(Hook):
         self.passed.append((runner.epoch, runner.iter, runner.max_iters))
 
 
-def train(folder, stop_at=None, resume=False, workers=0, sampler='SeededInfiniteSampler', **checkpoint):
+def train(folder, stop_at=None, resume=False, workers=0, sampler='SeededInfiniteSampler', loader=None, **checkpoint):
     runner = Runner(
         Model(),
         str(folder),
         train_dataloader=dict(
-            batch_size=2,
             num_workers=workers,
             persistent_workers=workers > 0,
             dataset=Numbers(),
             sampler=dict(type=sampler),
             collate_fn=dict(type='pseudo_collate'),
+            **(loader or dict(batch_size=2)),
         ),
         train_cfg=dict(by_epoch=True, max_epochs=3),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
@@ -95,3 +95,10 @@ def test_a_resumed_run_goes_on_with_the_samples_that_come_next(tmp_path, stop_at
 def test_mmengines_endless_sampler_is_named(tmp_path):
     with pytest.raises(InputError, match=r'an epoch of InfiniteSampler never ends; set .*type=SeededInfiniteSampler'):
         train(tmp_path / 'endless', sampler='InfiniteSampler')
+
+
+def test_epochs_without_a_batch_are_named(tmp_path):
+    with pytest.raises(InputError, match='drop_last leaves an epoch without a batch; use a smaller batch_size'):
+        train(tmp_path / 'empty', loader=dict(batch_size=8, drop_last=True))
+    whole = train(tmp_path / 'whole', loader=dict(batch_size=3, drop_last=True))
+    assert [len(batch[0]) for batch in whole.batches] == [3] * 6

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.datasets import BaseSegDataset
+from torch.utils.data import DataLoader
 
 from mmseg_bisenet_lite import compat
 
@@ -32,3 +34,16 @@ def test_a_wrong_package_config_is_named(tmp_path):
     path.write_text("_base_ = 'mmseg_bisenet_lite::nowhere.py'\n")
     with pytest.raises(FileNotFoundError, match=r'nowhere\.py'):
         Config.fromfile(path)
+
+
+@pytest.mark.slow  # the worker imports PyTorch and MMSegmentation
+def test_a_spawned_worker_loads_mmsegmentations_own_data_set(toy):
+    dataset = BaseSegDataset(
+        data_root=str(toy),
+        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
+        img_suffix='_leftImg8bit.png',
+        seg_map_suffix='_gtFine_labelTrainIds.png',
+        pipeline=[dict(type='LoadImageFromFile')],
+    )
+    loader = DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context='spawn')
+    assert len([sample['img_path'] for sample in loader]) == len(dataset) > 0

@@ -53,6 +53,11 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     for key in ('train_dataloader', 'optim_wrapper'):
         if key not in train_config:
             raise InputError(f'{config.config}: has no {key}; give the config of a training')
+    if 'pipeline' not in train_config.train_dataloader.dataset:
+        raise InputError(
+            f'{config.config}: train_dataloader.dataset is {train_config.train_dataloader.dataset.get("type")}, which has no '
+            'pipeline; give the data set that it wraps'
+        )
     batch = config.batch or train_config.train_dataloader.batch_size
     train_config.train_dataloader.batch_size = batch
     device = find_device(config.device)

@@ -60,3 +60,11 @@ def test_a_config_without_a_crop_is_timed_at_its_own_size(small_config, tmp_path
     assert timed[1].train_dataloader.dataset.pipeline == Config.fromfile(path).test_pipeline
     with pytest.raises(InputError, match='--crop 8x8: no step of the train pipeline has a crop_size'):
         run(TrainingBenchmarkConfig(str(path), part=['step'], device='cpu', crop=(8, 8)))
+
+
+def test_a_wrapped_data_set_is_named(small_config, tmp_path):
+    path = tmp_path / 'config.py'
+    wrapped = "dict(_delete_=True, type='RepeatDataset', times=2, dataset=_base_.train_dataloader.dataset)"
+    path.write_text(f'_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset={wrapped})')
+    with pytest.raises(InputError, match='dataset is RepeatDataset, which has no pipeline; give the data set that it wraps'):
+        run(TrainingBenchmarkConfig(str(path), part=['loader']))
