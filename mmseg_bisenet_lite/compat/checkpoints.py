@@ -31,6 +31,7 @@ from mmseg_bisenet_lite.utils.schema import check_checkpoint_meta
 def _load_checkpoints_safely() -> bool:
     import torch
     from mmengine.infer import BaseInferencer
+    from mmengine.runner import Runner
     from mmengine.runner import checkpoint as host
 
     _restrict_torch_load(torch)
@@ -51,6 +52,19 @@ def _load_checkpoints_safely() -> bool:
             raise InputError(f'{filename}: cannot be read; the file may be damaged ({first_line(error)})') from error
         return _checked(checkpoint, filename)
 
+    resume = Runner.resume
+
+    def resume_whole(self: Any, filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            resume(self, filename, *args, **kwargs)
+        except InputError:
+            raise
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f'{filename}: cannot be resumed: its training state is missing, damaged or of another config '
+                f'({first_line(error)}); start from its weights with load_from'
+            ) from error
+
     init_model = BaseInferencer._init_model
 
     def _init_model(self: Any, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
@@ -62,6 +76,7 @@ def _load_checkpoints_safely() -> bool:
         host._safe_torch_load = torch.load
     host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     BaseInferencer._init_model = _init_model
+    Runner.resume = resume_whole
     return True
 
 

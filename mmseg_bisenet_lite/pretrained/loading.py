@@ -22,8 +22,8 @@ _FILTERS = threading.RLock()
 def read_config(file: str) -> Config:
     """Read a config file.
 
-    A config is code: MMEngine runs a ``.py`` file, and the expressions in a ``.yaml`` or ``.json`` file too. Read only configs
-    that you trust. Checkpoints and exported files, in contrast, run nothing.
+    A config is code: MMEngine runs a ``.py`` file, tags in a ``.yaml`` file can run anything, and ``custom_imports`` imports
+    what it names. Read only configs that you trust. Checkpoints, in contrast, run nothing.
 
     Raises:
         InputError: The file is missing, or it is not the config of a model.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.apis import MMSegInferencer, init_model
 from safetensors.torch import save_file
@@ -173,3 +174,24 @@ def test_every_tool_refuses_it(refused, root, small_config, small_checkpoint, di
     message = refused(tool, config, *arguments[tool])
     assert ('is NaN or infinite' if fault == 'diverged' else 'dataset_meta: classes must be a name') in message
     assert not list(tmp_path.rglob('out*'))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'changes', [dict(meta=dict(iter=3)), dict(message_hub=3), dict(optimizer=['a']), dict(param_schedulers=[3])], ids=str
+)
+def test_a_training_state_that_is_damaged_is_refused(small_config, small_checkpoint, tmp_path, changes):
+    config = read_config(str(small_config))
+    config.work_dir = str(tmp_path / 'work')
+    for split in ('train', 'val'):
+        config[f'{split}_dataloader'].update(num_workers=0, persistent_workers=False)
+    state = torch.load(small_checkpoint, weights_only=True)
+    state.update(dict(message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={})), **changes)
+    state['meta'] = {'epoch': 0, 'iter': 3, **state['meta']} if 'meta' not in changes else changes['meta']
+    torch.save(state, tmp_path / 'a.pth')
+    runner = Runner.from_cfg(config)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    with pytest.raises(
+        InputError, match=r'a\.pth: cannot be resumed: its training state is missing, damaged or of another config'
+    ):
+        runner.resume(str(tmp_path / 'a.pth'), map_location='cpu')
