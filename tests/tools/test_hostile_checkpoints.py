@@ -152,6 +152,34 @@ def test_weights_that_are_not_finite_are_refused(small_config, diverged):
             load()
 
 
+@pytest.mark.parametrize(
+    ('lie', 'message'),
+    [
+        (dict(classes=('a', 'b', 'c')), 'classes must be the names of two classes'),
+        (dict(classes=('a', 'a')), 'classes must be the names of two classes that differ'),
+        (dict(palette=[[0, 0, 0]]), 'palette must be 2 colours'),
+    ],
+)
+def test_other_numbers_of_classes_than_the_networks_are_refused(small_config, small_checkpoint, tmp_path, lie, message):
+    content = torch.load(small_checkpoint, weights_only=True)
+    content['meta']['dataset_meta'].update(lie)
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(InputError, match=rf'a\.pth: {message}'):
+        init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu')
+
+
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.bits8])
+def test_weights_of_types_without_arithmetic_do_not_end_in_a_trace(small_config, small_checkpoint, tmp_path, dtype):
+    content = torch.load(small_checkpoint, weights_only=True)
+    key = 'decode_head.conv_seg.bias'
+    content['state_dict'][key] = torch.ones(2, dtype=torch.uint8).view(dtype)
+    torch.save(content, tmp_path / 'a.pth')
+    try:
+        assert init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu').state_dict()[key].isfinite().all()
+    except InputError as error:
+        assert 'a.pth' in str(error)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('fault', ['diverged', 'lie'])
 @pytest.mark.parametrize('tool', ['test.py', 'export.py', 'benchmark.py', 'publish.py', 'train.py'])
