@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from mmseg_bisenet_lite.compat.checkpoint_types import RECORDS, RefusedError, rebuilt
 from mmseg_bisenet_lite.compat.fixes import fix
-from mmseg_bisenet_lite.utils.errors import InputError, first_line
+from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 from mmseg_bisenet_lite.utils.files import atomic_write
-from mmseg_bisenet_lite.utils.schema import check_checkpoint_meta
 
 
 @fix(
@@ -31,6 +31,7 @@ from mmseg_bisenet_lite.utils.schema import check_checkpoint_meta
 def _load_checkpoints_safely() -> bool:
     import torch
     from mmengine.infer import BaseInferencer
+    from mmengine.runner import Runner
     from mmengine.runner import checkpoint as host
 
     _restrict_torch_load(torch)
@@ -51,6 +52,19 @@ def _load_checkpoints_safely() -> bool:
             raise InputError(f'{filename}: cannot be read; the file may be damaged ({first_line(error)})') from error
         return _checked(checkpoint, filename)
 
+    resume = Runner.resume
+
+    def resume_whole(self: Any, filename: str, *args: Any, **kwargs: Any) -> None:
+        try:
+            resume(self, filename, *args, **kwargs)
+        except InputError:
+            raise
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise InputError(
+                f'{filename}: cannot be resumed: its training state is missing, damaged or of another config '
+                f'({first_line(error)}); start from its weights with load_from'
+            ) from error
+
     init_model = BaseInferencer._init_model
 
     def _init_model(self: Any, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
@@ -62,6 +76,7 @@ def _load_checkpoints_safely() -> bool:
         host._safe_torch_load = torch.load
     host.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     BaseInferencer._init_model = _init_model
+    Runner.resume = resume_whole
     return True
 
 
@@ -136,7 +151,7 @@ def _checked(checkpoint: Any, filename: str) -> dict:
     if checkpoint.get('meta') is None:
         checkpoint.pop('meta', None)
     elif 'state_dict' in checkpoint:
-        check_checkpoint_meta(checkpoint['meta'], filename)
+        schema.check_checkpoint_meta(checkpoint['meta'], filename)
         checkpoint['meta'].pop('config', None)  # Runner.resume would run it as Python code, to look for "gpu_ids"
     return checkpoint
 
@@ -158,6 +173,7 @@ def _check_inference_weights() -> bool:
     def load_to_model(model: Any, checkpoint: dict, name: str = 'the checkpoint') -> dict:
         if is_ours(model):
             check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does not use it
+            _check_classes(model, checkpoint, name)
         return _load_checkpoint_to_model(model, checkpoint)
 
     def load_checkpoint(model: Any, filename: str, map_location: Any = None) -> dict:
@@ -177,6 +193,14 @@ def _check_inference_weights() -> bool:
     runner._load_checkpoint_to_model = load_to_train  # used by Runner for load_from and resume
     mmseg_inferencer._load_checkpoint_to_model = load_to_model  # used by MMSegInferencer
     return True
+
+
+def _check_classes(model: Any, checkpoint: dict, name: str) -> None:
+    """Raise an :class:`InputError` if a checkpoint of a two-class network does not name two classes, or not two colours."""
+    dataset_meta = (checkpoint.get('meta') or {}).get('dataset_meta')
+    if dataset_meta is not None and getattr(getattr(model, 'decode_head', None), 'num_classes', None) == 2:
+        checks = {'classes': schema.two_classes, 'palette': schema.two_colours}
+        schema.read(dataset_meta, {key: check for key, check in checks.items() if dataset_meta.get(key) is not None}, name)
 
 
 def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:
@@ -214,7 +238,11 @@ def check_finite(weights: Mapping[str, Any], name: str) -> None:
         plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
         if not plain or value.is_nested or value.is_meta:
             raise InputError(f'{name}: the weight {key} is no plain tensor; the file may be damaged')
-        if not value.isfinite().all():
+        with as_input_error(
+            f'{name}: the weight {key} cannot be read as numbers', RuntimeError
+        ):  # some types have no arithmetic
+            finite = bool((value.float() if value.is_floating_point() else value).isfinite().all())
+        if not finite:
             raise InputError(
                 f'{name}: the weight {key} is NaN or infinite, so its training has diverged; take an earlier checkpoint, and '
                 'train with a lower learning rate'

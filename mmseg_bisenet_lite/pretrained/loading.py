@@ -1,6 +1,5 @@
 """Networks for inference, from configs and checkpoints."""
 
-import threading
 import warnings
 from pathlib import Path
 
@@ -14,16 +13,14 @@ from mmseg_bisenet_lite.models.decision import set_threshold
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
 from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-
-# Filters of warnings belong to the whole process, so one thread at a time sets them.
-_FILTERS = threading.RLock()
+from mmseg_bisenet_lite.utils.locks import OUTPUT
 
 
 def read_config(file: str) -> Config:
     """Read a config file.
 
-    A config is code: MMEngine runs a ``.py`` file, and the expressions in a ``.yaml`` or ``.json`` file too. Read only configs
-    that you trust. Checkpoints and exported files, in contrast, run nothing.
+    A config is code: MMEngine runs a ``.py`` file, tags in a ``.yaml`` file can run anything, and ``custom_imports`` imports
+    what it names. Read only configs that you trust. Checkpoints, in contrast, run nothing.
 
     Raises:
         InputError: The file is missing, or it is not the config of a model.
@@ -52,7 +49,7 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
     """
     if checkpoint is not None:
         checkpoint_file(checkpoint)
-    with _FILTERS, warnings.catch_warnings():
+    with OUTPUT, warnings.catch_warnings():
         # The losses are not run, but warn of their settings; the class names are not needed, and may be missing.
         warnings.filterwarnings('ignore', category=UserWarning, module='mmseg')
         what = f'{source}: no segmentor can be built from this config'

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.apis import MMSegInferencer, init_model
 from safetensors.torch import save_file
@@ -151,6 +152,34 @@ def test_weights_that_are_not_finite_are_refused(small_config, diverged):
             load()
 
 
+@pytest.mark.parametrize(
+    ('lie', 'message'),
+    [
+        (dict(classes=('a', 'b', 'c')), 'classes must be the names of two classes'),
+        (dict(classes=('a', 'a')), 'classes must be the names of two classes that differ'),
+        (dict(palette=[[0, 0, 0]]), 'palette must be 2 colours'),
+    ],
+)
+def test_other_numbers_of_classes_than_the_networks_are_refused(small_config, small_checkpoint, tmp_path, lie, message):
+    content = torch.load(small_checkpoint, weights_only=True)
+    content['meta']['dataset_meta'].update(lie)
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(InputError, match=rf'a\.pth: {message}'):
+        init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu')
+
+
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.bits8])
+def test_weights_of_types_without_arithmetic_do_not_end_in_a_trace(small_config, small_checkpoint, tmp_path, dtype):
+    content = torch.load(small_checkpoint, weights_only=True)
+    key = 'decode_head.conv_seg.bias'
+    content['state_dict'][key] = torch.ones(2, dtype=torch.uint8).view(dtype)
+    torch.save(content, tmp_path / 'a.pth')
+    try:
+        assert init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu').state_dict()[key].isfinite().all()
+    except InputError as error:
+        assert 'a.pth' in str(error)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('fault', ['diverged', 'lie'])
 @pytest.mark.parametrize('tool', ['test.py', 'export.py', 'benchmark.py', 'publish.py', 'train.py'])
@@ -173,3 +202,24 @@ def test_every_tool_refuses_it(refused, root, small_config, small_checkpoint, di
     message = refused(tool, config, *arguments[tool])
     assert ('is NaN or infinite' if fault == 'diverged' else 'dataset_meta: classes must be a name') in message
     assert not list(tmp_path.rglob('out*'))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'changes', [dict(meta=dict(iter=3)), dict(message_hub=3), dict(optimizer=['a']), dict(param_schedulers=[3])], ids=str
+)
+def test_a_training_state_that_is_damaged_is_refused(small_config, small_checkpoint, tmp_path, changes):
+    config = read_config(str(small_config))
+    config.work_dir = str(tmp_path / 'work')
+    for split in ('train', 'val'):
+        config[f'{split}_dataloader'].update(num_workers=0, persistent_workers=False)
+    state = torch.load(small_checkpoint, weights_only=True)
+    state.update(dict(message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={})), **changes)
+    state['meta'] = {'epoch': 0, 'iter': 3, **state['meta']} if 'meta' not in changes else changes['meta']
+    torch.save(state, tmp_path / 'a.pth')
+    runner = Runner.from_cfg(config)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    with pytest.raises(
+        InputError, match=r'a\.pth: cannot be resumed: its training state is missing, damaged or of another config'
+    ):
+        runner.resume(str(tmp_path / 'a.pth'), map_location='cpu')
