@@ -36,8 +36,8 @@ class OnnxRuntime:
         if threads is not None:
             options.intra_op_num_threads = threads
         provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
-        # Some of its errors derive from RuntimeError, others from Exception only.
-        with as_input_error(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
+        self._errors = _errors(library)
+        with as_input_error(f'{file}: ONNX Runtime cannot load it', *self._errors):
             self._session = library.InferenceSession(str(file), options, providers=[(provider, provider_options)])
         if self._session.get_providers()[0] != provider:
             raise InputError(f'device={device!r}: {provider} did not start; see its messages above')
@@ -46,10 +46,12 @@ class OnnxRuntime:
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
         """Run the graph."""
-        outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
+        with as_input_error(f'ONNX Runtime cannot run on frames of shape {frames.shape}', *self._errors):
+            outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
         return outputs
 
 
 def _errors(library: object) -> tuple[type[Exception], ...]:
+    """Return the types of ONNX Runtime's errors: some derive from RuntimeError, others from Exception only."""
     state = library.capi.onnxruntime_pybind11_state  # type: ignore[attr-defined]
     return RuntimeError, *(error for error in vars(state).values() if isinstance(error, type) and issubclass(error, Exception))
