@@ -321,9 +321,12 @@ def test_the_cpp_program_gives_the_segmenters_masks(openvino_file, frames, tmp_p
     mask = np.frombuffer(output, np.uint8).reshape(64, 128)
     assert 0 < mask.mean() < 1
     assert np.array_equal(mask, Segmenter(openvino_file)(frames[0]))
-    refused = subprocess.run([*segment, tmp_path / 'missing'], capture_output=True, text=True)
-    assert refused.returncode == 1
-    assert 'not a frame' in refused.stderr
+    (tmp_path / 'short').write_bytes(frames[0].tobytes()[:-1])
+    (tmp_path / 'long').write_bytes(frames[0].tobytes() + b'1')
+    for name in ('missing', 'short', 'long'):
+        refused = subprocess.run([*segment, tmp_path / name], capture_output=True, text=True)
+        assert (refused.returncode, refused.stdout) == (1, '')
+        assert 'not a frame' in refused.stderr
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 class ExportedSegmentor(BaseModel):
     """A file that ``tools/export.py`` wrote, as a model of MMSegmentation: the test loop measures the file that will run.
 
-    The images are BGR and not normalised, as the pipeline loads them. An image that does not have the file's size is resized to
-    it, and its mask is resized back.
+    The images are BGR and not normalised, as the pipeline loads them. An image that does not have the file's size is
+    letterboxed into it, and its mask has the image's size.
 
     Args:
         file: The exported file; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for this and the next three arguments.
@@ -53,7 +53,7 @@ class ExportedSegmentor(BaseModel):
         self.segmenter = Segmenter(file, device, threads, precision, resize=True)
         size = self.segmenter.metadata.size
         if size is not None:
-            print_log(f'{file}: frames that are not {size_text(size)} are resized', 'current')
+            print_log(f'{file}: frames that are not {size_text(size)} are letterboxed, with their proportions', 'current')
 
     def forward(self, inputs: Tensor, data_samples: SampleList | None = None, mode: str = 'tensor') -> SampleList:
         """Predict the masks; see ``Shape``."""

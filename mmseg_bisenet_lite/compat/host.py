@@ -5,7 +5,8 @@ import importlib.metadata
 import importlib.util
 from pathlib import Path
 
-from mmseg_bisenet_lite.utils.errors import InputError, first_line
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import reason_of
 
 INSTALL = "run pip install -c .ci/constraints.txt -e '.[openmmlab,mmcv-lite]' in a checkout of mmseg-bisenet-lite"
 
@@ -41,7 +42,7 @@ def host_problem() -> str | None:
             importlib.import_module(module)
         except ImportError as error:
             libraries = f'; {HEADLESS}' if module == 'cv2' else ''
-            return f'the module {module} cannot be imported: {first_line(error)}{libraries}'
+            return f'the module {module} cannot be imported: {reason_of(error)}{libraries}'
     mmcv = version('mmcv') or version('mmcv-lite')
     if host_name() == 'OpenMMLab' and mmcv and tuple(map(int, mmcv.split('.')[:2])) >= (2, 2):
         return f'mmsegmentation refuses mmcv {mmcv}: install mmcv 2.1.0 or mmcv-lite 2.1.0'

@@ -4,7 +4,8 @@ The node subscribes to ``image`` (``sensor_msgs/Image``, ``bgr8`` or ``rgb8``) a
 with the image's header). If images come faster than masks, the node uses the newest image and drops the others.
 
 Parameters: ``file``, which ``tools/export.py`` wrote; ``device`` and ``threads``, as for
-:class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its defaults). Frames of another size are resized for the file.
+:class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its defaults). Frames of another size are letterboxed
+for the file, and their masks have the image's size.
 """
 
 from contextlib import suppress
@@ -15,6 +16,7 @@ import numpy as np
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import reason_of
 
 
 def frame_of(message: Any) -> np.ndarray:
@@ -44,7 +46,7 @@ def run() -> None:
         from rclpy.qos import QoSProfile, ReliabilityPolicy
         from sensor_msgs.msg import Image
     except ImportError as error:
-        raise InputError(f'ROS 2 cannot be imported ({error}): source its setup file first') from error
+        raise InputError(f'ROS 2 cannot be imported ({reason_of(error)}): source its setup file first') from error
 
     rclpy.init()
     node = rclpy.create_node('segmenter')

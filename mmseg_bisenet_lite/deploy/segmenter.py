@@ -1,6 +1,7 @@
 """Segmenter: from frames to masks, with an exported file or weights that come with the package."""
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_pretrained, load_runtime
@@ -15,6 +17,11 @@ from mmseg_bisenet_lite.pretrained.names import SCHEME
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.sizes import size_text
+
+# What a call may ask for, so that the memory it needs is known. A network needs about 200 bytes a pixel while it runs.
+MOST_PIXELS_IN_A_RUN = 2**23  # pixels of the frames that run together; further frames of the batch run after them
+MOST_PIXELS_OF_A_FRAME = 2**25  # pixels of a frame in a file for any size: 7680x4320
+MOST_PIXELS_IN_A_CALL = 2**30  # pixels of the whole batch
 
 
 class Segmenter:
@@ -29,9 +36,10 @@ class Segmenter:
         precision: Precision to compute in, if the runtime can choose (OpenVINO): ``'fp32'``, ``'fp16'`` or ``'bf16'``. The
             default is the file's precision. The layers of an ``int8`` file that are not int8 run in the precision of the
             export, or in ``fp32`` if the device lacks it.
-        resize: Whether to resize frames that do not have the file's size (bilinear) and to resize their masks back (nearest);
-            otherwise such a frame is an error. Margins are resized back bilinearly, so their signs may differ from the mask at
-            edges.
+        resize: Whether to take frames that do not have the file's size, and to give their masks in the frames' size; otherwise
+            such a frame is an error. The frame is letterboxed: scaled with its proportions, as large as it fits, see
+            :class:`~mmseg_bisenet_lite.deploy.fit.Letterbox`. The first frame of another shape causes a warning that names
+            both sizes. Margins are scaled back bilinearly, so their signs may differ from the mask at edges.
 
     Attributes:
         metadata: Metadata of the file.
@@ -57,7 +65,7 @@ class Segmenter:
         if str(file).startswith(SCHEME):
             runtime = load_pretrained(str(file), device, threads, precision)
         else:
-            runtime = load_runtime(Path(file), device, threads, precision)
+            runtime = load_runtime(file, device, threads, precision)
         self._start(runtime, resize)
 
     @classmethod
@@ -92,6 +100,8 @@ class Segmenter:
         segmenter._start(load_pretrained(name, device, threads, precision, size, threshold), resize)
         return segmenter
 
+    _told = False  # whether it was said that a frame is letterboxed
+
     def _start(self, runtime: Runtime, resize: bool) -> None:
         self.resize = resize
         if resize:
@@ -124,7 +134,8 @@ class Segmenter:
             ``(height, width)`` or ``(N, height, width)``, uint8, indices into ``metadata.classes``.
 
         Raises:
-            InputError: The frames have another shape or type, or the file was exported for another size.
+            InputError: The frames have another shape or type, have too many pixels for one call, or the file was exported for
+                another size.
         """
         return self._run(frames)[0]
 
@@ -163,7 +174,7 @@ class Segmenter:
             while pending or not ended:
                 while len(pending) <= ahead and not ended:
                     try:
-                        pending.append(pool.submit(self, np.array(next(source))))
+                        pending.append(pool.submit(self, np.array(_checked(next(source)))))
                     except StopIteration:
                         ended = True
                     except Exception as error:  # any error of the source
@@ -178,54 +189,60 @@ class Segmenter:
 
     def _run(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
         start = time.perf_counter()
-        batch = self._checked(frames)
-        height, width = batch.shape[1:3]
-        size = self.metadata.size
-        if size in (None, (width, height)):
-            outputs = self._in_batches(batch)
-        elif self.resize:
-            mask, *margin = self._in_batches(_resized(batch, size, 'INTER_LINEAR'))
-            outputs = (
-                _resized(mask, (width, height), 'INTER_NEAREST_EXACT'),
-                *(_resized(each, (width, height), 'INTER_LINEAR') for each in margin),
-            )
-        else:
-            here, there = (size_text(each) for each in ((width, height), size))
-            raise InputError(f'a frame of {here}, but the file was exported for {there}: set resize=True, or export for {here}')
+        _checked(frames)
+        batch = frames if frames.ndim == 4 else frames[None]
+        box = self._box((batch.shape[2], batch.shape[1]))
+        count = self.metadata.batch or max(1, MOST_PIXELS_IN_A_RUN // (box.size[0] * box.size[1]))
+        parts = [self._in_one(batch[first : first + count], box) for first in range(0, len(batch), count)]
+        outputs = parts[0] if len(parts) == 1 else tuple(np.concatenate(each) for each in zip(*parts, strict=True))
         self.latency.add(time.perf_counter() - start)
         return outputs if frames.ndim == 4 else tuple(output[0] for output in outputs)
 
-    def _checked(self, frames: np.ndarray) -> np.ndarray:
-        """Return the frames as ``(N, height, width, 3)``, contiguous."""
-        if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
-            found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
-            raise InputError(f'frames must be a uint8 array (height, width, 3) or (N, height, width, 3), not {found}')
-        if 0 in frames.shape:
-            raise InputError(f'frames of shape {frames.shape} have no pixels')
-        return np.ascontiguousarray(frames if frames.ndim == 4 else frames[None])
+    def _box(self, frame: tuple[int, int]) -> Letterbox:
+        """Return where frames of this size, (width, height), lie in the file's size."""
+        size = self.metadata.size
+        if size is None:
+            if frame[0] * frame[1] > MOST_PIXELS_OF_A_FRAME:
+                raise InputError(
+                    f'a frame of {size_text(frame)} needs too much memory: a file for any size takes frames of up to '
+                    f'{MOST_PIXELS_OF_A_FRAME:,} pixels; make it smaller, or export a file for a smaller size'
+                )
+            return Letterbox(frame, frame)
+        box = Letterbox(frame, size)
+        if frame == size:
+            return box
+        if not self.resize:
+            here, there = size_text(frame), size_text(size)
+            raise InputError(f'a frame of {here}, but the file was exported for {there}: set resize=True, or export for {here}')
+        if box.inner != size and not self._told:
+            self._told = True
+            warnings.warn(f'{box}, and later ones likewise; for the best masks export for {size_text(frame)}', stacklevel=4)
+        return box
 
-    def _in_batches(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return the outputs, in several runs if the file takes another number of frames; the last run is padded."""
-        size = self.metadata.batch
-        if size is None or size == len(frames):
-            return self._in_one(frames)
-        parts = []
-        for start in range(0, len(frames), size):
-            part = frames[start : start + size]
-            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            parts.append([output[: len(part)] for output in self._in_one(filled)])
-        return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
-
-    def _in_one(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
-        count, height, width, _ = frames.shape
-        # On frames of a few pixels, the smallest feature maps are empty; each runtime raises its own error then.
+    def _in_one(self, frames: np.ndarray, box: Letterbox) -> tuple[np.ndarray, ...]:
+        """Return the outputs for as many frames as the file takes in one run, or fewer: then the last one is repeated."""
+        batch = frames if box.frame == box.size else np.stack([box.put(np.ascontiguousarray(frame)) for frame in frames])
+        if (missing := (self.metadata.batch or 0) - len(batch)) > 0:
+            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
         with as_input_error(
-            f'the file cannot run on {count} frame(s) of {size_text((width, height))}', RuntimeError, AssertionError
+            f'the file cannot run on {len(batch)} frame(s) of {size_text(box.size)}', RuntimeError, AssertionError, MemoryError
         ):
-            return tuple(self._runtime(frames))
+            outputs = [output[: len(frames)] for output in self._runtime(np.ascontiguousarray(batch))]
+        if box.frame == box.size:
+            return tuple(outputs)
+        return tuple(np.stack([box.cut(each) for each in output]) for output in outputs)
 
 
-def _resized(arrays: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """Resize a batch to another size, (width, height)."""
-    cv2 = require('cv2', 'opencv-python-headless')
-    return np.stack([cv2.resize(array, size, interpolation=getattr(cv2, interpolation)) for array in arrays])
+def _checked(frames: np.ndarray) -> np.ndarray:
+    """Return the frames, if they are a frame or a batch."""
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
+        found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
+        raise InputError(f'frames must be a uint8 array (height, width, 3) or (N, height, width, 3), not {found}')
+    if 0 in frames.shape:
+        raise InputError(f'frames of shape {frames.shape} have no pixels')
+    if frames.size > 3 * MOST_PIXELS_IN_A_CALL:
+        raise InputError(
+            f'frames of shape {frames.shape} need too much memory: one call takes up to {MOST_PIXELS_IN_A_CALL:,} pixels; '
+            'give fewer or smaller frames at once'
+        )
+    return frames

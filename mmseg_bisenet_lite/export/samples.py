@@ -14,9 +14,9 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.toy import render_scene
+from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import images_in, read_image
-from mmseg_bisenet_lite.utils.sizes import size_text
 
 Size = tuple[int, int] | None  # (width, height) in pixels; None keeps the size of every frame
 
@@ -36,18 +36,17 @@ class Sample:
     label: np.ndarray | None
 
     def resized(self, size: Size) -> 'Sample':
-        """Scale the frame and its label to cover another size without distortion, and crop what is beyond it on both sides."""
-        if size is None or self.frame.shape[1::-1] == size:
-            return self
+        """Letterbox the frame and its label into another size, as :class:`~mmseg_bisenet_lite.deploy.Segmenter` does.
+
+        The label around the frame is 255, which is ignored.
+        """
         height, width = self.frame.shape[:2]
-        scale = max(size[0] / width, size[1] / height)
-        inner = max(1, round(size[0] / scale)), max(1, round(size[1] / scale))  # (width, height) of the region that stays
-        left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-        region = slice(top, top + inner[1]), slice(left, left + inner[0])
-        with as_input_error(f'{self.name}: cannot be resized to {size_text(size)}; check --size', cv2.error):
-            frame = cv2.resize(self.frame[region], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        label = None if self.label is None else cv2.resize(self.label[region], size, interpolation=cv2.INTER_NEAREST_EXACT)
-        return Sample(self.name, frame, label)
+        if size is None or (width, height) == size:
+            return self
+        box = Letterbox((width, height), size)
+        with as_input_error(f'{self.name}: check --size', InputError):
+            frame = box.put(self.frame)
+        return Sample(self.name, frame, None if self.label is None else box.put_label(self.label))
 
 
 class Samples(Sequence[Sample]):

@@ -1,8 +1,12 @@
 """What the runtimes say to wrong input; their masks are compared in tests/export/test_formats.py."""
 
+import multiprocessing
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +29,8 @@ def files(small_config, small_checkpoint, metadata, tmp_path_factory):
     found = {name: folder / f'a{FORMATS[name]}' for name in ('onnx', 'openvino')}
     for name, file in found.items():
         write(name, job, file)
+    found['any size'] = folder / 'b.xml'
+    write('openvino', Job(segmentor, replace(metadata, size=None, batch=None, precision='fp32')), found['any size'])
     return found
 
 
@@ -34,11 +40,44 @@ def test_a_file_that_is_not_there(suffix, tmp_path):
         Segmenter(tmp_path / f'absent{suffix}')
 
 
-@pytest.mark.parametrize('name', ['weights.pth', 'model', 'model.onnx.txt'])
+@pytest.mark.parametrize('name', ['weights.txt', 'model', 'model.onnx.txt'])
 def test_a_file_of_another_kind(name, tmp_path):
     (tmp_path / name).write_bytes(b'')
     with pytest.raises(InputError, match=r'not an exported file; the names of exported files end in \.onnx, \.xml, \.engine'):
         Segmenter(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('a.bin', r"a\.bin: not an exported file; it holds OpenVINO's weights; give the \.xml file beside it"),
+        ('a.pth', r'a\.pth: not an exported file; it is a checkpoint; export it with tools/export\.py first'),
+        ('a.safetensors', r'a\.safetensors: not an exported file; these are weights; give bisenet-lite://NAME'),
+        ('a.pt2', r'a\.pt2: not an exported file; no longer read; export it again'),
+        ('', r'a folder; give an exported file in it, whose name ends in \.onnx, \.xml, \.engine'),
+        ('absent.ONNX', r'absent\.ONNX: there is no such file'),
+    ],
+)
+def test_what_is_taken_for_an_exported_file(name, message, tmp_path):
+    if not name.startswith('absent') and name:
+        (tmp_path / name).write_bytes(b'')
+    with pytest.raises(InputError, match=message):
+        Segmenter(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('https://a.org/a.onnx', r'https://a\.org/a\.onnx: not a path on this machine; download the file'),
+        ('bisenet-lite://absent', r'bisenet-lite://absent: there are no such weights in the package; choose from lite'),
+        ('lite_hinge_vehicle_camvid', r'give bisenet-lite://lite_hinge_vehicle_camvid for the weights in the package'),
+        (Path('bisenet-lite://a'), r'bisenet-lite:/a: .* give the name as a text, bisenet-lite://NAME'),
+        (None, r'None: give the path of an exported file, or bisenet-lite://NAME'),
+    ],
+)
+def test_names_that_are_no_paths(name, message):
+    with pytest.raises(InputError, match=message):
+        Segmenter(name)
 
 
 @pytest.mark.parametrize(
@@ -154,3 +193,44 @@ def test_threads_may_run_it_at_once(files, name):
     segmenter = Segmenter(files[name], threads=1)
     frames = np.random.default_rng(0).integers(0, 256, (12, 32, 64, 3), np.uint8)
     assert np.array_equal(np.stack(list(segmenter.stream(frames, ahead=4))), segmenter(frames))
+
+
+@pytest.mark.parametrize('threads', [1, None])
+@pytest.mark.parametrize('guarded', [True, False])
+def test_after_a_frame_that_is_too_small_openvino_goes_on(files, threads, guarded, monkeypatch):
+    """Unguarded it gives the mask of the frame before, or refuses all later frames."""
+    if not guarded:
+        monkeypatch.setattr(openvino_runtime, 'LEAST', 1)
+    segmenter = Segmenter(files['any size'], threads=threads)
+    rng = np.random.default_rng(0)
+    good = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    expected = segmenter(good)
+    for height, width in ((16, 64), (64, 16), (1, 1)):
+        small = rng.integers(0, 256, (height, width, 3), np.uint8)
+        message = 'is too small: OpenVINO takes frames from 17x17' if guarded else rf'cannot run on .* {width}x{height}: '
+        with pytest.raises(InputError, match=message):
+            segmenter(small)
+        assert np.array_equal(segmenter(good), expected)
+    assert segmenter(rng.integers(0, 256, (17, 17, 3), np.uint8)).shape == (17, 17)
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino'])
+def test_exported_files_run_in_a_forked_process(files, name):
+    segmenter = Segmenter(files[name])
+    frame = np.random.default_rng(0).integers(0, 256, (32, 64, 3), np.uint8)
+    expected = segmenter(frame)
+    child = multiprocessing.get_context('fork').Process(
+        target=lambda: os._exit(0 if np.array_equal(segmenter(frame), expected) else 3)
+    )
+    child.start()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0
+
+
+def test_onnx_runtime_keeps_no_record_of_its_use(files, tmp_path):
+    code = f'from mmseg_bisenet_lite.deploy import Segmenter; Segmenter({str(files["onnx"])!r})'
+    home = dict(HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / '.cache'))
+    environment = {key: value for key, value in os.environ.items() if key != 'ORT_DISABLE_TELEMETRY'} | home
+    subprocess.run([sys.executable, '-c', code], env=environment, check=True)
+    assert not list(tmp_path.rglob('*onnxruntime*'))

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from dataclasses import replace
 
 import cv2
@@ -70,6 +71,11 @@ def test_any_number_of_frames_fits_any_batch(metadata, count, size):
 def test_views_and_other_strides_are_taken(make):
     batch = frames(4, 5)
     assert np.array_equal(make()(batch[::-1, ::2]), batch[::-1, ::2, 0] > 127)
+    one = np.broadcast_to(batch[0, 0], (3, 4, 5, 3))
+    assert np.array_equal(make()(one), one[..., 0] > 127)
+    for view in (frames(8, 10)[::-1, ::-1, ::-1], frames(10, 8).transpose(1, 0, 2), np.asfortranarray(frames(8, 10))):
+        copy = np.ascontiguousarray(view)
+        assert np.array_equal(make(size=(5, 4), resize=True)(view), make(size=(5, 4), resize=True)(copy))
 
 
 def test_other_sizes_are_an_error_unless_they_are_resized(make):
@@ -83,6 +89,57 @@ def test_other_sizes_are_an_error_unless_they_are_resized(make):
     assert margin.shape == (20, 40)
     small = cv2.resize(frame, (20, 10), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(segment(small[None])[0], small[..., 0] > 127)
+
+
+def test_frames_of_another_shape_keep_their_proportions_and_it_is_said_once(make):
+    segment = make(size=(40, 20), batch=2, margin=True, resize=True)
+    ys, xs = np.mgrid[:60, :30]
+    disc = ((xs - 15) ** 2 + (ys - 30) ** 2 < 10**2).astype(np.uint8)
+    portraits = np.repeat(np.stack([disc, 1 - disc, disc])[..., None] * np.uint8(255), 3, axis=3)
+    message = 'a frame of 30x60 lies letterboxed, as 10x20, in the file for 40x20: its proportions are kept'
+    with pytest.warns(UserWarning, match=message):
+        masks, margins = segment.with_margin(portraits)
+    assert masks.shape == margins.shape == (3, 60, 30)
+    for mask, frame in zip(masks, portraits, strict=True):
+        assert (mask == (frame[..., 0] > 127)).mean() > 0.95
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert np.array_equal(segment(portraits[0]), masks[0])
+        make(size=(40, 20), resize=True)(frames(10, 20))  # of the file's shape
+
+
+def test_a_batch_runs_in_parts_of_limited_memory(make, monkeypatch):
+    monkeypatch.setattr(segmenter, 'MOST_PIXELS_IN_A_RUN', 60)
+    segment, batch = make(batch=None), frames(7, 4, 5)
+    assert np.array_equal(segment(batch), batch[..., 0] > 127)
+    assert segment._runtime.runs == [3, 3, 1]
+    boxed = make(batch=None, size=(5, 4), resize=True)
+    assert boxed(frames(4, 8, 10)).shape == (4, 8, 10)
+    assert boxed._runtime.runs == [3, 1]
+
+
+@pytest.mark.parametrize('resize', [False, True])
+def test_more_than_the_memory_holds_is_refused(make, resize):
+    segment = make(batch=None, resize=resize)
+    whole = np.broadcast_to(np.zeros(3, np.uint8), (10**5, 10**5, 3))  # 30 GB if it were copied
+    for call in (segment, lambda frame: list(segment.stream([frame]))):
+        with pytest.raises(InputError, match=r'too much memory: one call takes up to 1,073,741,824 pixels'):
+            call(whole)
+    with pytest.raises(InputError, match=r'a frame of 10000x10000 needs too much memory: .* up to 33,554,432 pixels'):
+        segment(whole[:10000, :10000])
+    with pytest.raises(InputError, match='too much memory'):
+        segment(np.broadcast_to(np.zeros(3, np.uint8), (10**9, 4, 5, 3)))
+
+
+def test_a_runtime_without_memory_is_one_line(make, monkeypatch):
+    segment = make()
+
+    def full(self, batch):
+        raise MemoryError('Unable to allocate 30 GiB')
+
+    monkeypatch.setattr(Formula, '__call__', full)
+    with pytest.raises(InputError, match=r'the file cannot run on 1 frame\(s\) of 5x4: Unable to allocate'):
+        segment(frames(4, 5))
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,26 @@ def test_frames_that_the_engine_was_not_built_for(engine):
         Segmenter(engine[1])(np.zeros((16, 4, 6, 3), np.uint8))
 
 
+def test_after_an_error_the_next_frames_have_a_context_of_their_own(engine, monkeypatch):
+    gpu, file = engine
+    segmenter = Segmenter(file)
+    frames = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    segmenter(frames)
+    context = segmenter._runtime._contexts.own
+    with pytest.raises(InputError, match='was not built for this number'):
+        segmenter(np.zeros((16, 4, 6, 3), np.uint8))
+    assert np.array_equal(segmenter(frames), frames[..., 0] > 127)
+    assert segmenter._runtime._contexts.own is not context
+    allocate = sys.modules['cuda.bindings.runtime'].cudaMalloc
+    monkeypatch.setattr(sys.modules['cuda.bindings.runtime'], 'cudaMalloc', lambda size: (2, None))
+    with pytest.raises(InputError, match=r'cannot run on 1 frame\(s\) of 60x40: cudaMalloc'):
+        segmenter(np.zeros((40, 60, 3), np.uint8))
+    monkeypatch.setattr(sys.modules['cuda.bindings.runtime'], 'cudaMalloc', allocate)
+    assert np.array_equal(segmenter(frames), frames[..., 0] > 127)
+    del segmenter, context
+    assert not gpu.memory  # and nothing was freed twice
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

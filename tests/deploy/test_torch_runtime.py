@@ -1,8 +1,12 @@
+import multiprocessing
+
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.deploy.images import read_image
 from mmseg_bisenet_lite.deploy.runtimes import loading
 from mmseg_bisenet_lite.export.parity import mmseg_predictor
 from mmseg_bisenet_lite.export.samples import RenderedSamples
@@ -70,3 +74,41 @@ def test_without_the_host_one_line_says_what_to_do(monkeypatch):
         InputError, match=r'run in PyTorch with MMSegmentation .*torch is missing.*give a file of tools/export.py'
     ):
         Segmenter(CHECKPOINT)
+
+
+def test_in_a_forked_process_one_line_says_what_to_do(segmenter):
+    """PyTorch would wait there for ever."""
+    context = multiprocessing.get_context('fork')
+    frame = RenderedSamples((64, 48), 1)[0].frame
+    segmenter(frame)
+    told = context.SimpleQueue()
+
+    def work():
+        for call in (lambda: segmenter(frame), lambda: Segmenter(CHECKPOINT)):
+            try:
+                call()
+            except InputError as error:
+                told.put(str(error))
+
+    child = context.Process(target=work)
+    child.start()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0
+    for _ in range(2):
+        assert told.get().startswith('PyTorch has computed in the process that this one was forked from')
+
+
+@pytest.mark.parametrize('size', [(640, 360), (960, 360)])
+def test_letterboxed_frames_have_nearly_the_masks_of_their_own_size(root, size):
+    """On a street of 480x360; stretched, its masks differ more."""
+    frame = read_image(root / '.github' / 'street.jpg')
+    whole = frame.shape[1::-1]
+    own = Segmenter.from_pretrained('lite_hinge_vehicle_camvid')(frame).astype(bool)
+    fixed = Segmenter.from_pretrained('lite_hinge_vehicle_camvid', size=size, resize=True)
+    with pytest.warns(UserWarning, match=f'a frame of 480x360 lies letterboxed, as 480x360, in the file for {size[0]}x360'):
+        letterboxed = fixed(frame).astype(bool)
+    stretched = cv2.resize(fixed(cv2.resize(frame, size)), whole, interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)
+    near, far = ((mask & own).sum() / (mask | own).sum() for mask in (letterboxed, stretched))
+    assert near > 0.92
+    assert near > far + 0.02

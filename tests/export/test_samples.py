@@ -1,10 +1,13 @@
 import os
+import warnings
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmseg_bisenet_lite.deploy import segmenter
 from mmseg_bisenet_lite.export.samples import (
     DatasetSamples,
     FolderSamples,
@@ -17,21 +20,30 @@ from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
 
 
-def test_resizing_cuts_and_never_distorts():
-    ys, xs = np.mgrid[:60, :100]
-    disc = ((xs - 50) ** 2 + (ys - 30) ** 2 < 20**2).astype(np.uint8)
-    sample = Sample('disc', np.repeat(disc[..., None] * 255, 3, axis=2), disc)
-    for size in ((60, 60), (100, 30), (200, 120), (37, 41)):
-        resized = sample.resized(size)
-        assert resized.frame.shape == (*size[::-1], 3)
-        assert resized.label.shape == size[::-1]
-        scale = max(size[0] / 100, size[1] / 60)
-        rows, columns = (np.flatnonzero(resized.label.any(axis)) for axis in (1, 0))
-        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        assert width == pytest.approx(min(39 * scale, size[0]), abs=2)
-        assert height == pytest.approx(min(39 * scale, size[1]), abs=2)
-        assert ((resized.frame[..., 0] > 127) == resized.label).mean() > 0.97
-    assert sample.resized(None) is sample.resized((100, 60)) is sample
+def test_frames_are_resized_as_the_file_will_resize_them(metadata, monkeypatch):
+    """The gate measures what runs: the same frame, made in two ways, reaches the network with the same pixels."""
+    seen = []
+
+    class Runtime:
+        name, precision, metadata = 'recorder', 'fp32', None
+
+        def __call__(self, frames):
+            seen.append(frames[0])
+            return [frames[..., 0]]
+
+    Runtime.metadata = replace(metadata, size=(64, 48))
+    monkeypatch.setattr(segmenter, 'load_runtime', lambda *_: Runtime())
+    segment = segmenter.Segmenter('a.onnx', resize=True)
+    for shape in ((30, 40), (96, 128), (60, 100), (100, 30), (48, 64)):
+        frame = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+        sample = Sample('noise', frame, np.ones(shape, np.uint8)).resized((64, 48))
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            segment(frame)
+        assert np.array_equal(sample.frame, seen.pop())
+        assert sample.label.shape == (48, 64)
+        assert set(np.unique(sample.label)) <= {1, 255}
+        assert sample.resized(None) is sample.resized((64, 48)) is sample
 
 
 def test_the_val_set_is_as_it_lies_on_disk(toy, small_config):

@@ -4,24 +4,45 @@ from pathlib import Path
 
 from mmseg_bisenet_lite.compat import host_problem
 from mmseg_bisenet_lite.deploy.runtimes.runtime import Runtime, check_threads
-from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
+from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file, names, with_scheme
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # Suffixes of the files that :func:`load_runtime` loads.
 SUFFIXES = ('.onnx', '.xml', '.engine')
 
 
-def load_runtime(file: Path, device: str | None, threads: int | None, precision: str | None) -> Runtime:
+# Files that are taken for exported ones, and what to give instead.
+OTHERS = {
+    '.bin': "it holds OpenVINO's weights; give the .xml file beside it",
+    '.pth': 'it is a checkpoint; export it with tools/export.py first',
+    '.pt': 'it is a checkpoint; export it with tools/export.py first',
+    '.ckpt': 'it is a checkpoint; export it with tools/export.py first',
+    '.safetensors': 'these are weights; give bisenet-lite://NAME, or export them with tools/export.py first',
+    '.pt2': 'no longer read; export it again with tools/export.py, as onnx, openvino or tensorrt',
+}
+
+
+def load_runtime(file: str | Path, device: str | None, threads: int | None, precision: str | None) -> Runtime:
     """Load a file with the library for its suffix; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
 
     Raises:
         InputError: As for ``Segmenter``.
     """
-    if file.suffix in SUFFIXES and not file.is_file():
+    if not isinstance(file, str | Path):
+        raise InputError(f'{file}: give the path of an exported file, or {SCHEME}NAME')
+    if str(file).startswith(SCHEME[:-1]):  # a Path has lost a slash
+        raise InputError(f'{file}: not a path on this machine; give the name as a text, {SCHEME}NAME')
+    if '://' in str(file):
+        raise InputError(f'{file}: not a path on this machine; download the file, or give {SCHEME}NAME')
+    file = Path(file)
+    kind = file.suffix.lower()
+    if file.is_dir():
+        raise InputError(f'{file}: a folder; give an exported file in it, whose name ends in {", ".join(SUFFIXES)}')
+    if kind in SUFFIXES and not file.is_file():
         raise InputError(f'{file}: there is no such file')
     check_threads(threads)
     # Import a library only when a file of its kind is loaded.
-    match file.suffix:
+    match kind:
         case '.onnx':
             from mmseg_bisenet_lite.deploy.runtimes.onnx_runtime import OnnxRuntime
 
@@ -34,7 +55,10 @@ def load_runtime(file: Path, device: str | None, threads: int | None, precision:
             from mmseg_bisenet_lite.deploy.runtimes.tensorrt_runtime import TensorrtRuntime
 
             return TensorrtRuntime(file, device, threads, precision)
-    raise InputError(f'{file}: not an exported file; the names of exported files end in {", ".join(SUFFIXES)}')
+    if str(file) in names():
+        raise InputError(f'{file}: there is no such file; give {with_scheme(str(file))} for the weights in the package')
+    reason = OTHERS.get(kind, f'the names of exported files end in {", ".join(SUFFIXES)}')
+    raise InputError(f'{file}: not an exported file; {reason}')
 
 
 def load_pretrained(

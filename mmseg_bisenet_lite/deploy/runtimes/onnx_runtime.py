@@ -41,8 +41,8 @@ class OnnxRuntime:
         provider_options = {} if found[1] == 'cpu' else {'device_id': found[2] or '0'}
         # From bytes, so that the file cannot name other files to read: no exported file has its weights elsewhere.
         content, sealed = read_sealed(file)
-        # Some of its errors derive from RuntimeError, others from Exception only.
-        with as_input_error(f'{file}: ONNX Runtime cannot load it', *_errors(library)):
+        self._errors = _errors(library)
+        with as_input_error(f'{file}: ONNX Runtime cannot load it', *self._errors):
             self._session = library.InferenceSession(content, options, providers=[(provider, provider_options)])
             text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
             inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -55,7 +55,8 @@ class OnnxRuntime:
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
         """Run the graph."""
-        outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
+        with as_input_error(f'ONNX Runtime cannot run on frames of shape {frames.shape}', *self._errors):
+            outputs: Sequence[np.ndarray] = self._session.run(None, {FRAMES: frames})
         return outputs
 
 
@@ -65,6 +66,7 @@ def _port(value: Any) -> Port:
 
 
 def _errors(library: object) -> tuple[type[Exception], ...]:
+    """Return the types of ONNX Runtime's errors: some derive from RuntimeError, others from Exception only."""
     state = library.capi.onnxruntime_pybind11_state  # type: ignore[attr-defined]
     return (
         MemoryError,

@@ -13,6 +13,11 @@ from mmseg_bisenet_lite.deploy.metadata import FRAMES, KEY, Metadata
 from mmseg_bisenet_lite.deploy.runtimes.graph import Port, check_graph
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.sizes import size_text
+
+# Height and width of the smallest frame for a file of any size. On smaller ones the last pooling of the lite context path has
+# nothing to pool: OpenVINO then gives the outputs of the frame before, or keeps the error for every later frame.
+LEAST = 17
 
 # Our name of a precision -> OpenVINO's name, and the capability that a device must list.
 PRECISIONS = {'fp32': ('f32', 'FP32'), 'fp16': ('f16', 'FP16'), 'bf16': ('bf16', 'BF16')}
@@ -68,16 +73,30 @@ class OpenvinoRuntime:
             if device != 'CPU':
                 raise InputError(f'threads={threads}: works on the CPU only, not on {device}; remove it')
             options['INFERENCE_NUM_THREADS'] = str(threads)
+        self._compile = functools.partial(core.compile_model, model, device, options)
+        self._lock = threading.Lock()
         with as_input_error(f'{file}: OpenVINO cannot compile it for {device}', RuntimeError):
-            self._compiled = core.compile_model(model, device, options)
-        self._requests = threading.local()  # a request serves one thread at a time
+            self._compiled = self._compile()
+        self._request = self._compiled.create_infer_request()
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
-        """Run the graph."""
-        if not hasattr(self._requests, 'own'):
-            self._requests.own = self._compiled.create_infer_request()
-        results = self._requests.own.infer({FRAMES: frames}, share_inputs=True)
-        return [results[i] for i in range(len(self._compiled.outputs))]
+        """Run the graph. It runs one batch at a time, on all of the device, so several threads share one request."""
+        height, width = frames.shape[1:3]
+        if self.metadata.size is None and min(height, width) < LEAST:
+            raise InputError(
+                f'a frame of {size_text((width, height))} is too small: OpenVINO takes frames from {LEAST}x{LEAST} pixels on'
+            )
+        with self._lock:
+            if self._request is None:
+                self._compiled = self._compile()
+                self._request = self._compiled.create_infer_request()
+            request, self._request = self._request, None
+            results = request.infer({FRAMES: frames}, share_inputs=True)
+            outputs = [results[i] for i in range(len(self._compiled.outputs))]
+            if any(output.shape != frames.shape[:3] for output in outputs):
+                raise RuntimeError('OpenVINO gave the outputs of another frame')
+            self._request = request  # after an error neither the request nor the compiled model can be used again
+        return outputs
 
 
 def _port(value: Any) -> Port:

@@ -54,10 +54,10 @@ class TensorrtRuntime:
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
         """Run the graph."""
-        if not hasattr(self._contexts, 'own'):
-            self._contexts.own = _Context(self._engine, self._cuda, self._device)
+        context = self._contexts.__dict__.pop('own', None) or _Context(self._engine, self._cuda, self._device)
         outputs = {name: np.empty(frames.shape[:3], dtype) for name, dtype in self._outputs.items()}
-        self._contexts.own.run(frames, outputs)
+        context.run(frames, outputs)
+        self._contexts.own = context  # not after an error: the next call makes a new one
         return list(outputs.values())
 
 
@@ -112,6 +112,7 @@ class _Context:
         address, has = self._memory.get(name, (0, 0))
         if has < size:
             if address:
+                del self._memory[name]  # it is free, also if there is no memory for its successor
                 self._cuda.call('cudaFree', address)
             address = int(self._cuda.call('cudaMalloc', size))
             self._memory[name] = address, size

@@ -1,5 +1,6 @@
 """PyTorch, for weights that come with the package: they run without an exported file if the host is installed."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,9 @@ from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
 from mmseg_bisenet_lite.version import __version__
 
+# Id of the process in which a :class:`TorchRuntime` has computed first.
+_process: int | None = None
+
 
 class TorchRuntime:
     """Weights of the package, run by PyTorch in this process; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
@@ -28,7 +32,8 @@ class TorchRuntime:
         threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the one with the highest F1 on val, or a number.
 
     Raises:
-        InputError: There are no such weights, or the device does not support an argument.
+        InputError: There are no such weights, or the device does not support an argument; or this process was forked from one
+            in which PyTorch has computed.
     """
 
     name = 'pytorch'
@@ -42,6 +47,7 @@ class TorchRuntime:
         size: tuple[int, int] | None = None,
         threshold: str | float | None = None,
     ) -> None:
+        _refuse_in_a_fork()
         checkpoint = with_scheme(name)
         meta = read_meta(checkpoint)
         with as_input_error(f'device={device!r}', RuntimeError, AssertionError):
@@ -75,7 +81,20 @@ class TorchRuntime:
 
     def __call__(self, frames: np.ndarray) -> Sequence[np.ndarray]:
         """Run the network."""
+        _refuse_in_a_fork()
         with torch.inference_mode():
             # PyTorch does not accept a read-only array.
             writable = frames if frames.flags.writeable else frames.copy()
             return [output.cpu().numpy() for output in self._module(torch.from_numpy(writable).to(self._device))]
+
+
+def _refuse_in_a_fork() -> None:
+    """Raise an error where PyTorch would hang: it would wait for the threads of the process that this one was forked from."""
+    global _process
+    if _process is None:
+        _process = os.getpid()
+    elif _process != os.getpid():
+        raise InputError(
+            'PyTorch has computed in the process that this one was forked from, so it would hang here: start this process with '
+            "multiprocessing.get_context('spawn'), make the Segmenter only after the fork, or give a file of tools/export.py"
+        )
