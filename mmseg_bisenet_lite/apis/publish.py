@@ -13,6 +13,7 @@ from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import class_of
 
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
@@ -38,7 +39,9 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     told = ((loaded.get('meta') or {}).get('dataset_meta') or {}).get('classes')
     if not told or 'state_dict' not in loaded:
         raise InputError(f'{checkpoint}: names no classes or holds no state_dict; give a checkpoint that tools/train.py wrote')
-    dataset_meta = {key: list(value) for key, value in DATASETS.get(settings.test_dataloader.dataset.type).METAINFO.items()}
+    dataset_meta = {
+        key: list(value) for key, value in class_of(DATASETS, settings.test_dataloader.dataset.type).METAINFO.items()
+    }
     wanted = dataset_meta['classes']
     if list(told) != wanted:
         raise InputError(

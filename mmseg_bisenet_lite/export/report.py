@@ -63,6 +63,11 @@ def lines(results: Sequence[ExportResult]) -> list[str]:
         if result.high_precision_layers
     ]
     sentences += [f'{result.file.name}: {result.failure}' for result in results if result.failure]
+    sentences += [
+        f'{result.file.name}: the earlier file of this name is not this result; it is now {result.file.name}.previous'
+        for result in results
+        if result.previous
+    ]
     return sentences
 
 

@@ -12,16 +12,19 @@ from torch.utils.data import Dataset
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.cityscapes import CityscapesBinaryDataset
+from mmseg_bisenet_lite.datasets.transforms import FastPhotoMetricDistortion, RandomResizeCropFlip
 from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
+from mmseg_bisenet_lite.utils.registry import class_of
 
 
 def stock_pipeline(pipeline: Sequence[dict]) -> list[dict]:
     """Replace our transforms by MMSegmentation's own, with the same augmentation."""
     steps: list[dict] = []
     for step in pipeline:
-        if step['type'] == 'RandomResizeCropFlip':
+        kind = class_of(TRANSFORMS, step['type'])
+        if kind is RandomResizeCropFlip:
             steps += _resize_crop_flip(**{key: value for key, value in step.items() if key != 'type'})
-        elif step['type'] == 'FastPhotoMetricDistortion':
+        elif kind is FastPhotoMetricDistortion:
             steps.append({**step, 'type': 'PhotoMetricDistortion'})
         else:
             steps.append(dict(step))
@@ -89,8 +92,8 @@ class StockData(Dataset):
 def stock_classes(config: Config, pipeline: Sequence[dict]) -> Dataset | None:
     """Return MMSegmentation's dataset of 19 classes on the same files; ``None`` if these are not Cityscapes' train IDs."""
     dataset = config.train_dataloader.dataset
-    kind = DATASETS.get(dataset.type)
-    if not issubclass(kind, CityscapesBinaryDataset):
+    kind = class_of(DATASETS, dataset.type)
+    if kind is None or not issubclass(kind, CityscapesBinaryDataset):
         return None
     data = DATASETS.build(dataset)
     if data.tiles != (1, 1) or not str(data.get_data_info(0)['seg_map_path']).endswith('_labelTrainIds.png'):
