@@ -8,8 +8,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models import BaseSegmentor
-from mmseg.registry import DATASETS
 
+from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.export.config import ExportConfig
 from mmseg_bisenet_lite.export.formats import write
@@ -24,7 +24,6 @@ from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.cpu import cpu_features
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.registry import class_of
 from mmseg_bisenet_lite.utils.scratch import scratch_folder
 from mmseg_bisenet_lite.version import __version__
 
@@ -78,7 +77,7 @@ def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]
             compare(predict, runnable, _watched(samples, progress))
         for result in results:
             result.predict = None  # closes the file
-            with as_input_error(f'--out {config.out}: cannot put {result.file.name} there', OSError):
+            with as_input_error(f'--out {config.out}: cannot rename {result.file.name}; check its permissions', OSError):
                 _publish(folder, result)
     return results
 
@@ -125,10 +124,7 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     """
     with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
-    kind = class_of(DATASETS, dataset.type)
-    if kind is None:
-        raise InputError(f'{config.filename}: val_dataloader has a dataset of type {dataset.type!r}, which is not registered')
-    expected = {**kind.METAINFO, **dataset.get('metainfo', {})}
+    expected = metainfo_of(dataset)
     dataset_meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or expected
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
@@ -156,7 +152,9 @@ def _write(result: ExportResult, name: str, job: Job, folder: Path, device: str 
     """Write the file into a temporary folder and load it there; an :class:`InputError` or a full disk becomes its error."""
     temporary = folder / result.file.name
     try:
-        with as_input_error(f'{temporary.name}: cannot be written; free space in --out and in the temporary folder', OSError):
+        with as_input_error(
+            f'{temporary.name}: cannot be written; is the disk of --out, or of temporary files, full?', OSError
+        ):
             result.high_precision_layers = write(name, job, temporary)
         segmenter = Segmenter(temporary, device)
     except InputError as error:

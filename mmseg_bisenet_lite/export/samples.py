@@ -116,8 +116,8 @@ class DatasetSamples(Samples):
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
         other = {'val': 'compare on other frames with --frames DIR or renders', 'train': 'calibrate int8 on --frames renders'}
-        message = f'{config.filename}: cannot read the {split} set; check its data_root, or {other[split]}'
-        with as_input_error(message, FileNotFoundError, InputError):
+        message = f'{config.filename}: cannot read the {split} set; check its data_root and its images, or {other[split]}'
+        with as_input_error(message, FileNotFoundError, ValueError):  # MMEngine's error for a set without images
             self.dataset = DATASETS.build(dataset)
         super().__init__(f'{split} set, {type(self.dataset).__name__}', len(self.dataset))
         self.size = size

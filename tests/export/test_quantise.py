@@ -99,6 +99,7 @@ def int8(small_config, small_checkpoint, metadata):
         return model, quantise_onnx(model, job)[0], job
 
 
+@pytest.mark.slow
 def test_no_sum_of_two_products_can_saturate(int8):
     """CPUs without VNNI add two products of an unsigned and a signed byte in 16 bits with saturation."""
     from onnx import numpy_helper
@@ -111,6 +112,7 @@ def test_no_sum_of_two_products_can_saturate(int8):
     assert 2 * 255 * largest <= np.iinfo(np.int16).max
 
 
+@pytest.mark.slow
 def test_the_margin_is_not_shifted_on_the_calibration_frames(int8, monkeypatch):
     import onnx
 
@@ -131,6 +133,7 @@ def test_the_margin_is_not_shifted_on_the_calibration_frames(int8, monkeypatch):
     assert abs(mean(quantised) - mean(model)) < max(0.3 * shift, 0.01 * deviation(model))
 
 
+@pytest.mark.slow
 def test_a_shift_of_the_margin_is_exact(int8):
     import onnx
 
