@@ -1,17 +1,8 @@
-import subprocess
-import sys
+import os
+import signal
+import time
 
 from mmseg_bisenet_lite.utils.scratch import scratch_folder
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from mmseg_bisenet_lite.utils.scratch import scratch_folder
-with scratch_folder(Path(sys.argv[1]), '.export-') as folder:
-    (folder / 'half.onnx').write_text('half')
-    print(folder.name, flush=True)
-    time.sleep(60)
-"""
 
 
 def test_it_is_removed_with_what_is_in_it(tmp_path):
@@ -22,14 +13,24 @@ def test_it_is_removed_with_what_is_in_it(tmp_path):
 
 
 def test_a_killed_process_leaves_its_folder_until_the_next_run_and_a_living_one_keeps_it(tmp_path):
-    process = subprocess.Popen([sys.executable, '-c', HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with scratch_folder(tmp_path, '.export-') as folder:
+            (folder / 'half.onnx').write_text('half')
+            os.write(tell, b'.')
+            time.sleep(60)
+        os._exit(0)
     try:
-        left = tmp_path / process.stdout.readline().strip()
+        os.read(ready, 1)
+        [left] = tmp_path.iterdir()
         with scratch_folder(tmp_path, '.export-'):
             assert (left / 'half.onnx').is_file()
     finally:
-        process.kill()
-        process.communicate()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(tell)
     assert left.is_dir()
     with scratch_folder(tmp_path, '.export-') as folder:
         assert list(tmp_path.iterdir()) == [folder]
