@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.compat import check_weights
+from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.models.decision import KEY
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
@@ -38,7 +39,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     told = ((loaded.get('meta') or {}).get('dataset_meta') or {}).get('classes')
     if not told or 'state_dict' not in loaded:
         raise InputError(f'{checkpoint}: names no classes or holds no state_dict; give a checkpoint that tools/train.py wrote')
-    dataset_meta = {key: list(value) for key, value in DATASETS.get(settings.test_dataloader.dataset.type).METAINFO.items()}
+    dataset_meta = {key: list(value) for key, value in metainfo_of(settings.test_dataloader.dataset).items()}
     wanted = dataset_meta['classes']
     if list(told) != wanted:
         raise InputError(

@@ -55,6 +55,8 @@ class Metadata:
         rest: Precision of the layers of an int8 file that are not int8, as it was compared with MMSegmentation; for runtimes
             that can choose.
         threshold: Threshold of the trained network's margin. It is subtracted from the margin that the graph gives.
+        checked_on: Device on which the file was compared with MMSegmentation, such as ``'cuda:0'``; of a CPU its kind and its
+            instructions for numbers of 8 bits, such as ``'x86_64 avx2 avx512f avx512_vnni'``.
         format: Number of the metadata format, see ``FORMAT``.
         file_sha256: Digest of the file, see :mod:`mmseg_bisenet_lite.deploy.digest`; older files have none.
 
@@ -75,6 +77,7 @@ class Metadata:
     version: str
     rest: str | None = None
     threshold: float = 0.0
+    checked_on: str | None = None
     format: int = FORMAT
     file_sha256: str | None = field(default=None, compare=False)
 

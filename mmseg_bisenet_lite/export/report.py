@@ -62,7 +62,17 @@ def lines(results: Sequence[ExportResult]) -> list[str]:
         for result in results
         if result.high_precision_layers
     ]
+    sentences += [
+        f'{result.file.name}: int8 was calibrated on renders, which suits no network trained on photographs; leave --frames out'
+        for result in results
+        if result.metadata.precision == 'int8' and result.source == 'renders'
+    ]
     sentences += [f'{result.file.name}: {result.failure}' for result in results if result.failure]
+    sentences += [
+        f'{result.file.name}: the earlier file of this name is not this result; it is now {result.file.name}.previous'
+        for result in results
+        if result.previous
+    ]
     return sentences
 
 

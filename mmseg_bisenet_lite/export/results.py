@@ -19,6 +19,7 @@ class ExportResult:
         runtime: Runtime and precision in the parity check, such as ``'onnxruntime, fp32'``.
         parity: The comparison with MMSegmentation; ``None`` if the file could not be written or loaded.
         error: Why it could not be written or loaded.
+        previous: Whether an earlier file of this name lay there and is now ``FILE.previous``.
         predict: Function from a frame to the file's mask.
     """
 
@@ -29,6 +30,7 @@ class ExportResult:
     runtime: str = ''
     parity: Parity | None = None
     error: str | None = None
+    previous: bool = False
     predict: Predictor | None = None
 
     @property

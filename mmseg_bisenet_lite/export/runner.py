@@ -1,20 +1,20 @@
 """Runs an export: write each file, compare it with MMSegmentation, save it only if it passes."""
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.export.config import ExportConfig
 from mmseg_bisenet_lite.export.formats import write
 from mmseg_bisenet_lite.export.job import Job
-from mmseg_bisenet_lite.export.parity import Parity, compare, mmseg_predictor
+from mmseg_bisenet_lite.export.parity import Parity, compare, mask_of, mmseg_predictor
 from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
 from mmseg_bisenet_lite.models.decision import chosen_threshold
@@ -22,13 +22,15 @@ from mmseg_bisenet_lite.pretrained import checkpoint_file, sha256_of
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.cpu import cpu_features
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.schema import read, two_classes, two_colours
+from mmseg_bisenet_lite.utils.scratch import scratch_folder
 from mmseg_bisenet_lite.version import __version__
 
 # Share of the frames for int8 that only select the layers to keep in higher precision; and the number of frames to use.
 SELECTION_SHARE = 0.3
-MOST_CALIBRATION = 150
+LEAST_CALIBRATION, MOST_CALIBRATION = 2, 150
 
 
 def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]:
@@ -51,34 +53,66 @@ def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]
         loaded = CheckpointLoader.load_checkpoint(config.checkpoint, 'cpu')
         config = replace(config, threshold=chosen_threshold(config.threshold, loaded, config.checkpoint))
     segmentor = load_segmentor(config.config, model_config, config.checkpoint, config.threshold)
+    _check_finite(segmentor, config.checkpoint)
     metadata = _metadata(config, _dataset_meta(config.checkpoint, model_config))
     samples = samples_to_compare(config.frames, model_config, config.size)[: config.limit]
-    calibration = selection = None
-    if 'int8' in config.precision:
-        quantised = samples_to_calibrate(config.frames, model_config, config.size)[:MOST_CALIBRATION]
-        split = max(1, round(len(quantised) * SELECTION_SHARE))
-        selection, calibration = quantised[:split], quantised[split:] or quantised
+    if not samples:
+        raise InputError(f'--frames {config.frames}: {samples.source}: has no images; give val, renders or a folder of images')
+    selection, calibration = _split(config, model_config, samples) if 'int8' in config.precision else (None, None)
     predict = mmseg_predictor(segmentor)
     predict(samples[0].frame)  # a size that the network cannot take stops here
 
-    with as_input_error(f'--out {config.out}: cannot write into this folder; choose another one', OSError):
-        config.out.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix='.export-', dir=config.out)
     results = []
-    with temporary as folder:
+    with ExitStack() as stack:
+        with as_input_error(f'--out {config.out}: cannot write into this folder; choose another one', OSError):
+            config.out.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(scratch_folder(config.out, '.export-'))
         for number, (name, precision) in enumerate((n, p) for n in config.format for p in config.precision):
             progress(f'exporting {name}, {precision}', number / (len(config.format) * len(config.precision)))
-            file_metadata = replace(metadata, precision=precision)
+            file_metadata = replace(metadata, precision=precision, checked_on=_checked_on(name, config.device))
             result = ExportResult(config.out / config.file_name(name, precision), file_metadata, samples.source)
-            _write(result, name, Job(segmentor, file_metadata, calibration, selection), Path(folder), config.device)
+            _write(result, name, Job(segmentor, file_metadata, calibration, selection), folder, config.device)
             results.append(result)
         runnable = [(r.parity, r.predict) for r in results if r.parity is not None and r.predict is not None]
         if runnable:
             compare(predict, runnable, _watched(samples, progress))
         for result in results:
             result.predict = None  # closes the file
-            _publish(Path(folder), result)
+            with as_input_error(f'--out {config.out}: cannot rename {result.file.name}; check its permissions', OSError):
+                _publish(folder, result)
     return results
+
+
+def _split(config: ExportConfig, model_config: Config, samples: Samples) -> tuple[Samples, Samples]:
+    """Return the selection and the calibration frames for int8: no frame is in both, and none is in the parity check.
+
+    Raises:
+        InputError: There are too few frames.
+    """
+    found = samples_to_calibrate(config.frames, model_config, config.size).without(samples)[:MOST_CALIBRATION]
+    if len(found) < LEAST_CALIBRATION:
+        raise InputError(
+            f'--precision int8: needs at least {LEAST_CALIBRATION} images of the train set that are not among --frames, '
+            f'and finds {len(found)}; add images, or choose another --precision'
+        )
+    split = max(1, round(len(found) * SELECTION_SHARE))
+    return found[:split], found[split:]
+
+
+def _checked_on(format: str, device: str | None) -> str:
+    if format == 'tensorrt':
+        return device or 'cuda:0'
+    return cpu_features() if device is None or device.lower() == 'cpu' else device
+
+
+def _check_finite(segmentor: BaseSegmentor, checkpoint: str) -> None:
+    """Raise an :class:`InputError` if a weight is NaN or infinite: its masks say nothing, and all runtimes agree on them."""
+    for name, value in segmentor.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise InputError(
+                f'{checkpoint}: the weight {name} has values that are NaN or infinite; its training diverged: take an earlier '
+                'checkpoint, or train again with a lower learning rate'
+            )
 
 
 def _dataset_meta(checkpoint: str, config: Config) -> dict:
@@ -119,16 +153,19 @@ def _metadata(config: ExportConfig, dataset_meta: dict) -> Metadata:
 
 
 def _write(result: ExportResult, name: str, job: Job, folder: Path, device: str | None) -> None:
-    """Write the file into a temporary folder and load it there; an :class:`InputError` becomes its error."""
+    """Write the file into a temporary folder and load it there; an :class:`InputError` or a full disk becomes its error."""
     temporary = folder / result.file.name
     try:
-        result.high_precision_layers = write(name, job, temporary)
+        with as_input_error(
+            f'{temporary.name}: cannot be written; is the disk of --out, or of temporary files, full?', OSError
+        ):
+            result.high_precision_layers = write(name, job, temporary)
         segmenter = Segmenter(temporary, device)
     except InputError as error:
         result.error = error.line.replace(str(temporary), temporary.name)
         return
     result.metadata = segmenter.metadata  # read from the file, with the precision of the non-int8 layers
-    result.runtime, result.predict = f'{segmenter.runtime}, {segmenter.precision}', segmenter
+    result.runtime, result.predict = f'{segmenter.runtime}, {segmenter.precision}', mask_of(segmenter)
     result.parity = Parity(job.metadata.precision)
 
 
@@ -139,16 +176,16 @@ def _watched(samples: Samples, progress: ReportProgress) -> Iterator[Sample]:
 
 
 def _publish(folder: Path, result: ExportResult) -> None:
-    """Move the file to its final path if it passes; rename an earlier file there to ``FILE.previous`` if it fails.
+    """Move the file to its final path if it passes; rename an earlier file there to ``FILE.previous`` if it does not.
 
-    Of OpenVINO's two files the ``.xml`` is moved away first and put in place last, so that it never lies beside other weights.
+    An earlier file never stays under a name that is taken for this result. Of OpenVINO's two files the ``.xml`` is moved away
+    first and put in place last, so that it never lies beside other weights.
     """
     names = [result.file.name] + ([result.file.with_suffix('.bin').name] if result.file.suffix == '.xml' else [])
-    if result.error is not None:
-        return
     for name in names:
-        with suppress(FileNotFoundError):  # an earlier file is kept, under a name that nobody takes for this file
+        with suppress(FileNotFoundError):
             result.file.with_name(name).replace(result.file.with_name(f'{name}.previous'))
+            result.previous = result.failure is not None
     if result.failure is None:
         for name in reversed(names):
             (folder / name).replace(result.file.with_name(name))

@@ -65,6 +65,17 @@ class Samples(Sequence[Sample]):
         """Read one frame of the source by its index there."""
         raise NotImplementedError
 
+    def path(self, index: int) -> Path | None:
+        """Return the image file of a frame of the source; ``None`` if it is drawn."""
+        return None
+
+    def without(self, others: 'Samples') -> 'Samples':
+        """Return the frames whose image files are not among those of ``others``."""
+        taken = {path.resolve() for index in others.indices if (path := others.path(index)) is not None}
+        part = copy.copy(self)
+        part.indices = [i for i in self.indices if (path := self.path(i)) is None or path.resolve() not in taken]
+        return part
+
     @overload
     def __getitem__(self, i: int) -> Sample: ...
     @overload
@@ -106,11 +117,16 @@ class DatasetSamples(Samples):
             dataset = dataset.dataset
         dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
         other = {'val': 'compare on other frames with --frames DIR or renders', 'train': 'calibrate int8 on --frames renders'}
-        message = f'{config.filename}: cannot read the {split} set; check its data_root, or {other[split]}'
-        with as_input_error(message, FileNotFoundError, InputError):
+        message = f'{config.filename}: cannot read the {split} set; check its data_root and its images, or {other[split]}'
+        with as_input_error(message, FileNotFoundError, ValueError):  # MMEngine's error for a set without images
             self.dataset = DATASETS.build(dataset)
-        super().__init__(f'{split} set, {dataset["type"]}', len(self.dataset))
+        super().__init__(f'{split} set, {type(self.dataset).__name__}', len(self.dataset))
         self.size = size
+
+    def path(self, index: int) -> Path | None:
+        """Return the image file of a frame; see :meth:`Samples.path`."""
+        path = self.dataset.get_data_info(index).get('img_path')
+        return None if path is None else Path(path)
 
     def read(self, index: int) -> Sample:
         """Read a frame; see :meth:`Samples.read`."""
@@ -143,6 +159,10 @@ class FolderSamples(Samples):
             warnings.warn(f'--frames {folder}: left out, not images: {names}', stacklevel=2)
         super().__init__(f'{folder.name}/', len(self.files))
         self.size = size
+
+    def path(self, index: int) -> Path | None:
+        """Return the image file of a frame; see :meth:`Samples.path`."""
+        return self.files[index]
 
     def read(self, index: int) -> Sample:
         """Read a frame; see :meth:`Samples.read`."""

@@ -105,7 +105,7 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
     try:
         value = float(wanted)
     except (TypeError, ValueError):
-        value = float('nan')
+        value = math.nan
     most = schema.MOST_THRESHOLD
     if not abs(value) <= most:
         raise InputError(f"threshold {wanted!r}: give 'best' or a number from {-most:g} to {most:g}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES, openvino_runtime
+from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES, onnx_runtime, openvino_runtime
 from mmseg_bisenet_lite.export.formats import FORMATS, write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
@@ -107,6 +107,12 @@ def test_a_file_that_is_damaged(files, name, damage, tmp_path):
     with pytest.raises(InputError, match=rf'{file.name}: ') as said:
         Segmenter(file)
     assert '\n' not in str(said.value)
+
+
+def test_onnx_runtime_computes_exactly_on_cpus_without_vnni(files):
+    """Else files from before weights took 7 bits would give other masks there."""
+    options = onnx_runtime.open_session(str(files['onnx'])).get_session_options()
+    assert options.get_session_config_entry('session.x64quantprecision') == '1'
 
 
 def test_openvinos_weights_lie_beside_its_graph(files, tmp_path):

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.deploy.images import read_image
 from mmseg_bisenet_lite.deploy.runtimes import loading
 from mmseg_bisenet_lite.export.parity import mmseg_predictor
 from mmseg_bisenet_lite.export.samples import RenderedSamples
 from mmseg_bisenet_lite.pretrained import names
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import read_image
 
 CHECKPOINT = f'bisenet-lite://{names()[0]}'
 

@@ -1,5 +1,6 @@
 """Every format and precision is written, run again in its runtime, and compared with MMSegmentation."""
 
+import resource
 from dataclasses import replace
 from functools import partial
 
@@ -225,6 +226,20 @@ def test_a_size_that_the_network_cannot_take_is_named(segmentor, metadata, tmp_p
     job = Job(segmentor, replace(metadata, size=(50, 40), precision='fp32'))
     with pytest.raises(InputError, match=r'--size 50x40: the network cannot be exported .*: Sizes of tensors must match$'):
         write_format('onnx', job, tmp_path / 'a.onnx')
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino'])
+def test_a_disk_that_is_full_is_an_error(write, name):
+    """A limit on the size of files stands in for the disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(
+            (OSError, InputError), match=r'File too large|OpenVINO cannot write it; is the disk of --out full\?'
+        ):
+            write(name, 'fp32')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize('name', ['onnx', 'openvino', 'tensorrt'])

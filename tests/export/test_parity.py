@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from mmseg_bisenet_lite.export.parity import Overlap, Parity, compare, mmseg_predictor
 from mmseg_bisenet_lite.export.samples import RenderedSamples, Sample
+from mmseg_bisenet_lite.utils.errors import InputError
 
 FRAME = np.zeros((10, 100, 3), np.uint8)
 
@@ -116,3 +117,17 @@ def test_compare_runs_both_sides_on_every_frame(small_config, small_checkpoint):
     # MMSegmentation's own function, which loads the image by the config's pipeline, gives the same masks.
     for sample in samples:
         assert np.array_equal(reference(sample.frame), inference_model(segmentor, sample.frame).pred_sem_seg.data[0].numpy())
+
+
+def test_a_frame_that_the_network_cannot_take_is_one_line():
+    class Narrow:
+        def test_step(self, data):
+            raise RuntimeError('Sizes of tensors must match\nand so on')
+
+    message = r'MMSegmentation cannot run this network on a frame of 100x10; give another --size: Sizes of tensors must match$'
+    with pytest.raises(InputError, match=message):
+        mmseg_predictor(Narrow())(FRAME)
+
+
+def test_without_a_frame_nothing_has_passed():
+    assert Parity('fp32').failure == 'there was no frame to compare; give --frames with at least one'

@@ -1,12 +1,19 @@
 """What the runner names and notes; the tool's own tests run it whole."""
 
+import errno
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
+from mmseg_bisenet_lite.datasets import CityscapesVehicleDataset
+from mmseg_bisenet_lite.export import export, lines, runner
 from mmseg_bisenet_lite.export.config import ExportConfig
-from mmseg_bisenet_lite.export.runner import _dataset_meta
+from mmseg_bisenet_lite.export.runner import _dataset_meta, _split
+from mmseg_bisenet_lite.export.samples import samples_to_compare
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -44,3 +51,122 @@ def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, sma
     config.val_dataloader = None
     with pytest.raises(InputError, match=r'small\.py: has no val_dataloader with a dataset; add one'):
         _dataset_meta(str(tmp_path / 'bare.pth'), config)
+
+
+@pytest.mark.parametrize('kind', [CityscapesVehicleDataset, 'mmseg_bisenet_lite.datasets.CityscapesVehicleDataset', 'mmseg.{}'])
+def test_the_type_of_a_dataset_may_be_a_class_or_a_dotted_name(small_config, small_checkpoint, kind):
+    """Pure Python configs have classes, and the config that such a run writes has names with their modules."""
+    config = read_config(str(small_config))
+    config.val_dataloader.dataset.type = kind.format('CityscapesVehicleDataset') if isinstance(kind, str) else kind
+    assert _dataset_meta(str(small_checkpoint), config)['classes'] == ('background', 'vehicle')
+
+
+def quietly(what, done):
+    """Report no progress."""
+
+
+@pytest.fixture
+def wanted(small_config, small_checkpoint, tmp_path):
+    return ExportConfig(str(small_config), str(small_checkpoint), tmp_path / 'out', (128, 64), frames='renders', limit=1)
+
+
+@pytest.mark.parametrize(
+    ('where', 'value', 'message'),
+    [
+        (
+            'decode_head.conv_seg.bias',
+            float('nan'),
+            r'bad\.pth: the weight decode_head\.conv_seg\.bias has values that are NaN',
+        ),
+        ('backbone.ffm.conv1.conv.weight', float('inf'), r'bad\.pth: the weight backbone\.ffm\.conv1\.conv\.weight has values'),
+        ('decode_head.conv_seg.weight', 1e38, r'the network gives scores that are NaN or infinite; give a checkpoint of'),
+    ],
+)
+def test_what_says_nothing_is_refused_before_anything_is_written(wanted, tmp_path, where, value, message):
+    """All masks of such a network are background, in every runtime: they would agree."""
+    content = torch.load(wanted.checkpoint, weights_only=True)
+    content['state_dict'][where].flatten()[...] = value
+    torch.save(content, tmp_path / 'bad.pth')
+    with pytest.raises(InputError, match=message):
+        export(replace(wanted, checkpoint=str(tmp_path / 'bad.pth')), quietly)
+    assert not wanted.out.exists()
+
+
+def test_a_threshold_that_is_no_number_is_refused(wanted, tmp_path):
+    content = torch.load(wanted.checkpoint, weights_only=True)
+    content['meta']['margin_threshold'] = float('nan')
+    torch.save(content, tmp_path / 'bad.pth')
+    with pytest.raises(InputError, match=r"bad\.pth: its threshold for 'best' is nan, which is no number; give a number"):
+        export(replace(wanted, checkpoint=str(tmp_path / 'bad.pth'), threshold='best'), quietly)
+
+
+def test_a_val_set_without_images_is_one_line(wanted, small_config, tmp_path):
+    (tmp_path / 'list.txt').write_text('')
+    config = tmp_path / 'empty.py'
+    config.write_text(
+        f'_base_ = {str(small_config)!r}\nval_dataloader = dict(dataset=dict(ann_file={str(tmp_path / "list.txt")!r}))\n'
+    )
+    with pytest.raises(
+        InputError, match=r'empty\.py: cannot read the val set; check its data_root and its images, or compare on'
+    ):
+        export(replace(wanted, config=str(config), frames='val'), quietly)
+
+
+def test_int8_uses_no_frame_of_the_check(wanted, small_config, toy, tmp_path):
+    config = Config.fromfile(small_config)
+    train = sorted((toy / 'leftImg8bit' / 'train').rglob('*.png'))
+    for path in train[:5]:
+        (tmp_path / path.name).symlink_to(path)
+    samples = samples_to_compare(str(tmp_path), config, wanted.size)
+    selection, calibration = _split(replace(wanted, frames=str(tmp_path)), config, samples)
+    used = [part.path(index).name for part in (selection, calibration) for index in part.indices]
+    assert sorted(used) == [path.name for path in train[5:]]
+    for path in train[5:7]:
+        (tmp_path / path.name).symlink_to(path)
+    samples = samples_to_compare(str(tmp_path), config, wanted.size)
+    with pytest.raises(InputError, match=r'--precision int8: needs at least 2 images of the train set .*, and finds 1; add'):
+        _split(replace(wanted, frames=str(tmp_path)), config, samples)
+
+
+@pytest.mark.parametrize(('format', 'names'), [('onnx', ['.onnx']), ('openvino', ['.xml', '.bin'])])
+def test_a_full_disk_leaves_no_file_under_the_name_of_the_result(wanted, monkeypatch, format, names):
+    """Also not an earlier one, which would be taken for it."""
+
+    def write(name, job, file):
+        file.write_bytes(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(runner, 'write', write)
+    wanted = replace(wanted, format=[format])
+    stem = wanted.file_name(format, 'fp32').rpartition('.')[0]
+    wanted.out.mkdir()
+    for name in names:
+        (wanted.out / f'{stem}{name}').write_bytes(b'earlier')
+    [result] = export(wanted, quietly)
+    reason = 'is the disk of --out, or of temporary files, full?: [Errno 28] No space left on device'
+    assert result.failure == f'{result.file.name}: cannot be written; {reason}'
+    assert {path.name: path.read_bytes() for path in wanted.out.iterdir()} == {f'{stem}{n}.previous': b'earlier' for n in names}
+    assert f'it is now {result.file.name}.previous' in lines([result])[-1]
+
+
+def test_a_file_that_cannot_run_on_a_frame_does_not_end_the_others(wanted, monkeypatch, metadata):
+    class Broken:
+        runtime, precision = 'broken', 'fp32'
+
+        def __init__(self, file, device):
+            self.metadata = replace(metadata, margin='nan' in file.name)
+
+        def __call__(self, frame):
+            raise InputError('the file cannot run on 1 frame(s)')
+
+        def with_margin(self, frame):
+            return np.zeros(frame.shape[:2], np.uint8), np.full(frame.shape[:2], np.nan, np.float32)
+
+    monkeypatch.setattr(runner, 'write', lambda name, job, file: file.write_bytes(b'x') and [])
+    monkeypatch.setattr(runner, 'Segmenter', Broken)
+    [result] = export(wanted, quietly)
+    assert result.failure == 'the file cannot run on 1 frame(s)'
+    monkeypatch.setattr(ExportConfig, 'file_name', lambda self, format, precision: 'nan.onnx')
+    [result] = export(wanted, quietly)
+    assert result.failure == 'the file gives margins that are NaN; try --precision fp32'
+    assert not list(wanted.out.glob('*.onnx'))

@@ -9,6 +9,7 @@ from mmseg_bisenet_lite.deploy.runtimes.openvino_runtime import the_core
 from mmseg_bisenet_lite.export.formats.onnx_format import build
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import quantise_openvino
+from mmseg_bisenet_lite.utils.errors import as_input_error
 from mmseg_bisenet_lite.utils.library import require
 
 
@@ -28,5 +29,6 @@ def write(job: Job, file: Path) -> list[str]:
         has_bf16 = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         metadata = replace(metadata, rest='bf16' if has_bf16 else 'fp32')
     model.set_rt_info(metadata.to_json(), KEY)
-    openvino.save_model(model, file, compress_to_fp16=metadata.precision == 'fp16')
+    with as_input_error(f'{file.name}: OpenVINO cannot write it; is the disk of --out full?', RuntimeError):
+        openvino.save_model(model, file, compress_to_fp16=metadata.precision == 'fp16')
     return high_precision_layers

@@ -1,0 +1,52 @@
+"""A temporary folder that a killed process leaves behind only until the next process makes one."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new folder in ``parent``, and remove it afterwards, with those that killed processes have left there.
+
+    A living process holds a lock on its folder, which ends with the process, however it ends. On a file system without locks,
+    folders of others are left alone.
+
+    Args:
+        parent: The folder to make it in.
+        prefix: Start of its name, and of the names of the folders to remove.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    for left in parent.glob(f'{prefix}????????'):
+        if left.is_dir() and not left.is_symlink():
+            with suppress(OSError):
+                holder = _lock(left)  # fails if its process lives
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(holder)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    own: int | None = None
+    with suppress(OSError):
+        own = _lock(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if own is not None:
+            os.close(own)
+
+
+def _lock(folder: Path) -> int:
+    """Lock a folder for this process; return the descriptor that holds the lock."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
