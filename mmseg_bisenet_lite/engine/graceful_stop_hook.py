@@ -115,4 +115,5 @@ def _start_worker(start: Callable[[int], None] | None, number: int) -> None:
 
 
 def _end_later(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the parent may end a worker that hangs
     signal.alarm(GRACE_SECONDS)

@@ -10,14 +10,13 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @contextmanager
-def atomic_write(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
+def atomic_write(path: str | Path, suffix: str = '.tmp', durable: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; the file written there is renamed to ``path`` unless writing failed.
-
-    The content is on the disk before the file gets its name, so a power failure leaves a complete file too.
 
     Args:
         path: The final name.
         suffix: Suffix of the temporary name. Processes that may write the same file at the same time need different ones.
+        durable: Whether to wait until the content is on the disk, so that a power failure leaves a complete file too.
 
     Raises:
         OSError: Writing failed; the error names ``path``, and an earlier file of this name is as it was.
@@ -25,8 +24,9 @@ def atomic_write(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
     temporary = Path(f'{path}{suffix}')
     try:
         yield temporary
-        with temporary.open('rb') as written:
-            os.fsync(written.fileno())
+        if durable:
+            with temporary.open('rb') as written:
+                os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
         if error.errno is None or error.filename is not None:
