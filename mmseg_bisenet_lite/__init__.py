@@ -4,6 +4,11 @@ Importing the package registers its modules in MMSegmentation's registries. The 
 MMSegmentation too; then the parts that need it raise an ``ImportError`` that says what to install.
 """
 
+# ruff: noqa: E402
+from mmseg_bisenet_lite.utils.interrupts import quiet_imports  # isort: skip
+
+quiet_imports()  # first, since the other imports take seconds
+
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.utils.malloc import keep_memory
 from mmseg_bisenet_lite.version import __version__
@@ -24,7 +29,14 @@ if compat.host_problem() is None:
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
-    from mmseg_bisenet_lite.engine import ForegroundWeightHook, LabelCheckHook, StrictCheckpointHook, ThresholdHook
+    from mmseg_bisenet_lite.engine import (
+        FiniteTrainingHook,
+        ForegroundWeightHook,
+        GracefulStopHook,
+        LabelCheckHook,
+        StrictCheckpointHook,
+        ThresholdHook,
+    )
     from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
     from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
     from mmseg_bisenet_lite.models import BinaryHingeHead, BinaryHingeLoss, BiSeNetLite, LiteVGG, binary_hinge_loss
@@ -45,7 +57,9 @@ __all__ = [
     'CityscapesVehicleDataset',
     'ExportedSegmentor',
     'FastPhotoMetricDistortion',
+    'FiniteTrainingHook',
     'ForegroundWeightHook',
+    'GracefulStopHook',
     'LabelCheckHook',
     'LiteVGG',
     'RandomResizeCropFlip',

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmseg_bisenet_lite import __version__, compat
+from mmseg_bisenet_lite.utils.console import one_line_errors
 
 # Libraries that run exported files.
 RUNTIMES = ('onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
@@ -102,4 +103,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(bool(main()))
+    with one_line_errors():
+        sys.exit(bool(main()))

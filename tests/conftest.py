@@ -130,3 +130,51 @@ def small_checkpoint(small_config, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp('weights') / 'small.pth'
     torch.save(dict(state_dict=segmentor.state_dict(), meta=dict(dataset_meta=dataset.metainfo)), path)
     return path
+
+
+@pytest.fixture
+def small_training(tmp_path):
+    """Start a training of one weight, which takes no time: ``small_training(iterations, **options of Runner)``."""
+    import itertools
+
+    from mmengine.model import BaseModel
+    from mmengine.runner import Runner
+
+    class Line(BaseModel):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, *inputs, mode='loss'):
+            return dict(loss_line=(self.weight * torch.stack(inputs)).mean())
+
+    numbers = itertools.count()
+
+    def start(iterations, work_dir=tmp_path / 'run', step=None, workers=0, checkpoint=None, **options):
+        loader = dict(batch_size=2, num_workers=workers, sampler=dict(type='InfiniteSampler', shuffle=False))
+        hooks = dict(
+            checkpoint={'type': 'CheckpointHook', 'by_epoch': False, 'interval': 5, **(checkpoint or {})},
+            finite_training=dict(type='mmseg.FiniteTrainingHook'),
+            graceful_stop=dict(type='mmseg.GracefulStopHook'),
+        )
+        runner = Runner(
+            **{
+                'model': Line(),
+                'work_dir': str(work_dir),
+                'train_dataloader': dict(**loader, dataset=[torch.ones(1) for _ in range(8)]),
+                'train_cfg': dict(type='IterBasedTrainLoop', max_iters=iterations),
+                'optim_wrapper': dict(optimizer=dict(type='SGD', lr=0.01)),
+                'param_scheduler': [],
+                'default_hooks': hooks,
+                'default_scope': 'mmengine',
+                'experiment_name': f'{tmp_path.name} {next(numbers)}',
+                'log_level': 'WARNING',
+                **options,
+            }
+        )
+        if step is not None:
+            train_step = runner.model.train_step
+            runner.model.train_step = lambda *args, **kwargs: step(runner.iter + 1) or train_step(*args, **kwargs)
+        return runner
+
+    return start

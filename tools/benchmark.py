@@ -136,8 +136,8 @@ def main() -> None:
                         runs = {'this run': results}
                         if outputs['json']:
                             results.save(outputs['json'])
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt('the results leave out the unfinished size') from None
+        except KeyboardInterrupt as error:
+            raise type(error)('the results leave out the unfinished size') from None
         finally:  # show what was measured, whatever ended it
             if runs:
                 show(runs, **outputs)

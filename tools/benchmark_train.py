@@ -83,16 +83,23 @@ def main() -> None:
         from mmseg_bisenet_lite.benchmark.training import TrainingBenchmarkConfig, report, run
 
         json, markdown = args.pop('json'), args.pop('markdown')
-        with progress_bar('starting') as show:
-            results = run(TrainingBenchmarkConfig(**args), show)
-        tables, lines = report(results)
-        print_tables(tables, lines)
-        if json:
-            results.save(json)
-        if markdown:
-            write_text(markdown, markdown_tables(tables, lines))
-        for path in filter(None, (json, markdown)):
-            print(f'Written: {path}')
+        results = None
+        try:
+            with progress_bar('starting') as show:
+                for results in run(TrainingBenchmarkConfig(**args), show):  # noqa: B007
+                    pass
+        except KeyboardInterrupt as error:
+            raise type(error)('the results leave out what was not finished') from None
+        finally:  # show what was measured, whatever ended it
+            if results is not None:
+                tables, lines = report(results)
+                print_tables(tables, lines)
+                if json:
+                    results.save(json)
+                if markdown:
+                    write_text(markdown, markdown_tables(tables, lines))
+                for path in filter(None, (json, markdown)):
+                    print(f'Written: {path}')
 
 
 if __name__ == '__main__':

@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from rich.progress import track
-
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
 from mmseg_bisenet_lite.utils.arguments import count, size
 from mmseg_bisenet_lite.utils.console import one_line_errors
@@ -20,8 +18,10 @@ def main() -> None:
     parser.add_argument(
         '--seed', type=count, default=0, metavar='N', help='random seed; the same seed gives the same files (default: 0)'
     )
-    args = parser.parse_args()
     with one_line_errors():
+        args = parser.parse_args()
+        from rich.progress import track  # here, so that Ctrl-C during imports is handled first
+
         written = write_toy_cityscapes(
             args.out,
             size=args.size,
@@ -29,7 +29,7 @@ def main() -> None:
             seed=args.seed,
             progress=lambda tasks: track(tasks, 'Rendering'),
         )
-    print(f'{args.out}: {args.train} training and {args.val} validation images{"" if written else " (already there)"}')
+        print(f'{args.out}: {args.train} training and {args.val} validation images{"" if written else " (already there)"}')
 
 
 if __name__ == '__main__':

@@ -31,7 +31,7 @@ def main() -> None:
         args = parse_args()
         register_all_modules()
         metrics = publish(args.config, args.checkpoint, args.file, args.work_dir)
-    print(f'{args.file}, {args.file.stat().st_size / 1e6:.1f} MB: {metrics}')
+        print(f'{args.file}, {args.file.stat().st_size / 1e6:.1f} MB: {metrics}')
 
 
 if __name__ == '__main__':

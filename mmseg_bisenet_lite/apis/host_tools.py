@@ -3,7 +3,8 @@
 import argparse
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmseg.registry import OPTIM_WRAPPERS
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.cfg_options import merge_options, parse_options, unread_assignments
+from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
@@ -34,7 +36,25 @@ def run_host_tool(tool: str) -> None:
         InputError: An option of this package does not fit the other options.
     """
     sys.argv[1:] = host_arguments(tool, sys.argv[1:])
-    runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
+    with _guarded_training() if tool == 'train' else nullcontext():
+        runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
+
+
+@contextmanager
+def _guarded_training() -> Iterator[None]:
+    """Add what :mod:`~mmseg_bisenet_lite.apis.training` adds to the training of this process's arguments."""
+    args, _ = parser('train').parse_known_args()
+    config = Config.fromfile(args.config)
+    folder = {key: value for key, _, value in (option.partition('=') for option in args.cfg_options)}.get('work_dir')
+    folder = args.work_dir or folder or config.get('work_dir') or Path('work_dirs') / Path(args.config).stem
+    with work_dir_of_one_training(Path(folder), args.resume, args.launcher or 'none'):
+        if args.cfg_options:  # the last arguments
+            place = sys.argv.index('--cfg-options') + 1
+        else:
+            place = len(sys.argv) + 1
+            sys.argv.append('--cfg-options')
+        sys.argv[place:place] = guarding_options(config)  # before the user's, which win
+        yield
 
 
 def parser(tool: str) -> argparse.ArgumentParser:

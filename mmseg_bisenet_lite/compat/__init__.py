@@ -7,6 +7,7 @@ also runs if the host is missing or broken.
 
 from mmseg_bisenet_lite.compat import imports  # isort: skip  # the fixes apply in the order of these lines
 from mmseg_bisenet_lite.compat import checkpoints  # isort: skip
+from mmseg_bisenet_lite.compat import saving  # isort: skip
 from mmseg_bisenet_lite.compat import resume  # isort: skip
 from mmseg_bisenet_lite.compat import cpu  # isort: skip
 from mmseg_bisenet_lite.compat import scores  # isort: skip
@@ -16,6 +17,8 @@ from mmseg_bisenet_lite.compat import images  # isort: skip
 from mmseg_bisenet_lite.compat.checkpoints import check_finite, check_weights
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
+from mmseg_bisenet_lite.compat.resume import saved_checkpoints
+from mmseg_bisenet_lite.compat.saving import not_finite
 
 __all__ = [
     'FIXES',
@@ -32,9 +35,12 @@ __all__ = [
     'images',
     'imports',
     'mim_folder',
+    'not_finite',
     'options',
     'require_host',
     'resume',
+    'saved_checkpoints',
+    'saving',
     'scores',
     'version',
 ]

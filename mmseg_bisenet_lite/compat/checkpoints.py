@@ -1,4 +1,4 @@
-"""Checkpoints: load without running code from them, write atomically, and refuse those that do not fit."""
+"""Checkpoints: load without running code from them, and refuse those that do not fit."""
 
 import functools
 import pickle
@@ -9,14 +9,12 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Any, cast
 
 from mmseg_bisenet_lite.compat.checkpoint_types import RECORDS, RefusedError, rebuilt
 from mmseg_bisenet_lite.compat.fixes import fix
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
-from mmseg_bisenet_lite.utils.files import atomic_write
 
 
 @fix(
@@ -252,42 +250,3 @@ def check_finite(weights: Mapping[str, Any], name: str) -> None:
 def is_ours(model: Any) -> bool:
     """Whether a part of the model is one of this package's modules."""
     return any(type(module).__module__.startswith('mmseg_bisenet_lite.') for module in model.modules())
-
-
-@fix(
-    'atomic-writes',
-    broken='mmengine writes checkpoints under their final names, so a killed run leaves half a file',
-    versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
-    delete_when='mmengine writes to a temporary name and renames',
-)
-def _write_atomically() -> bool:
-    import mmengine.runner
-    from mmengine.fileio import LocalBackend
-    from mmengine.runner import runner as host
-
-    def through_temporary_file(write: Callable) -> Callable:
-        @functools.wraps(write)
-        def put(self: Any, obj: Any, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
-            with atomic_write(filepath) as temporary:
-                write(self, obj, str(temporary), *args, **kwargs)
-
-        return put
-
-    find_latest = host.find_latest_checkpoint
-
-    def find_latest_checkpoint(path: str) -> str | None:
-        latest = find_latest(path)
-        if latest is None or Path(latest).is_file():
-            return latest
-        # The run was killed while CheckpointHook wrote last_checkpoint, which it does without a temporary file.
-        saved = [
-            (int(match[1]), file)
-            for file in Path(path).iterdir()
-            if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', file.name))
-        ]
-        return str(max(saved)[1]) if saved else None
-
-    LocalBackend.put = through_temporary_file(LocalBackend.put)
-    LocalBackend.put_text = through_temporary_file(LocalBackend.put_text)
-    mmengine.runner.find_latest_checkpoint = host.find_latest_checkpoint = find_latest_checkpoint
-    return True

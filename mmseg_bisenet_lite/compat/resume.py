@@ -1,11 +1,111 @@
 """Fixes for the data of a training: where a resumed run goes on, and where an epoch ends."""
 
 import itertools
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mmseg_bisenet_lite.compat.fixes import fix
+from mmseg_bisenet_lite.compat.saving import not_finite
 from mmseg_bisenet_lite.utils.errors import InputError
+
+# The names that CheckpointHook gives its checkpoints by itself.
+NAMES = r'(?:iter|epoch)_(\d+)\.pth'
+
+
+def saved_checkpoints(folder: Path, last: str = '', names: str = NAMES) -> list[Path]:
+    """Return the checkpoints of a training, those of the last iterations first.
+
+    Args:
+        folder: The folder of the checkpoints.
+        last: Name of the last file that the training says it saved. Files of higher numbers that are older come last, since an
+            earlier training left them.
+        names: Pattern of the names, with the number of iterations or epochs as its group.
+    """
+    matches = {file: re.fullmatch(names, file.name) for file in folder.glob('*') if file.is_file()}
+    found = {file: int(match[match.lastindex or 1]) for file, match in matches.items() if match}
+    saved = folder / last
+    foreign = {
+        file
+        for file in found
+        if saved in found and found[file] > found[saved] and file.stat().st_mtime_ns < saved.stat().st_mtime_ns
+    }
+    return sorted(found, key=lambda file: (file not in foreign, found[file]), reverse=True)
+
+
+@fix(
+    'resume-newest',
+    broken=(
+        '--resume trusts the file last_checkpoint: if it is missing, the training begins again without a word; if the '
+        'checkpoint that it names is damaged, the training ends, although the one before is whole'
+    ),
+    versions='mmengine 0.10.7; onedl-mmengine 0.10.12',
+    delete_when='mmengine resumes from the newest checkpoint in the work dir that loads',
+)
+def _resume_from_newest() -> bool:
+    from mmengine.runner import Runner
+
+    load_or_resume = Runner.load_or_resume
+
+    def load_or_resume_newest(self: Any) -> None:
+        if self._resume and self._load_from is None and not self._has_loaded:
+            self._load_from = _newest_that_loads(self)  # from where load_or_resume resumes
+            if self._load_from is None:
+                self.logger.info(f'{self.work_dir} holds no checkpoint to resume from: the training starts at the beginning')
+                return
+        load_or_resume(self)
+
+    Runner.load_or_resume = load_or_resume_newest
+    return True
+
+
+def _newest_that_loads(runner: Any) -> str | None:
+    """Return the newest checkpoint of the runner's work dir that can be resumed; ``None`` if there are no checkpoints.
+
+    Raises:
+        InputError: There are checkpoints, but none can be resumed.
+    """
+    from mmengine.hooks import CheckpointHook
+
+    folder, names, note = Path(runner.work_dir), NAMES, Path(runner.work_dir) / 'last_checkpoint'
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook):
+            names = f'(?:{_pattern(hook.filename_tmpl)}|{NAMES})'
+            if hook.out_dir is not None and hook.out_dir != runner.work_dir:
+                folder = Path(hook.out_dir) / folder.name
+    last = Path(note.read_text(encoding='utf-8', errors='replace').strip()).name if note.is_file() else ''
+    problems: list[str] = []
+    for file in saved_checkpoints(folder, last, names):
+        problem = _why_not_resumed(file)
+        if problem is None:
+            for text in problems:
+                runner.logger.warning(f'{text}; passed over, the training resumes from {file.name}')
+            return str(file)
+        problems.append(problem)
+    if problems:
+        raise InputError(f'--resume: no checkpoint can be resumed: {"; ".join(problems)}; delete them to start anew')
+    return None
+
+
+def _pattern(template: str) -> str:
+    return re.sub(r'\\\{.*?\\\}', r'(\\d+)', re.escape(template))
+
+
+def _why_not_resumed(file: Path) -> str | None:
+    from mmengine.runner.checkpoint import _load_checkpoint
+
+    try:
+        checkpoint = _load_checkpoint(str(file), map_location='cpu')
+    except InputError as error:
+        return error.line
+    meta = checkpoint.get('meta')
+    if not isinstance(meta, dict) or not all(type(meta.get(key)) is int for key in ('iter', 'epoch')):
+        return f'{file}: does not say at which iteration it was saved'
+    if not all(isinstance(checkpoint.get(key), dict) for key in ('state_dict', 'message_hub')):
+        return f'{file}: holds weights only, or none'
+    name = not_finite(checkpoint['state_dict'])
+    return None if name is None else f'{file}: {name} of its weights is not finite'
 
 
 @fix(

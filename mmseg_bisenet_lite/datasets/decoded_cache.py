@@ -77,7 +77,7 @@ class DecodedCache:
                 self.full = True
                 return
             # Another worker, perhaps on another machine, may be writing the same image.
-            with atomic_write(entry, f'.{uuid.uuid4().hex}.tmp') as temporary, temporary.open('wb') as file:
+            with atomic_write(entry, f'.{uuid.uuid4().hex}.tmp', durable=False) as temporary, temporary.open('wb') as file:
                 np.save(file, pixels)
             self.written += 1
             self.used += pixels.nbytes

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 
 from mmseg_bisenet_lite.compat import check_weights
@@ -29,7 +29,7 @@ class StrictCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the keys and shapes before anything is loaded."""
-        name = runner._load_from or find_latest_checkpoint(runner.work_dir) or 'the checkpoint'
+        name = runner._load_from or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
         ours = _classes(runner) if told else None

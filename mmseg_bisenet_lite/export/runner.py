@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
@@ -53,7 +52,6 @@ def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]
         loaded = CheckpointLoader.load_checkpoint(config.checkpoint, 'cpu')
         config = replace(config, threshold=chosen_threshold(config.threshold, loaded, config.checkpoint))
     segmentor = load_segmentor(config.config, model_config, config.checkpoint, config.threshold)
-    _check_finite(segmentor, config.checkpoint)
     metadata = _metadata(config, _dataset_meta(config.checkpoint, model_config))
     samples = samples_to_compare(config.frames, model_config, config.size)[: config.limit]
     if not samples:
@@ -103,16 +101,6 @@ def _checked_on(format: str, device: str | None) -> str:
     if format == 'tensorrt':
         return device or 'cuda:0'
     return cpu_features() if device is None or device.lower() == 'cpu' else device
-
-
-def _check_finite(segmentor: BaseSegmentor, checkpoint: str) -> None:
-    """Raise an :class:`InputError` if a weight is NaN or infinite: its masks say nothing, and all runtimes agree on them."""
-    for name, value in segmentor.state_dict().items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise InputError(
-                f'{checkpoint}: the weight {name} has values that are NaN or infinite; its training diverged: take an earlier '
-                'checkpoint, or train again with a lower learning rate'
-            )
 
 
 def _dataset_meta(checkpoint: str, config: Config) -> dict:

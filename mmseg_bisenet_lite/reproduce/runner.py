@@ -1,12 +1,11 @@
 """Runs the missing trainings of a grid, one after another, each in its own process."""
 
-import fcntl
 import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from mmseg_bisenet_lite.reproduce.results import Result, save
 from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.files import write_text
+from mmseg_bisenet_lite.utils.files import alone_in, write_text
 
 # Keys of a config that the tool sets itself.
 _SET_BY_THE_TOOL = {
@@ -68,7 +67,7 @@ def reproduce(
         folder = folder_of(run, out)
         progress(f'training {run.name}, seed {run.seed}', number / len(planned))
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder) as lock:
+        with alone_in(folder, LOCK) as lock:
             # Checked again under the lock: another process may have finished this training meanwhile.
             outcome = _finished(folder, _digest(config)) or _train(run, config, folder, lock)
         if isinstance(outcome, Result):
@@ -105,17 +104,6 @@ def _finished(folder: Path, digest: str) -> Result | None:
     return result
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[int]:
-    """Lock the folder. The training process inherits the lock, since it may outlive this process."""
-    with (folder / LOCK).open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f'{folder}: another process is training here; wait for it or stop it') from None
-        yield lock.fileno()
-
-
 def _made_with(folder: Path) -> dict[str, str | None]:
     """Return the versions and the device of this start, joined to those of the training's earlier starts."""
     now = {
@@ -140,7 +128,7 @@ def _checkpoints(folder: Path) -> list[Path]:
     return list(folder.glob('iter_*.pth'))
 
 
-def _train(run: Run, config: Config, folder: Path, lock: int) -> Result | str:
+def _train(run: Run, config: Config, folder: Path, lock: int | None) -> Result | str:
     """Train or resume, and write the result; return the result, or the reason of the failure."""
     versions = json.dumps(_made_with(folder), indent=1)
     for name, text in (('config.py', config.pretty_text), (DIGEST, _digest(config)), (MADE_WITH, versions)):
@@ -151,14 +139,26 @@ def _train(run: Run, config: Config, folder: Path, lock: int) -> Result | str:
         command.append('--resume')
     log = folder / 'train.log'
     with log.open('a') as file:
-        streams = dict(stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=[lock])
-        status = subprocess.run(command, **streams).returncode  # type: ignore[call-overload]  # noqa: S603
+        inherited = [] if lock is None else [lock]  # since the training may outlive this process
+        status = _run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=inherited).returncode
     if status == 0:
         result = _result(run, config, folder)
         save(result, folder / RESULT)
         return result
     lines = log.read_text().strip().splitlines() or ['no output']
     return f'{lines[-1]} (exit status {status}; see {log})'
+
+
+def _run(command: list[str], **options: Any) -> subprocess.Popen:
+    """Run a training; if this process is asked to stop, let the training save a checkpoint first."""
+    with subprocess.Popen(command, **options) as process:  # noqa: S603
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
+    return process
 
 
 def _result(run: Run, config: Config, folder: Path) -> Result:

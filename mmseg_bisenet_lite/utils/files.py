@@ -1,22 +1,37 @@
-"""Atomic writing: a file is either complete or absent."""
+"""Files and folders: a file is either complete or absent, and a folder has one writer."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmseg_bisenet_lite.utils.errors import InputError
+
 
 @contextmanager
-def atomic_write(path: str | Path, suffix: str = '.tmp') -> Iterator[Path]:
+def atomic_write(path: str | Path, suffix: str = '.tmp', durable: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; the file written there is renamed to ``path`` unless writing failed.
 
     Args:
         path: The final name.
         suffix: Suffix of the temporary name. Processes that may write the same file at the same time need different ones.
+        durable: Whether to wait until the content is on the disk, so that a power failure leaves a complete file too.
+
+    Raises:
+        OSError: Writing failed; the error names ``path``, and an earlier file of this name is as it was.
     """
     temporary = Path(f'{path}{suffix}')
     try:
         yield temporary
+        if durable:
+            with temporary.open('rb') as written:
+                os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -25,3 +40,30 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8; if that fails, leave the earlier file as it was."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+@contextmanager
+def alone_in(folder: Path, name: str) -> Iterator[int | None]:
+    """Be the only process that trains in a folder, by a lock that ends with the process, however it ends.
+
+    Args:
+        folder: The folder; it exists.
+        name: Name of the file in it that is locked. It stays there.
+
+    Yields:
+        The descriptor of the lock. A process that inherits it holds the lock too; forked processes do not. ``None`` if the
+        file system has no locks.
+
+    Raises:
+        InputError: Another process holds the lock.
+    """
+    with (folder / name).open('a') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f'{folder}: another process is training here; wait for it or stop it') from None
+        except OSError:  # some network file systems
+            yield None
+            return
+        os.register_at_fork(after_in_child=lock.close)  # data loader workers outlive a killed parent by seconds
+        yield lock.fileno()

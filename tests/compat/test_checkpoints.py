@@ -3,12 +3,10 @@ import http.server
 import json
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.fileio import LocalBackend
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
@@ -159,39 +157,3 @@ def test_a_broken_checkpoint_is_named(tmp_path, content):
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'absent\.pth'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'absent.pth'))
-
-
-def test_a_checkpoint_being_written_is_not_there_yet(tmp_path, monkeypatch):
-    target = tmp_path / 'iter_1.pth'
-    LocalBackend().put(b'old', str(target))
-
-    class StopError(Exception):
-        pass
-
-    def stop(source, destination):
-        assert target.read_bytes() == b'old'
-        raise StopError
-
-    monkeypatch.setattr(Path, 'replace', stop)
-    with pytest.raises(StopError):
-        LocalBackend().put(b'new', str(target))
-    assert target.read_bytes() == b'old'
-    assert [path.name for path in tmp_path.iterdir()] == ['iter_1.pth']
-    monkeypatch.undo()
-    LocalBackend().put(b'new', str(target))
-    LocalBackend().put_text('text', str(tmp_path / 'notes'))
-    assert target.read_bytes() == b'new'
-    assert (tmp_path / 'notes').read_text() == 'text'
-
-
-def test_a_half_written_last_checkpoint_does_not_lose_the_run(tmp_path):
-    from mmengine.runner import runner
-
-    assert runner.find_latest_checkpoint(str(tmp_path)) is None
-    (tmp_path / 'last_checkpoint').write_text('')
-    assert runner.find_latest_checkpoint(str(tmp_path)) is None
-    for name in ('iter_20.pth', 'iter_100.pth', 'best_mIoU_iter_300.pth.tmp'):
-        (tmp_path / name).touch()
-    assert runner.find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_100.pth')
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_20.pth'))
-    assert runner.find_latest_checkpoint(str(tmp_path)) == str(tmp_path / 'iter_20.pth')

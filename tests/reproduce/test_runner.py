@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -34,7 +33,7 @@ def trained(monkeypatch):
         return SimpleNamespace(returncode=0)
 
     train.broken = []
-    monkeypatch.setattr(subprocess, 'run', train)
+    monkeypatch.setattr(runner, '_run', train)
     train.commit = 'abc'
     monkeypatch.setattr(runner, 'commit', lambda: train.commit)
     return train, commands
@@ -83,7 +82,7 @@ def test_a_result_names_the_commit_that_was_trained(trained, tmp_path, monkeypat
         train.commit = 'ghi'
         return train(command, **options)
 
-    monkeypatch.setattr(subprocess, 'run', commit_meanwhile)
+    monkeypatch.setattr(runner, '_run', commit_meanwhile)
     (result,), _ = reproduce(RUNS[1:2], 'camvid', tmp_path, 400)
     assert result.made_with['commit'] == 'def'
 
@@ -97,7 +96,7 @@ def test_nobody_else_trains_in_the_folder_while_the_training_lives(trained, tmp_
         return train(command, **options)
 
     train.broken = ['seed0']
-    monkeypatch.setattr(subprocess, 'run', outlive)
+    monkeypatch.setattr(runner, '_run', outlive)
     reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     with pytest.raises(InputError, match='seed0: another process is training here'):
         reproduce(RUNS[:1], 'camvid', tmp_path, 400)
@@ -133,10 +132,10 @@ def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
 
 def test_a_training_that_failed_at_once_can_be_run_with_other_options(trained, tmp_path, monkeypatch):
     train, _ = trained
-    monkeypatch.setattr(subprocess, 'run', lambda command, **options: SimpleNamespace(returncode=1))
+    monkeypatch.setattr(runner, '_run', lambda command, **options: SimpleNamespace(returncode=1))
     _, failed = reproduce(RUNS[:1], 'camvid', tmp_path, 400, {'train_dataloader.batch_size': 999})
     assert list(failed) == RUNS[:1]
-    monkeypatch.setattr(subprocess, 'run', train)
+    monkeypatch.setattr(runner, '_run', train)
     assert len(reproduce(RUNS[:1], 'camvid', tmp_path, 400)[0]) == 1
     train.broken = ['seed1']  # this one leaves a checkpoint
     reproduce(RUNS[2:3], 'camvid', tmp_path, 400)

@@ -6,7 +6,7 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=4000, val_interval=1000)
 default_hooks = dict(
-    checkpoint=dict(interval=1000, max_keep_ckpts=2),  # the older one is deleted before the newest is written
+    checkpoint=dict(interval=1000, max_keep_ckpts=2),
     # A person is one pixel in a hundred here.
     foreground_weight=dict(type='ForegroundWeightHook', start=10.0, end=1.5, share=0.6),
 )

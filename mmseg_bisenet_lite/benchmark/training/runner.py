@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -37,7 +37,7 @@ class _ApartClock(HostClock):
         return call()
 
 
-def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what, share: None) -> Results:
+def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what, share: None) -> Iterator[Results]:
     """Run the training benchmark.
 
     Args:
@@ -46,6 +46,9 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
 
     Raises:
         InputError: The config is not that of a training, its data are missing, or there is too little memory.
+
+    Yields:
+        The results so far, after each part; the same object each time.
     """
     register_all_modules()
     train_config = read_config(config.config)
@@ -68,20 +71,19 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     results = Results(where, dict(config=config.config, options=dict(config.cfg_options), batch=batch))
     results.settings['loader_crop'] = _crop_of(train_config)
     if 'loader' in config.part:
-        _time_loaders(results, train_config, config, batch, progress)
+        yield from _time_loaders(results, train_config, config, batch, progress)
     if 'step' in config.part or 'iteration' in config.part:
         # Without a crop in the config, the images have their own size, on a CPU too.
         crop = config.crop or (CPU_CROP if device.type == 'cpu' and _crops(train_config) else None)
         if crop is not None:
             train_config = with_crop(train_config, crop)
         results.settings['crop'] = _crop_of(train_config)
-        _time_steps(results, train_config, config, device, progress)
-    return results
+        yield from _time_steps(results, train_config, config, device, progress)
 
 
 def _time_loaders(
     results: Results, train_config: Config, config: TrainingBenchmarkConfig, batch: int, progress: ReportProgress
-) -> None:
+) -> Iterator[Results]:
     for name, calls in loaders(train_config, batch, config.cache_dir).items():
         with one_core():
             if config.cache_dir is not None:  # fill the cache first, untimed
@@ -93,11 +95,12 @@ def _time_loaders(
             one_batch_a_turn = replace(config.plan, turn_seconds=0.0)  # so that all loaders load the same samples in a round
             timings = measure(list(calls.values()), HostClock(), one_batch_a_turn, functools.partial(progress, what))
         results.loader[name] = {who: timing.rounds for who, timing in zip(calls, timings, strict=True)}
+        yield results
 
 
 def _time_steps(
     results: Results, train_config: Config, config: TrainingBenchmarkConfig, device: torch.device, progress: ReportProgress
-) -> None:
+) -> Iterator[Results]:
     text = train_config.pretty_text
     progress('starting both trainings', 0.0)
     with (
@@ -109,17 +112,19 @@ def _time_steps(
             calls = [functools.partial(call, step) for call in both.values()]
             timings = measure(calls, _ApartClock(), config.plan, lambda share: progress('timing steps', share))
             results.step = {who: timing.rounds for who, timing in zip(both, timings, strict=True)}
+            yield results
             for who, call in both.items():
                 progress(f'timing the parts of a step, {who}', 0.0)
                 results.split[who] = call(split, SPLIT_STEPS)
+                yield results
         if 'iteration' in config.part:
             cores = usable_cores()
             tried = config.workers or [0, *(2**k for k in range(cores.bit_length()) if 2**k <= cores)]
-            results.iterations = {who: {} for who in both}
             for number, workers in enumerate(tried):
                 for who, call in both.items():
                     progress(f'timing iterations with {workers} worker(s), {who}', number / len(tried))
-                    results.iterations[who][workers] = call(iterate, workers, config.plan.seconds / 2)
+                    results.iterations.setdefault(who, {})[workers] = call(iterate, workers, config.plan.seconds / 2)
+                    yield results
 
 
 def with_crop(config: Config, crop: tuple[int, int]) -> Config:

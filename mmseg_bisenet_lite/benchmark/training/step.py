@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -167,7 +168,9 @@ def apart(config: str, stock: bool, device: str, threads: int | None) -> Iterato
         except torch.OutOfMemoryError as error:
             raise InputError(f'the device is out of memory ({first_line(error)}); use a smaller --batch or --crop') from error
 
-    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+    spawn = multiprocessing.get_context('spawn')
+    # Ctrl-C reaches that process too; it ends without a traceback.
+    with ProcessPoolExecutor(1, spawn, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_DFL)) as pool:
         call(begin, config, stock, device, threads)
         yield call
 

@@ -40,7 +40,7 @@ def test_the_fewest_workers_that_are_as_good():
 )
 def test_wrong_orders_are_named(small_config, changes, message):
     with pytest.raises(InputError, match=message):
-        run(TrainingBenchmarkConfig(**{'config': str(small_config), 'part': ['loader'], **changes}))
+        list(run(TrainingBenchmarkConfig(**{'config': str(small_config), 'part': ['loader'], **changes})))
 
 
 def test_a_config_that_trains_nothing_is_named(tmp_path):

@@ -1,0 +1,61 @@
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_bisenet_lite.apis import host_tools
+from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+def test_a_folder_of_an_earlier_training_is_only_resumed(tmp_path):
+    folder = tmp_path / 'new' / 'run'
+    with work_dir_of_one_training(folder, resume=False):
+        (folder / 'best_mIoU_iter_5.pth').touch()
+    for name in ('iter_10.pth', 'iter_20.pth', 'iter_30.pth.tmp', 'last_checkpoint.tmp', 'notes.tmp'):
+        (folder / name).touch()
+    with (
+        pytest.raises(InputError, match=r'run: holds checkpoints of an earlier training, such as iter_20\.pth: add --resume'),
+        work_dir_of_one_training(folder, resume=False),
+    ):
+        pass
+    assert (folder / 'iter_30.pth.tmp').is_file()
+    with work_dir_of_one_training(folder, resume=True):
+        left = sorted(path.name for path in folder.iterdir())
+    assert left == ['best_mIoU_iter_5.pth', 'iter_10.pth', 'iter_20.pth', 'notes.tmp', 'train.lock']
+
+
+def test_a_second_training_in_a_folder_is_refused_and_ranks_are_not(tmp_path, monkeypatch):
+    with work_dir_of_one_training(tmp_path, resume=False):
+        with pytest.raises(InputError, match='another process is training here'), work_dir_of_one_training(tmp_path, True):
+            pass
+        monkeypatch.setenv('RANK', '1')
+        with work_dir_of_one_training(tmp_path, resume=False, launcher='pytorch'):
+            pass
+        with pytest.raises(InputError, match='another process'), work_dir_of_one_training(tmp_path, True, launcher='none'):
+            pass
+
+
+@pytest.mark.parametrize('launched', ['', 'work_dir=by_option'])
+def test_the_tool_guards_the_work_dir_that_the_host_will_use(tmp_path, monkeypatch, launched):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine.py').write_text('a = 1\ndefault_hooks = dict(graceful_stop=None)\n')
+    seen = []
+
+    def run_path(path, run_name):
+        seen.extend(sys.argv[1:])
+        assert Path('by_option' if launched else 'work_dirs/mine', 'train.lock').is_file()
+
+    monkeypatch.setattr(host_tools.runpy, 'run_path', run_path)
+    options = ['--cfg-options', launched] if launched else []
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'mine.py', *options])
+    host_tools.run_host_tool('train')
+    hook = 'default_hooks.finite_training.type=mmseg.FiniteTrainingHook'
+    assert seen == ['mine.py', '--cfg-options', hook, *([launched] if launched else [])]
+
+
+def test_every_config_gets_the_hooks_that_guard_it():
+    options = guarding_options(Config(dict(default_hooks=dict(logger=dict(type='LoggerHook')))))
+    assert [option.partition('=')[2] for option in options] == ['mmseg.FiniteTrainingHook', 'mmseg.GracefulStopHook']
+    assert guarding_options(Config(dict(a=1))) == options

@@ -1,0 +1,92 @@
+import os
+import signal
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric, Evaluator
+
+
+def ask_at(iteration, number, processes=()):
+    def step(now):
+        if now == iteration:
+            for process in (os.getpid(), *processes):
+                os.kill(process, number)
+
+    return step
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_iteration_and_the_training_goes_on_there(small_training, tmp_path, capsys, number):
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as stopped:
+        small_training(20, step=ask_at(7, number), checkpoint=dict(max_keep_ckpts=1)).train()
+    assert stopped.value.code == 128 + number
+    told = capsys.readouterr().err
+    assert f'stopped by {number.name} after iteration 7; saved {tmp_path / "run" / "iter_7.pth"}: --resume' in told
+    assert signal.getsignal(number) == before
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['iter_7.pth']
+    assert torch.load(tmp_path / 'run' / 'iter_7.pth', weights_only=False)['meta']['iter'] == 7
+    seen = []
+    resumed = small_training(10, resume=True, step=seen.append)
+    resumed.train()
+    assert seen == [8, 9, 10]
+
+
+def test_what_is_saved_already_is_not_saved_again(small_training, tmp_path):
+    runner = small_training(20, step=ask_at(10, signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        runner.train()
+    assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['iter_10.pth', 'iter_5.pth']
+
+
+def test_the_workers_live_until_the_iteration_is_saved(small_training, tmp_path):
+    def ask(now):
+        if now == 7:
+            workers = [worker.pid for worker in runner.train_loop.dataloader_iterator._iterator._workers]
+            ask_at(7, signal.SIGTERM, workers)(now)
+
+    runner = small_training(20, step=ask, workers=2)
+    with pytest.raises(SystemExit) as stopped:
+        runner.train()
+    assert stopped.value.code == 143
+    assert (tmp_path / 'run' / 'iter_7.pth').is_file()
+
+
+def test_an_epoch_begins_again(small_training, tmp_path):
+    data = [torch.ones(1) for _ in range(8)]
+    loader = dict(batch_size=2, num_workers=0, dataset=data, sampler=dict(type='DefaultSampler', shuffle=False))
+    by_epoch = dict(
+        train_dataloader=loader,
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
+        checkpoint=dict(by_epoch=True, interval=1),
+    )
+    with pytest.raises(SystemExit):
+        small_training(0, step=ask_at(6, signal.SIGTERM), **by_epoch).train()
+    assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['epoch_1.pth', 'iter_6.pth']
+    seen = []
+    small_training(0, step=seen.append, resume=True, **by_epoch).train()
+    assert seen == [5, 6, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_validation_is_left(small_training, tmp_path):
+    class Metric(BaseMetric):
+        def process(self, data_batch, data_samples):
+            self.results.append(1)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def compute_metrics(self, results):
+            pytest.fail('the validation went on')
+
+    loader = dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=dict(type='DefaultSampler', shuffle=False))
+    runner = small_training(
+        20,
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=20, val_interval=7),
+        val_cfg=dict(),
+        val_dataloader=loader,
+        val_evaluator=Evaluator(Metric()),
+    )
+    runner.model.val_step = lambda data: [0]
+    with pytest.raises(SystemExit) as stopped:
+        runner.train()
+    assert stopped.value.code == 143
+    assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['iter_5.pth', 'iter_7.pth']

@@ -1,0 +1,79 @@
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import alone_in, atomic_write, write_text
+
+
+def test_a_failed_write_names_the_file_and_keeps_the_earlier_one(tmp_path):
+    file = tmp_path / 'a.txt'
+    write_text(file, 'old')
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match=r'a\.txt') as failed:
+            write_text(file, 'new' * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert failed.value.errno == errno.EFBIG
+    assert file.read_text() == 'old'
+    assert [path.name for path in tmp_path.iterdir()] == ['a.txt']
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, 'fsync', lambda file: events.append('fsync') or fsync(file))
+    monkeypatch.setattr(Path, 'replace', lambda *names: events.append('replace') or replace(*names))
+    with atomic_write(tmp_path / 'a') as temporary:
+        temporary.touch()
+    assert events == ['fsync', 'replace']
+
+
+def test_a_folder_has_one_writer_until_that_ends_however_it_ends(tmp_path):
+    read, write = os.pipe()
+    writer = os.fork()
+    if not writer:
+        try:
+            with alone_in(tmp_path, 'lock'):
+                if not os.fork():  # as a worker of a data loader, which outlives its parent
+                    time.sleep(30)
+                os.write(write, b'locked')
+                time.sleep(30)
+        finally:
+            os._exit(1)
+    assert os.read(read, 6) == b'locked'
+    with pytest.raises(InputError, match=f'{tmp_path}: another process is training here'), alone_in(tmp_path, 'lock'):
+        pass
+    os.kill(writer, signal.SIGKILL)
+    os.waitpid(writer, 0)
+    with alone_in(tmp_path, 'lock'):
+        pass
+
+
+def test_a_process_that_inherits_the_lock_holds_it(tmp_path):
+    with alone_in(tmp_path, 'lock') as lock:
+        heir = subprocess.Popen([sys.executable, '-c', 'input()'], pass_fds=[lock], stdin=subprocess.PIPE)
+    with pytest.raises(InputError, match='another process'), alone_in(tmp_path, 'lock'):
+        pass
+    heir.communicate(b'\n')
+    with alone_in(tmp_path, 'lock'):
+        pass
+
+
+def test_a_lock_that_is_a_link_does_not_empty_its_target(tmp_path):
+    (tmp_path / 'target').write_text('precious')
+    (tmp_path / 'lock').symlink_to('target')
+    with alone_in(tmp_path, 'lock'):
+        pass
+    assert (tmp_path / 'target').read_text() == 'precious'
