@@ -189,8 +189,11 @@ def _arguments(kind: Any) -> set[str] | None:
 
 
 def _parameters(kind: Any) -> set[str] | None:
-    """Return the names of a class's arguments, with those that ``**kwargs`` hands on to its parents."""
-    functions = [each.__dict__['__init__'] for each in kind.__mro__[:-1] if '__init__' in each.__dict__]
+    """Return the names of a class's arguments, with those that ``**kwargs`` hands on to its parents; or of a function's."""
+    if isinstance(kind, type):
+        functions = [each.__dict__['__init__'] for each in kind.__mro__[:-1] if '__init__' in each.__dict__]
+    else:
+        functions = [kind]
     names: set[str] = set()
     for function in functions:
         try:

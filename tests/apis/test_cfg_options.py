@@ -48,6 +48,7 @@ def config(root):
         ('randomness.sed=1', "do you mean 'seed'?"),
         ('log_processor.window=1', "do you mean 'window_size'?"),
         ('train_cfg.max_iter=1', "IterBasedTrainLoop takes no 'max_iter'; do you mean 'max_iters'?"),
+        ('train_dataloader.collate_fn.type=pseudo_collate train_dataloader.collate_fn.a=1', "pseudo_collate takes no 'a'"),
         ('param_scheduler.7.end=5', 'they do not fit'),
         ('param_scheduler.end=5', 'they do not fit'),
         ('model.backbone.norm_cfg.type.name=5', 'they do not fit'),
@@ -55,7 +56,7 @@ def config(root):
 )
 def test_what_nothing_reads_is_named(config, option, message):
     with pytest.raises(InputError, match=re.escape(message)) as error:
-        merge_options(config.copy(), parse_options([option]), CONFIG)
+        merge_options(config.copy(), parse_options(option.split()), CONFIG)
     assert str(error.value).startswith('--cfg-options')
     assert '\n' not in str(error.value)
 
@@ -89,6 +90,7 @@ def test_what_nothing_reads_is_named(config, option, message):
         ['default_hooks.foreground_weight=None', 'default_hooks.strict_checkpoint.allow=decode_head'],
         ['default_hooks.ema.type=EMAHook', 'default_hooks.ema.momentum=0.1', 'default_hooks.checkpoint.max_keep_ckpts=1'],
         ['default_hooks.checkpoint.save_begin=3', 'default_hooks.checkpoint.anything_for_the_backend=3'],
+        ['train_dataloader.collate_fn.type=default_collate', 'train_dataloader.collate_fn.data_batch=1'],
         ['default_hooks.logger.priority=LOW', 'default_hooks.timer=None', 'custom_hooks=[]'],
         [
             'model.backbone.norm_cfg.momentum=0.1',
