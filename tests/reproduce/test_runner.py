@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -209,3 +213,26 @@ def test_results_are_read_as_they_were_written(trained, tmp_path):
         (tmp_path / 'a.json').write_text(text)
         with pytest.raises(InputError, match=r'a\.json: not a result'):
             Result.load(tmp_path / 'a.json')
+
+
+def test_a_training_may_save_before_the_tool_ends(tmp_path):
+    child = """
+import pathlib, signal, sys, time
+def save(*_):
+    time.sleep(0.5)
+    pathlib.Path('saved').touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path('ready').touch()
+time.sleep(60)
+"""
+
+    def interrupt():
+        while not (tmp_path / 'ready').exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        runner._run([sys.executable, '-c', child], cwd=tmp_path)
+    assert (tmp_path / 'saved').is_file()
