@@ -125,7 +125,7 @@ def test_wrong_values_are_named(data, values):
         dict(type='RandomApply', prob=1.0, transforms=dict(type=LoadMyMasks)),
         dict(type='RandomChoice', transforms=[dict(type=LoadMyMasks), [dict(type='LoadAnnotations')]]),
     ],
-    ids=repr,
+    ids=lambda load: str(load['type']) if isinstance(load, dict) else type(load).__name__,
 )
 @pytest.mark.parametrize('kind', [BinarySegDataset, Inverted])
 def test_labels_are_mapped_whatever_the_loader_is_called(data, kind, load):
