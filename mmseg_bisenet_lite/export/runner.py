@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmseg.models import BaseSegmentor
+from torch import nn
 
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
@@ -104,7 +104,7 @@ def _checked_on(format: str, device: str | None) -> str:
     return cpu_features() if device is None or device.lower() == 'cpu' else device
 
 
-def _check_finite(segmentor: BaseSegmentor, checkpoint: str) -> None:
+def _check_finite(segmentor: nn.Module, checkpoint: str) -> None:
     """Raise an :class:`InputError` if a weight is NaN or infinite: its masks say nothing, and all runtimes agree on them."""
     for name, value in segmentor.state_dict().items():
         if value.is_floating_point() and not value.isfinite().all():

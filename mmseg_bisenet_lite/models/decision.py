@@ -99,15 +99,13 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
                 f"{name}: holds no threshold for 'best'; only best_*.pth of a training with ThresholdHook and files of "
                 'tools/publish.py hold one. Give a number, such as the threshold that tools/test.py logs'
             )
-    else:
-        found = wanted
+        return float(found)
     try:
-        value = float(found)
+        value = float(wanted)
     except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
-        of_checkpoint = f"{name}: its threshold for 'best' is {found!r}, which is no number; give a number"
-        raise InputError(of_checkpoint if wanted == 'best' else f"threshold {wanted!r}: give 'best' or a number")
+        value = float('nan')
+    if not abs(value) < float('inf'):
+        raise InputError(f"threshold {wanted!r}: give 'best' or a number")
     return value
 
 
