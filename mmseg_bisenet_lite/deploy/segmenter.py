@@ -227,7 +227,11 @@ class Segmenter:
         with as_input_error(
             f'the file cannot run on {len(batch)} frame(s) of {size_text(box.size)}', RuntimeError, AssertionError, MemoryError
         ):
-            outputs = [output[: len(frames)] for output in self._runtime(np.ascontiguousarray(batch))]
+            outputs = self._runtime(np.ascontiguousarray(batch))
+        if any(output.shape != batch.shape[:3] for output in outputs):
+            shapes = ', '.join(str(output.shape) for output in outputs)
+            raise InputError(f'the file gave {shapes} for frames of {batch.shape}: this is no file that tools/export.py wrote')
+        outputs = [output[: len(frames)] for output in outputs]
         if box.frame == box.size:
             return tuple(outputs)
         return tuple(np.stack([box.cut(each) for each in output]) for output in outputs)

@@ -68,6 +68,12 @@ def test_any_number_of_frames_fits_any_batch(metadata, count, size):
     assert sum(runtime.runs) - count < (size or 1)  # filled up, but no more
 
 
+def test_outputs_of_another_shape_are_refused(make, monkeypatch):
+    monkeypatch.setattr(Formula, '__call__', lambda self, frames: [frames[:, :2, :, 0]])
+    with pytest.raises(InputError, match=r'the file gave \(1, 2, 5\) for frames of \(1, 4, 5, 3\)'):
+        make()(frames(4, 5))
+
+
 def test_views_and_other_strides_are_taken(make):
     batch = frames(4, 5)
     assert np.array_equal(make()(batch[::-1, ::2]), batch[::-1, ::2, 0] > 127)

@@ -92,14 +92,6 @@ def test_what_says_nothing_is_refused_before_anything_is_written(wanted, tmp_pat
     assert not wanted.out.exists()
 
 
-def test_a_threshold_that_is_no_number_is_refused(wanted, tmp_path):
-    content = torch.load(wanted.checkpoint, weights_only=True)
-    content['meta']['margin_threshold'] = float('nan')
-    torch.save(content, tmp_path / 'bad.pth')
-    with pytest.raises(InputError, match=r"bad\.pth: its threshold for 'best' is nan, which is no number; give a number"):
-        export(replace(wanted, checkpoint=str(tmp_path / 'bad.pth'), threshold='best'), quietly)
-
-
 def test_a_val_set_without_images_is_one_line(wanted, small_config, tmp_path):
     (tmp_path / 'list.txt').write_text('')
     config = tmp_path / 'empty.py'

@@ -168,16 +168,12 @@ def test_other_numbers_of_classes_than_the_networks_are_refused(small_config, sm
         init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu')
 
 
-@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.bits8])
-def test_weights_of_types_without_arithmetic_do_not_end_in_a_trace(small_config, small_checkpoint, tmp_path, dtype):
+def test_weights_of_a_type_without_arithmetic_are_refused(small_config, small_checkpoint, tmp_path):
     content = torch.load(small_checkpoint, weights_only=True)
-    key = 'decode_head.conv_seg.bias'
-    content['state_dict'][key] = torch.ones(2, dtype=torch.uint8).view(dtype)
+    content['state_dict']['decode_head.conv_seg.bias'] = torch.ones(2, dtype=torch.uint8).view(torch.bits8)
     torch.save(content, tmp_path / 'a.pth')
-    try:
-        assert init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu').state_dict()[key].isfinite().all()
-    except InputError as error:
-        assert 'a.pth' in str(error)
+    with pytest.raises(InputError, match=r'a\.pth: '):
+        init_model(str(small_config), str(tmp_path / 'a.pth'), device='cpu')
 
 
 @pytest.mark.slow
