@@ -119,7 +119,7 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
                 written,
                 _reader(quantisation, calibration, job),
                 per_channel=True,
-                reduce_range=True,
+                reduce_range=not symmetric,  # GPUs add in 32 bits
                 activation_type=quantisation.QuantType.QInt8 if symmetric else quantisation.QuantType.QUInt8,
                 weight_type=quantisation.QuantType.QInt8,
                 nodes_to_exclude=[*spared, *upsampling],
