@@ -32,6 +32,7 @@ _CHECKS: dict[str, schema.Check] = {
     'version': schema.text,
     'rest': schema.optional(schema.one_of('fp32', 'fp16', 'bf16')),
     'threshold': schema.threshold,
+    'checked_on': schema.optional(schema.text),
     'format': schema.whole(1, 2**62),
     'file_sha256': schema.optional(schema.digest),
 }

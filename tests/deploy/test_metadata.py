@@ -1,4 +1,5 @@
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ from mmseg_bisenet_lite.deploy import Metadata
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
-@pytest.mark.parametrize('changes', [{}, dict(size=None, batch=None, commit='abc+')])
+@pytest.mark.parametrize('changes', [{}, dict(size=None, batch=None, commit='abc+', checked_on='x86_64 avx2', rest='fp32')])
 def test_what_is_written_is_read(metadata, changes):
     metadata = replace(metadata, **changes)
-    assert Metadata.from_json(metadata.to_json(), Path('a.onnx')) == metadata
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')  # every field has a check
+        assert Metadata.from_json(metadata.to_json(), Path('a.onnx')) == metadata
 
 
 @pytest.mark.parametrize('text', [None, '', '{', '[]', '{}'])
