@@ -76,9 +76,13 @@ def wanted(small_config, small_checkpoint, tmp_path):
         (
             'decode_head.conv_seg.bias',
             float('nan'),
-            r'bad\.pth: the weight decode_head\.conv_seg\.bias has values that are NaN',
+            r'bad\.pth: the weight decode_head\.conv_seg\.bias is NaN or infinite',
         ),
-        ('backbone.ffm.conv1.conv.weight', float('inf'), r'bad\.pth: the weight backbone\.ffm\.conv1\.conv\.weight has values'),
+        (
+            'backbone.ffm.conv1.conv.weight',
+            float('inf'),
+            r'bad\.pth: the weight backbone\.ffm\.conv1\.conv\.weight is NaN or infinite',
+        ),
         ('decode_head.conv_seg.weight', 1e38, r'the network gives scores that are NaN or infinite; give a checkpoint of'),
     ],
 )

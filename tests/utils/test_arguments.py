@@ -26,7 +26,7 @@ def test_the_users_mistakes_are_one_line(monkeypatch, error, message):
     assert stopped.value.code == f'train.py: error: {message}'
 
 
-@pytest.mark.parametrize('error', [OSError(errno.EIO, 'Input/output error'), ValueError('a'), ConnectionError('b')])
+@pytest.mark.parametrize('error', [OSError(errno.EBADF, 'Bad file descriptor'), ValueError('a'), ConnectionError('b')])
 def test_defects_keep_their_trace(error):
     with pytest.raises(type(error)) as raised, one_line_errors():
         raise error

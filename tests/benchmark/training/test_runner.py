@@ -47,7 +47,7 @@ def test_a_config_that_trains_nothing_is_named(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text("_base_ = 'mmseg::_base_/models/fast_scnn.py'")
     with pytest.raises(InputError, match='has no train_dataloader'):
-        run(TrainingBenchmarkConfig(str(path)))
+        list(run(TrainingBenchmarkConfig(str(path))))
 
 
 def test_a_config_without_a_crop_is_timed_at_its_own_size(small_config, tmp_path, monkeypatch):
@@ -56,10 +56,11 @@ def test_a_config_without_a_crop_is_timed_at_its_own_size(small_config, tmp_path
     path = tmp_path / 'config.py'
     path.write_text(f'_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))')
     for config, crop in ((small_config, '320x240'), (path, 'the full size')):
-        assert run(TrainingBenchmarkConfig(str(config), part=['step'], device='cpu')).settings['crop'] == crop
+        *_, results = run(TrainingBenchmarkConfig(str(config), part=['step'], device='cpu'))
+        assert results.settings['crop'] == crop
     assert timed[1].train_dataloader.dataset.pipeline == Config.fromfile(path).test_pipeline
     with pytest.raises(InputError, match='--crop 8x8: no step of the train pipeline has a crop_size'):
-        run(TrainingBenchmarkConfig(str(path), part=['step'], device='cpu', crop=(8, 8)))
+        list(run(TrainingBenchmarkConfig(str(path), part=['step'], device='cpu', crop=(8, 8))))
 
 
 def test_a_wrapped_data_set_is_named(small_config, tmp_path):
@@ -67,4 +68,4 @@ def test_a_wrapped_data_set_is_named(small_config, tmp_path):
     wrapped = "dict(_delete_=True, type='RepeatDataset', times=2, dataset=_base_.train_dataloader.dataset)"
     path.write_text(f'_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset={wrapped})')
     with pytest.raises(InputError, match='dataset is RepeatDataset, which has no pipeline; give the data set that it wraps'):
-        run(TrainingBenchmarkConfig(str(path), part=['loader']))
+        list(run(TrainingBenchmarkConfig(str(path), part=['loader'])))
