@@ -52,7 +52,7 @@ def test_a_config_that_trains_nothing_is_named(tmp_path):
 
 def test_a_config_without_a_crop_is_timed_at_its_own_size(small_config, tmp_path, monkeypatch):
     timed = []
-    monkeypatch.setattr(runner, '_time_steps', lambda results, config, *_: timed.append(config))
+    monkeypatch.setattr(runner, '_time_steps', lambda results, config, *_: timed.append(config) or [results])
     path = tmp_path / 'config.py'
     path.write_text(f'_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))')
     for config, crop in ((small_config, '320x240'), (path, 'the full size')):
