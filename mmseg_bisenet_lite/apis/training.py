@@ -1,5 +1,6 @@
 """Guards of every training that the tool starts: one writer for a work dir, and hooks that keep the weights safe."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,6 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.compat import saved_checkpoints
-from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.files import alone_in
 
 # Key in default_hooks -> hook. A config drops one by setting its key to None.
@@ -28,8 +28,9 @@ def guarding_options(config: Config) -> list[str]:
 
 @contextmanager
 def work_dir_of_one_training(folder: Path, resume: bool, launcher: str = 'none') -> Iterator[None]:
-    """Keep other trainings out of a work dir, and this one out of a work dir that holds an earlier training.
+    """Keep other trainings out of a work dir, and the checkpoints of an earlier training out of the way of this one.
 
+    A training that does not resume would overwrite them one by one, so they are moved to ``earlier-N`` in the work dir.
     Of several processes of one training only the first does so. Files that a killed training was writing are removed.
 
     Args:
@@ -38,19 +39,28 @@ def work_dir_of_one_training(folder: Path, resume: bool, launcher: str = 'none')
         launcher: What started the processes.
 
     Raises:
-        InputError: Another process trains in the folder; or it holds checkpoints, and ``resume`` is false.
+        InputError: Another process trains in the folder.
     """
     if os.environ.get(RANKS.get(launcher, ''), '0') != '0':
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder, LOCK):
-        saved = saved_checkpoints(folder)
-        if saved and not resume:
-            raise InputError(
-                f'{folder}: holds checkpoints of an earlier training, such as {saved[0].name}: add --resume to continue it, '
-                'choose another --work-dir, or delete them'
-            )
+        if not resume:
+            _set_aside(folder)
         for left in (*folder.glob('*.pth.tmp'), folder / 'last_checkpoint.tmp'):
             left.unlink(missing_ok=True)
         yield
+
+
+def _set_aside(folder: Path) -> None:
+    """Move the checkpoints of an earlier training to a folder of their own."""
+    saved = [*saved_checkpoints(folder), *folder.glob('best_*.pth')]
+    if not saved:
+        return
+    aside = next(path for path in (folder / f'earlier-{number}' for number in itertools.count(1)) if not path.exists())
+    aside.mkdir()
+    for file in (*saved, folder / 'last_checkpoint'):
+        if file.exists():
+            file.rename(aside / file.name)
+    print(f'{folder}: the {len(saved)} checkpoints of an earlier training are now in {aside.name}; --resume would continue it')

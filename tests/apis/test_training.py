@@ -9,21 +9,24 @@ from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_t
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
-def test_a_folder_of_an_earlier_training_is_only_resumed(tmp_path):
+def test_checkpoints_of_an_earlier_training_are_resumed_or_set_aside(tmp_path, capsys):
     folder = tmp_path / 'new' / 'run'
     with work_dir_of_one_training(folder, resume=False):
-        (folder / 'best_mIoU_iter_5.pth').touch()
-    for name in ('iter_10.pth', 'iter_20.pth', 'iter_30.pth.tmp', 'last_checkpoint.tmp', 'notes.tmp'):
-        (folder / name).touch()
-    with (
-        pytest.raises(InputError, match=r'run: holds checkpoints of an earlier training, such as iter_20\.pth: add --resume'),
-        work_dir_of_one_training(folder, resume=False),
-    ):
         pass
-    assert (folder / 'iter_30.pth.tmp').is_file()
+    assert capsys.readouterr().out == ''
+    saved = {'best_mIoU_iter_5.pth', 'iter_10.pth', 'iter_20.pth', 'last_checkpoint'}
+    for name in (*saved, 'iter_30.pth.tmp', 'last_checkpoint.tmp', 'notes.tmp'):
+        (folder / name).write_text(name)
     with work_dir_of_one_training(folder, resume=True):
-        left = sorted(path.name for path in folder.iterdir())
-    assert left == ['best_mIoU_iter_5.pth', 'iter_10.pth', 'iter_20.pth', 'notes.tmp', 'train.lock']
+        assert {path.name for path in folder.iterdir()} == {*saved, 'notes.tmp', 'train.lock'}
+    with work_dir_of_one_training(folder, resume=False):
+        assert {path.name for path in folder.iterdir()} == {'earlier-1', 'notes.tmp', 'train.lock'}
+        (folder / 'iter_10.pth').write_text('new')
+    assert '3 checkpoints of an earlier training are now in earlier-1; --resume would' in capsys.readouterr().out
+    with work_dir_of_one_training(folder, resume=False):
+        pass
+    assert {path.name: path.read_text() for path in (folder / 'earlier-1').iterdir()} == {name: name for name in saved}
+    assert (folder / 'earlier-2' / 'iter_10.pth').read_text() == 'new'
 
 
 def test_a_second_training_in_a_folder_is_refused_and_ranks_are_not(tmp_path, monkeypatch):
