@@ -44,7 +44,8 @@ def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', wh
         InputError: The content is not a whole image, or it has too many pixels; see :func:`decode_image`.
     """
     header = check_image(data, name, what)
-    pixels = None if fast_decoder() is None else _decode_png(data, flag)
+    fast = header.orientation == 1 and fast_decoder() is not None
+    pixels = _decode_png(data, flag) if fast else None
     if pixels is not None:
         return pixels
     if (flag, backend) == ('color', 'cv2'):
@@ -67,8 +68,7 @@ def _decode_png(data: bytes, flag: str) -> np.ndarray | None:
         return None
     if zlib.crc32(data[_CHECKED]) != checksum:
         return None
-    before_pixels = data[: data.find(b'IDAT')]
-    if b'eXIf' in before_pixels or b'tRNS' in before_pixels:  # it must be turned by eXIf; Pillow may apply tRNS
+    if b'tRNS' in data[: data.find(b'IDAT')]:  # Pillow may apply it
         return None
     try:
         pixels = fast_decoder().decode_image_png_u8(data, (height, width), _MODES[flag, colour])
