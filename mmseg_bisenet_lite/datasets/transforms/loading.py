@@ -192,14 +192,15 @@ def map_labels(results: dict) -> None:
 def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> InputError:
     """Return the error for a label map with values that its data set does not know."""
     shown = ', '.join(map(str, values[:_MOST_SHOWN]))
-    if len(values) <= _MOST_SHOWN:
-        advice = 'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset, or mend the file'
-    else:
-        shown += f' and {len(values) - _MOST_SHOWN} more'
+    more = len(values) - _MOST_SHOWN
+    if more > 0:
+        shown += f' and {more} more'
+    if more > 0 or path.lower().endswith(('.jpg', '.jpeg')):
         advice = (
-            'so many values come from soft edges, from JPEG or from resizing with interpolation: save masks as PNG with hard '
-            'edges'
+            'such values come from soft edges, from JPEG or from resizing with interpolation: save masks as PNG with hard edges'
         )
+    else:
+        advice = 'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset (None: ignore), or mend the file'
     return InputError(
         f'{path}: no class of the data set has the label value {shown} (the data set knows {ranges(known)}); {advice}'
     )
