@@ -85,7 +85,10 @@ class BinarySegDataset(BaseSegDataset):
         known = {name for vocabulary in vocabularies.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
         if unknown or not foreground:
-            raise InputError(f'foreground={foreground!r}: choose from {", ".join(sorted(known))}')
+            raise InputError(
+                f'foreground={foreground!r}: choose from {", ".join(sorted(known))}, or say with values={{VALUE: NAME, ...}} '
+                'what the label values mean'
+            )
         if seg_map_suffix is not None and seg_map_suffix not in vocabularies:
             raise InputError(
                 f'seg_map_suffix={seg_map_suffix!r}: choose from {", ".join(vocabularies)}, or say with values={{VALUE: NAME, '
@@ -178,9 +181,11 @@ class BinarySegDataset(BaseSegDataset):
                     logging.WARNING,
                 )
         if ann_dir and (missing := [stem for stem, label in pairs if label is None and stem not in labels]):
+            similar = next((path for path in labels.values() if path.startswith((f'{missing[0]}_', f'{missing[0]}-'))), None)
+            hint = similar and f'; for {similar} set seg_map_suffix={similar[len(missing[0]) :]!r}'
             raise InputError(
                 f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(pairs)} photographs '
-                f'in {img_dir} have none)'
+                f'in {img_dir} have none){hint or ""}'
             )
         data_list = []
         for stem, named in pairs:

@@ -29,7 +29,7 @@ class Names:
 
     def stem_of(self, name: str) -> str | None:
         """Return the stem of the file with this name; ``None`` if there is none."""
-        for written in dict.fromkeys((name, name.replace('\\', '/'))):
+        for written in dict.fromkeys((name, name.replace('\\', '/'), name.lstrip('/'))):
             for root in self.roots:
                 path = Path(root, written)
                 for inside in (relpath(path, self.folder), relpath(path.resolve(), Path(self.folder).resolve())):
@@ -52,7 +52,8 @@ def read_list(path: str, images: Names, labels: Names | None, backend_args: dict
     Raises:
         InputError: The list cannot be read or is empty, or a line names no photograph.
     """
-    with as_input_error(f'{path}: this list of photographs cannot be read; save it as UTF-8 text', OSError, UnicodeError):
+    unread = f'{path}: this list of photographs cannot be read'
+    with as_input_error(unread, OSError), as_input_error(f'{unread}; save it as UTF-8 text', UnicodeError):
         lines = list_from_file(path, encoding='utf-8-sig', backend_args=backend_args)
     found: list[tuple[str, str | None]] = []
     for number, line in enumerate(map(str.strip, lines), 1):

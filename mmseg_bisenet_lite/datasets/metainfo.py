@@ -16,7 +16,10 @@ def require_two_classes(classes: Sequence[str]) -> None:
         InputError: There are not two classes, or the second one is called background.
     """
     if len(classes) != 2:
-        raise InputError(f'give a data set with 2 classes, background and foreground, not {len(classes)}')
+        raise InputError(
+            f'BinaryIoUMetric: give a data set with 2 classes, background and foreground, not {len(classes)}; for others take '
+            "type='IoUMetric'"
+        )
     if str(classes[1]).casefold() == 'background':
         raise InputError(
             f'metainfo.classes={tuple(classes)!r}: the order is (background, foreground), since label 1 is the foreground; '

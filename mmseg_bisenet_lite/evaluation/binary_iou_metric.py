@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
@@ -56,9 +57,14 @@ class BinaryIoUMetric(IoUMetric):
         self.curve = curve
         self.masks = None if self.output_dir is None else MaskFolder(self.output_dir)
 
+    @BaseMetric.dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        """Take the classes of the data set; the loops set them before the training."""
+        require_two_classes(dataset_meta.get('classes') or ())
+        self._dataset_meta = dataset_meta
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Add the counts of one batch."""
-        require_two_classes(self.dataset_meta['classes'])
         areas = len(self.results)
         if self.masks is not None:
             for sample in data_samples:

@@ -52,7 +52,8 @@ def binary_hinge_loss(
     """
     if score.dim() < 2 or score.shape[1] not in (1, 2) or label.shape != score.shape[:1] + score.shape[2:]:
         raise InputError(
-            f'score must be (N, 1 or 2, ...) and label (N, ...), not {tuple(score.shape)} and {tuple(label.shape)}'
+            'BinaryHingeLoss: score must be (N, 1 or 2, ...) and label (N, ...), not '
+            f'{tuple(score.shape)} and {tuple(label.shape)}'
         )
     _check_labels(label, ignore_index)
     valid = label != ignore_index

@@ -184,6 +184,7 @@ def test_the_classes_may_be_renamed():
         'train/c.jpg trainmasks/c.png\n./a\n',
         '{root}/train/c.jpg {root}/trainmasks/c.png\n{root}/train/a.jpg\n',
         'train\\c.jpg;trainmasks\\c.png\na\n',
+        '/train/c.jpg /trainmasks/c.png\n/train/a.jpg\n',
     ],
 )
 def test_lists_of_every_kind(data, text):
@@ -217,7 +218,7 @@ def test_wrong_lists_are_named(data, content, message):
 
 
 def test_a_list_that_is_missing_or_names_labels_that_are_not_read(data):
-    with pytest.raises(InputError, match=r'absent.txt: this list'):
+    with pytest.raises(InputError, match=r'absent.txt: this list of photographs cannot be read: .*No such file'):
         build(data, ann_file='absent.txt')
     (data / 'list.txt').write_text('a.jpg a.png\n')
     with pytest.raises(InputError, match=r'line 1: a.jpg a.png names a label map, but'):
@@ -248,6 +249,13 @@ def test_masks_with_another_ending_are_told(data):
         mask.rename(mask.with_suffix('.jpg'))
     with pytest.raises(InputError, match=r'trainmasks: found no label maps whose names end in .png, only 3 .jpg'):
         build(data)
+
+
+def test_jpeg_is_told_as_the_cause_of_a_few_odd_values(data):
+    for name in 'abc':
+        Image.fromarray(MASK).save(data / 'trainmasks' / f'{name}.jpg', quality=99)
+    with pytest.raises(InputError, match=r'trainmasks/a.jpg: .*from JPEG'):
+        build(data, seg_map_suffix='.jpg', values={0: 'background', 255: 'foreground'})[0]
 
 
 def test_photographs_and_masks_in_one_folder(data):
@@ -286,11 +294,19 @@ def test_masks_of_one_bit(data):
     assert labels(build(data, values={0: 'background', 1: 'foreground'})) == (MASK == 255).astype(int).tolist()
 
 
+def test_masks_of_16_bits_with_small_values(data):
+    cv2.imwrite(str(data / 'trainmasks' / 'a.png'), MASK.astype(np.uint16))
+    assert labels(build(data)) == (MASK == 255).astype(int).tolist()
+
+
 def test_masks_of_another_name(data):
     for mask in (data / 'trainmasks').iterdir():
         mask.rename(mask.with_name(f'{mask.stem}_mask.bmp'))
     with pytest.raises(InputError, match=r'seg_map_suffix=.*values='):
         build(data, seg_map_suffix='_mask.bmp')
+    cv2.imwrite(str(data / 'trainmasks' / 'a-gt.png'), MASK)
+    with pytest.raises(InputError, match=r"a.png: this .* is missing \(3 of 3 .*; for a-gt.png set seg_map_suffix='-gt.png'"):
+        build(data)
     for name in 'abc':
         cv2.imwrite(str(data / 'trainmasks' / f'{name}_mask.bmp'), MASK)
     dataset = build(data, seg_map_suffix='_mask.bmp', values={0: 'wall', 255: 'foreground'})

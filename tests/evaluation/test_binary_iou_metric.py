@@ -134,6 +134,10 @@ def test_wrong_input_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(META, 'classes', ('human', 'Background'))
     with pytest.raises(InputError, match=r'metainfo.classes=.*the order is \(background, foreground\)'):
         evaluate(samples())
-    monkeypatch.setitem(META, 'classes', ('a', 'b', 'c'))
-    with pytest.raises(InputError, match='give a data set with 2 classes, background and foreground, not 3'):
-        evaluate(samples())
+
+
+@pytest.mark.parametrize('meta', [dict(classes=('a', 'b', 'c')), dict(classes=None), {}])
+def test_another_number_of_classes_is_refused_before_the_training(meta):
+    metric = METRICS.build(dict(type='BinaryIoUMetric'))
+    with pytest.raises(InputError, match=f'BinaryIoUMetric: .*, not {len(meta.get("classes") or ())}'):
+        metric.dataset_meta = meta  # by the loop that will validate
