@@ -233,7 +233,9 @@ def check_finite(weights: Mapping[str, Any], name: str) -> None:
     import torch
 
     for key, value in weights.items():
-        plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
+        if not isinstance(value, torch.Tensor):  # what a module keeps as its extra state
+            continue
+        plain = value.layout is torch.strided and not value.is_quantized
         if not plain or value.is_nested or value.is_meta:
             raise InputError(f'{name}: the weight {key} is no plain tensor; the file may be damaged')
         with as_input_error(

@@ -9,7 +9,7 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmseg_bisenet_lite.compat import not_finite
+from mmseg_bisenet_lite.compat import check_finite
 from mmseg_bisenet_lite.utils.errors import InputError
 
 ADVICE = 'lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.max_norm, and --resume from the last checkpoint'
@@ -36,8 +36,4 @@ class FiniteTrainingHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights."""
-        name = not_finite(checkpoint['state_dict'])
-        if name is not None:
-            raise InputError(
-                f'iteration {checkpoint["meta"]["iter"]}: {name} of the weights is not finite, so they are not saved; {ADVICE}'
-            )
+        check_finite(checkpoint['state_dict'], f'iteration {checkpoint["meta"]["iter"]} is not saved')

@@ -23,7 +23,7 @@ def test_weights_that_are_not_finite_are_not_saved(small_training, tmp_path):
             runner.model.register_buffer('unused', torch.tensor([float('nan')]))
 
     runner = small_training(20, step=break_it)
-    with pytest.raises(InputError, match='iteration 10: unused of the weights is not finite'):
+    with pytest.raises(InputError, match='iteration 10 is not saved: the weight unused is NaN or infinite'):
         runner.train()
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['iter_5.pth']
 
