@@ -41,7 +41,8 @@ def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', wh
         what: What the file should be, for errors.
 
     Raises:
-        InputError: The content is not a whole image, or it has too many pixels; see :func:`~mmseg_bisenet_lite.utils.images.decode_image`.
+        InputError: The content is not a whole image, or it has too many pixels; see
+            :func:`~mmseg_bisenet_lite.utils.images.decode_image`.
     """
     header = check_image(data, name, what)
     pixels = None if fast_decoder() is None else _decode_png(data, flag)
