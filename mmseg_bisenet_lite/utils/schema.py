@@ -199,8 +199,6 @@ _CHECKPOINT: dict[str, Check] = {
     'epoch': whole(0, 2**62),
     'iter': whole(0, 2**62),
     'seed': optional(whole(0, 2**32 - 1)),
-    'config_name': text,
-    'version': text,
     THRESHOLD: threshold,
 }
 
