@@ -11,6 +11,7 @@ import mmcv
 import numpy as np
 from PIL import Image
 
+from mmseg_bisenet_lite.utils.containers import kind_of
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import check_image, decode_checked, upright
 
@@ -44,11 +45,12 @@ def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', wh
         InputError: The content is not a whole image, or it has too many pixels; see
             :func:`~mmseg_bisenet_lite.utils.images.decode_image`.
     """
-    header = check_image(data, name, what)
+    # MMCV may read other formats too, such as JPEG 2000, but they are not checked.
+    header = None if data and kind_of(data[:16]) is None else check_image(data, name, what)
     pixels = None if fast_decoder() is None else _decode_png(data, flag)
     if pixels is not None:
         return pixels
-    if (flag, backend) == ('color', 'cv2'):
+    if header and (flag, backend) == ('color', 'cv2'):
         return decode_checked(data, header, name)
     damaged = f'{name}: not a readable {what}, or a damaged one'
     # Errors of OpenCV and Pillow. The latter has a limit of its own for the pixels.
@@ -56,7 +58,7 @@ def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', wh
         pixels = mmcv.imfrombytes(data, flag=flag, backend=backend)
     if pixels is None:
         raise InputError(damaged)
-    return upright(pixels, header.orientation) if flag == 'unchanged' else pixels
+    return upright(pixels, header.orientation) if header and flag == 'unchanged' else pixels
 
 
 def _decode_png(data: bytes, flag: str) -> np.ndarray | None:
