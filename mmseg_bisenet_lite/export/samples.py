@@ -17,7 +17,7 @@ from mmseg_bisenet_lite.datasets.metainfo import inner_sets
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.images import images_in, read_image
+from mmseg_bisenet_lite.utils.images import images_in, named, read_image
 
 Size = tuple[int, int] | None  # (width, height) in pixels; None keeps the size of every frame
 
@@ -157,7 +157,7 @@ class FolderSamples(Samples):
         if not self.files:
             raise InputError(f'--frames {folder}: no such folder, or no images in it; give val, renders or another folder')
         if left_out:
-            names = ', '.join(str(file.relative_to(folder)) for file in left_out)
+            names = named([str(file.relative_to(folder)) for file in left_out])
             warnings.warn(f'--frames {folder}: left out, not images: {names}', stacklevel=2)
         super().__init__(f'{folder.name}/', len(self.files))
         self.size = size

@@ -2,7 +2,7 @@
 
 import stat
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,12 @@ def images_in(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     images = [entry for entry in seen if not entry.is_dir() and is_image(entry)]
     taken = set(images)
     return images, [entry for entry in seen if entry not in taken]
+
+
+def named(files: Sequence[Path | str], most: int = 8) -> str:
+    """Return the names of files for a message; of more than ``most`` only the first, and how many there are more."""
+    more = f' and {len(files) - most} more' if len(files) > most else ''
+    return ', '.join(map(str, files[:most])) + more
 
 
 def check_image(data: bytes, name: str, what: str = 'image') -> Header:
