@@ -1,4 +1,4 @@
-"""Read and write image files: the only reader in this package, for training, export and deployment."""
+"""Read and write image files, for training, export and deployment."""
 
 import stat
 import uuid
