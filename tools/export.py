@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import positive, size, some_of
+from mmseg_bisenet_lite.utils.arguments import path, positive, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
@@ -44,7 +43,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='add a second output, the margin: foreground score minus background score, minus the threshold; float32',
     )
-    add('--out', type=Path, required=True, metavar='DIR', help='folder to write the files and their reports to')
+    add('--out', type=path, required=True, metavar='DIR', help='folder to write the files and their reports to')
     add = parser.add_argument_group('check against MMSegmentation, and calibration of int8').add_argument
     add(
         '--frames',

@@ -1,17 +1,16 @@
 """Render a small street data set in Cityscapes' layout, to try the package without a Cityscapes account."""
 
 import argparse
-from pathlib import Path
 
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
-from mmseg_bisenet_lite.utils.arguments import count, size
+from mmseg_bisenet_lite.utils.arguments import count, path, size
 from mmseg_bisenet_lite.utils.console import one_line_errors
 
 
 def main() -> None:
     """Render the data set and print what was written."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('out', type=Path, metavar='FOLDER', help='folder to write the data set to')
+    parser.add_argument('out', type=path, metavar='FOLDER', help='folder to write the data set to')
     parser.add_argument('--size', type=size, default=(384, 192), metavar='WxH', help='size of the images (default: 384x192)')
     parser.add_argument('--train', type=count, default=128, metavar='N', help='number of training images (default: 128)')
     parser.add_argument('--val', type=count, default=24, metavar='N', help='number of validation images (default: 24)')

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import output_file
+from mmseg_bisenet_lite.utils.arguments import output_file, path
 from mmseg_bisenet_lite.utils.console import one_line_errors
 
 
@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint to publish')
     parser.add_argument('file', type=output_file, metavar='FILE.safetensors', help='output file; its folder must exist')
     work_dir = 'folder for the log of the test (default: %(default)s)'
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/publish'), metavar='DIR', help=work_dir)
+    parser.add_argument('--work-dir', type=path, default=Path('work_dirs/publish'), metavar='DIR', help=work_dir)
     return parser.parse_args()
 
 

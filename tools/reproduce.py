@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import key_and_value, positive
+from mmseg_bisenet_lite.utils.arguments import key_and_value, path, positive
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     add('--seeds', type=positive, default=3, metavar='N', help='train with each of the seeds 0 to N-1 (default: 3)')
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
     out = 'folder for trainings and tables (default: work_dirs/reproduce/DATASET); the tables show the last --grid only'
-    add('--out', type=Path, metavar='DIR', help=out)
+    add('--out', type=path, metavar='DIR', help=out)
     add(
         '--cfg-options',
         nargs='+',

@@ -47,7 +47,8 @@ def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', wh
     """
     # MMCV may read other formats too, such as JPEG 2000, but they are not checked.
     header = None if data and kind_of(data[:16]) is None else check_image(data, name, what)
-    pixels = None if fast_decoder() is None else _decode_png(data, flag)
+    fast = header is not None and header.orientation == 1 and fast_decoder() is not None
+    pixels = _decode_png(data, flag) if fast else None
     if pixels is not None:
         return pixels
     if header and (flag, backend) == ('color', 'cv2'):
@@ -70,8 +71,7 @@ def _decode_png(data: bytes, flag: str) -> np.ndarray | None:
         return None
     if zlib.crc32(data[_CHECKED]) != checksum:
         return None
-    before_pixels = data[: data.find(b'IDAT')]
-    if b'eXIf' in before_pixels or b'tRNS' in before_pixels:  # it must be turned by eXIf; Pillow may apply tRNS
+    if b'tRNS' in data[: data.find(b'IDAT')]:  # Pillow may apply it
         return None
     try:
         pixels = fast_decoder().decode_image_png_u8(data, (height, width), _MODES[flag, colour])

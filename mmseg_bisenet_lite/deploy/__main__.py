@@ -3,12 +3,11 @@
 import argparse
 import sys
 from itertools import islice
-from pathlib import Path
 
 from mmseg_bisenet_lite.deploy import Segmenter, paint
 from mmseg_bisenet_lite.deploy.output_folder import OutputFolder
 from mmseg_bisenet_lite.deploy.sources import Images, Source, source_of
-from mmseg_bisenet_lite.utils.arguments import positive
+from mmseg_bisenet_lite.utils.arguments import path, positive
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import named
@@ -52,7 +51,7 @@ def main() -> None:
     )
     parser.add_argument('source', metavar='SOURCE', help='image, folder of images, video, stream, or number of a camera')
     parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='folder to write the frames to, with the masks painted over them'
+        '--out', type=path, metavar='DIR', help='folder to write the frames to, with the masks painted over them'
     )
     device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
     parser.add_argument('--device', metavar='NAME', help=device)

@@ -1,7 +1,8 @@
 """OutputFolder: where painted frames are written, never over an input."""
 
+import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,9 @@ class OutputFolder:
             raise InputError(f'--out {folder}: this is a file; give a folder')
         if not folder.exists() and folder.suffix.lower() in (*SUFFIXES, *_VIDEOS):
             raise InputError(f'--out {folder}: give a folder, not the name of a file; every frame is written as a picture')
-        if folder.exists() and _identity(folder) in {_identity(file.parent) for file in source.files}:
+        if folder.exists() and _identity(folder) in _folders(source.files):
             raise InputError(f'--out {folder}: this folder holds the input frames; give another folder')
-        self._check_names(map(output_name, source.files) if isinstance(source, Images) else ())
+        self._check_names(source.files if isinstance(source, Images) else ())
         with as_input_error(f'--out {folder}: this folder cannot be created or written to', OSError):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -48,18 +49,28 @@ class OutputFolder:
         with as_input_error(f'--out {self.folder}: {name} cannot be written to this folder', OSError):
             write_image(self.folder / name, pixels)
 
-    def _check_names(self, names: Iterable[str]) -> None:
-        seen: dict[str, str] = {}
-        for name in names:
+    def _check_names(self, files: Iterable[Path]) -> None:
+        seen: dict[str, Path] = {}
+        for file in files:
+            name = output_name(file)
             self._check(name)
-            other = seen.setdefault(unicodedata.normalize('NFC', name).casefold(), name)
-            if other is not name:
-                raise InputError(f'--out {self.folder}: {other} and {name} would be one file on some disks; rename one of them')
+            other = seen.setdefault(unicodedata.normalize('NFC', name).casefold(), file)
+            if other is not file:
+                raise InputError(
+                    f'--out {self.folder}: the outputs of {other.name} and {file.name} would be one file on some disks; '
+                    'rename one of them'
+                )
 
     def _check(self, name: str) -> None:
         identity = _identity(self.folder / name)
         if identity and (file := self._inputs.get(identity)):
             raise InputError(f'--out {self.folder}: {name} there is the input {file} itself; give another folder')
+
+
+def _folders(files: Sequence[Path]) -> set[tuple[int, int] | None]:
+    """Return the folders that files lie in; for links, those of their targets too."""
+    links = (Path(os.path.realpath(file)) for file in files)
+    return {_identity(folder) for folder in {each.parent for each in (*files, *links)}}
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

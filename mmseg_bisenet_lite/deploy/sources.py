@@ -1,18 +1,21 @@
 """Frames to segment: from images, videos, streams and cameras."""
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.video_containers import is_cut
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import images_in, is_picture, output_name, read_image
 from mmseg_bisenet_lite.utils.library import require
 
 # Containers that list their frames; for others FFmpeg estimates the number from the duration.
 _LISTED = ('.3gp', '.avi', '.m4v', '.mov', '.mp4')
+MOST_FAILURES = 10_000  # frames in a row that cannot be read: then the file has ended, however many it states
 _NUMBERED = re.compile(r'(?P<before>[^%]*)%(?:0(?P<digits>\d+))?d(?P<after>[^%]*)')
 
 
@@ -55,7 +58,8 @@ class Video:
         A damaged frame is left out with its number.
 
         Raises:
-            InputError: The source cannot be opened; or, after its last frame, frames are missing.
+            InputError: The source cannot be opened; or, after its last frame, frames are missing. Where that is not certain, as
+                the number that a file states may be an estimate or count frames that were trimmed, it is a warning.
         """
         cv2 = require('cv2', 'opencv-python-headless')
         with as_input_error(f'{self.source}: OpenCV cannot open it', cv2.error):
@@ -64,26 +68,32 @@ class Video:
             if not video.isOpened():
                 raise InputError(f'{self.source}: OpenCV cannot open it as a video, a stream or a camera')
             stated = max(0, int(min(video.get(cv2.CAP_PROP_FRAME_COUNT), 2**31)))  # 0 or less: unknown, or endless
-            number, done = 0, 0
-            while True:
+            number, done, damaged, failures = 0, 0, 0, 0
+            while failures < MOST_FAILURES:
                 read, frame = video.read()
                 if read:
                     yield f'{number:06d}.png', frame
-                    done += 1
+                    done, damaged, failures = done + 1, damaged + failures, 0
                 elif number >= stated:
-                    break  # else one frame is damaged, and the next may be whole
+                    break
+                else:
+                    failures += 1  # the frame is damaged, and the next may be whole; or the file has fewer than it states
                 number += 1
-            self._check_end(done, stated)
+            self._check_end(done, damaged, stated)
         finally:
             video.release()
 
-    def _check_end(self, done: int, stated: int) -> None:
+    def _check_end(self, done: int, damaged: int, stated: int) -> None:
         """Raise an error unless the video was read to its end."""
         tolerance = 0 if Path(self.source).suffix.lower() in _LISTED else 1
-        if done + tolerance < stated:
-            raise InputError(
-                f'{self.source}: only {done} of {stated} frames could be read; it is cut off or damaged, or the stream broke'
-            )
+        if damaged or done + tolerance < stated:
+            found = f'{self.source}: only {done} of {max(stated, done + damaged)} frames could be read'
+            with as_input_error(f'{self.source}: cannot be read', OSError):
+                certain = damaged or not done or not self.files or any(map(is_cut, self.files))
+            if certain:
+                raise InputError(f'{found}; it is cut off or damaged, or the stream broke')
+            doubt = 'some are damaged, unless the video was trimmed, converted or recorded at a variable rate'
+            warnings.warn(f'{found}: {doubt}', stacklevel=3)
         if done == 0:
             raise InputError(f'{self.source}: no frame could be read')
         if not stated and not any(file.is_file() for file in self.files):
@@ -103,6 +113,8 @@ def source_of(text: str) -> Source:
     Raises:
         InputError: There is no such file, or the folder has no images.
     """
+    if not text:
+        raise InputError('SOURCE is empty; is a variable of the shell empty?')
     path = Path(text)
     if text.isdecimal() and not path.exists():
         return Video(text)

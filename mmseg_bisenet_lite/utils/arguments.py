@@ -55,14 +55,21 @@ def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
     return parse
 
 
+def path(text: str) -> Path:
+    """``argparse`` type of a path. Empty text, as of an unset variable of the shell, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is not a path; is a variable of the shell empty?")
+    return Path(text)
+
+
 def output_file(text: str) -> Path:
     """``argparse`` type of a file that can be written: its folder exists, and it is not a folder itself."""
-    path = Path(text)
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f'{path}: the folder {path.parent} does not exist; create it first')
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f'{path} cannot be written: it is a folder, or its folder is read-only')
-    return path
+    file = path(text)
+    if not file.parent.is_dir():
+        raise argparse.ArgumentTypeError(f'{file}: the folder {file.parent} does not exist; create it first')
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f'{file} cannot be written: it is a folder, or its folder is read-only')
+    return file
 
 
 def number_of_name(text: str) -> tuple[str, float]:

@@ -21,7 +21,9 @@ def atomic_write(path: str | Path, suffix: str = '.tmp', durable: bool = True) -
     Raises:
         OSError: Writing failed; the error names ``path``, and an earlier file of this name is as it was.
     """
-    temporary = Path(f'{path}{suffix}')
+    path = Path(path)
+    name = os.fsencode(path.name)[: 255 - len(suffix)]  # a final name may have all the bytes that file systems allow
+    temporary = path.with_name(os.fsdecode(name) + suffix)
     try:
         yield temporary
         if durable:

@@ -80,7 +80,7 @@ def check_image(data: bytes, name: str, what: str = 'image') -> Header:
         InputError: The content is empty, truncated, of an unknown format or has more than ``MOST_PIXELS`` pixels.
     """
     if not data:
-        raise InputError(f'{name}: this file is empty; a {what} is expected')
+        raise InputError(f'{name}: this file is empty, not a readable {what}; copy it again')
     try:
         header = header_of(data)
     except DamagedImageError as error:

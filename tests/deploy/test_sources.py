@@ -108,6 +108,17 @@ def test_a_damaged_frame_does_not_end_a_video(clips, tmp_path):
     assert f'only {FRAMES - 2} of {FRAMES} frames could be read' in error
 
 
+@pytest.mark.parametrize('more', [2, 2**31 - 1 - FRAMES], ids=['a few', 'endless'])
+def test_a_whole_video_that_states_too_many_frames_is_no_error(clips, tmp_path, more):
+    data = bytearray((clips / 'clip.avi').read_bytes())
+    for header, field in ((b'avih', 16), (b'strh', 32)):  # where the headers of an AVI state the number
+        start = data.index(header) + 8 + field
+        data[start : start + 4] = (FRAMES + more).to_bytes(4, 'little')
+    (tmp_path / 'clip.avi').write_bytes(data)
+    with pytest.warns(UserWarning, match=f'only {FRAMES} of {FRAMES + more} frames could be read: some are damaged, unless'):
+        assert numbers(source_of(str(tmp_path / 'clip.avi'))) == (list(range(FRAMES)), None)
+
+
 def test_a_video_without_a_readable_frame_is_an_error(clips, tmp_path):
     names, error = numbers(damaged(clips, tmp_path, range(FRAMES)))
     assert names == []
@@ -194,6 +205,8 @@ def test_what_is_missing_is_named(tmp_path):
         source_of(str(tmp_path / 'absent.mp4'))
     with pytest.raises(InputError, match='there are no images in this folder'):
         source_of(str(tmp_path))
+    with pytest.raises(InputError, match='SOURCE is empty'):
+        source_of('')
 
 
 def test_a_video_whose_name_is_not_utf_8_is_refused(tmp_path):

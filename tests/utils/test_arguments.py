@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mmseg_bisenet_lite.utils.arguments import key_and_value
+from mmseg_bisenet_lite.utils.arguments import key_and_value, output_file, path
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -42,3 +42,9 @@ def test_what_is_no_change_to_a_config_is_named(text):
 @pytest.mark.parametrize('text', ['a=', 'a.0.b=(1,2)', 'a=copy (1', 'a=b=c', 'a=[(1,2),[3]]'])
 def test_changes_to_a_config_are_taken_as_they_are(text):
     assert key_and_value(text) == text
+
+
+@pytest.mark.parametrize('parse', [path, output_file])
+def test_an_empty_path_is_not_the_current_folder(parse):
+    with pytest.raises(argparse.ArgumentTypeError, match="'' is not a path; is a variable of the shell empty"):
+        parse('')

@@ -30,6 +30,13 @@ def test_a_failed_write_names_the_file_and_keeps_the_earlier_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['a.txt']
 
 
+@pytest.mark.parametrize('letter', ['a', '\u00e9'])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, letter):
+    name = letter * (251 // len(letter.encode())) + '.txt'
+    write_text(tmp_path / name, 'text')
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
 def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     events = []
     fsync, replace = os.fsync, Path.replace
