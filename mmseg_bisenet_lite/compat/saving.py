@@ -14,9 +14,12 @@ from mmseg_bisenet_lite.utils.files import atomic_write
 
 
 def not_finite(weights: Mapping[str, Any]) -> str | None:
-    """Return the name of the first tensor of a ``state_dict`` that holds NaN or infinity, or ``None``."""
+    """Return the name of the first tensor of a ``state_dict`` that holds NaN, infinity or no numbers, or ``None``."""
     for name, value in weights.items():
-        if hasattr(value, 'isfinite') and not value.isfinite().all():
+        try:
+            if hasattr(value, 'isfinite') and not value.isfinite().all():
+                return name
+        except RuntimeError:  # a quantised, sparse or nested tensor
             return name
     return None
 
