@@ -34,7 +34,8 @@ def one_line_errors() -> Iterator[None]:
             try:
                 yield
             finally:
-                sys.stdout.flush()  # not when Python exits, where an error is a traceback
+                if sys.stdout:  # None if the program was started without, as by some services
+                    sys.stdout.flush()  # not when Python exits, where an error is a traceback
             return
         except InputError as error:
             message = error.line

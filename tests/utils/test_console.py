@@ -68,6 +68,10 @@ def test_a_closed_pipe_leaves_no_traceback(program, body):
     assert process.stderr.read() == ''
 
 
+def test_a_program_without_standard_output_leaves_no_traceback(program):
+    assert end(program('sys.stdout = None\nwith one_line_errors():\n    print(1)')) == (0, '')
+
+
 def test_a_pipe_of_another_process_is_not_taken_for_standard_output(program):
     status, errors = end(program('with one_line_errors():\n    raise BrokenPipeError(32, "Broken pipe")'))
     assert status == 1
