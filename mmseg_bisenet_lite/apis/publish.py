@@ -29,7 +29,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
         The scores of ``BinaryIoUMetric`` on the config's ``test_dataloader``.
 
     Raises:
-        InputError: A file is missing or does not fit, or the test set has no foreground pixel.
+        InputError: A file is missing or does not fit, or the test set does not have pixels of both classes.
     """
     if file.suffix != SUFFIX:
         raise InputError(f'{file}: the name of the output file must end in {SUFFIX}')
@@ -54,7 +54,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
         save_weights(draft, weights, meta)
         metrics = scores_of(settings, str(draft), work_dir)
         if 'threshold' not in metrics:
-            raise InputError(f'{config}: no pixel of its test set is labelled {wanted[1]}; give a test set that has some')
+            raise InputError(f'{config}: its test_evaluator gives no threshold; set test_evaluator.type=BinaryIoUMetric')
         save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)

@@ -18,7 +18,6 @@ from mmseg_bisenet_lite.compat.checkpoints import check_finite, check_weights
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
 from mmseg_bisenet_lite.compat.resume import saved_checkpoints
-from mmseg_bisenet_lite.compat.saving import not_finite
 
 __all__ = [
     'FIXES',
@@ -35,7 +34,6 @@ __all__ = [
     'images',
     'imports',
     'mim_folder',
-    'not_finite',
     'options',
     'require_host',
     'resume',

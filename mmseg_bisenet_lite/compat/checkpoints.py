@@ -1,6 +1,7 @@
 """Checkpoints: load without running code from them, and refuse those that do not fit."""
 
 import functools
+import os
 import pickle
 import re
 import struct
@@ -43,11 +44,13 @@ def _load_checkpoints_safely() -> bool:
             raise
         except (pickle.UnpicklingError, RefusedError) as error:
             code = re.search(r'GLOBAL (\S+)', str(error))
-            what = f'it would run {code[1]}' if code else 'it holds other objects or is damaged'
+            what = f'it would run {code[1]}' if code else _OTHER_FORMAT
             what = str(error) if isinstance(error, RefusedError) else what
             raise InputError(f'{filename}: refused: {what}; only weights and plain data are loaded') from error
         except _OF_DAMAGED_FILES as error:
-            raise InputError(f'{filename}: cannot be read; the file may be damaged ({first_line(error)})') from error
+            # PyTorch advises to run the code in archives of TorchScript and in the tar files of its first versions.
+            why = _OTHER_FORMAT if 'weights_only' in str(error) else first_line(error)
+            raise InputError(f'{filename}: cannot be read; the file may be damaged ({why})') from error
         return _checked(checkpoint, filename)
 
     resume = Runner.resume
@@ -79,6 +82,8 @@ def _load_checkpoints_safely() -> bool:
 
 
 _thread = threading.local()
+
+_OTHER_FORMAT = 'it is not as torch.save writes by default, with pickle protocol 2, or it is damaged'
 
 # What unpickling and building tensors raise for bytes that are no checkpoint.
 _OF_DAMAGED_FILES = (
@@ -127,12 +132,26 @@ def _restrict_torch_load(torch: Any) -> None:
     def load(*args: Any, **kwargs: Any) -> Any:
         if _is_loading():
             kwargs['weights_only'] = True
+            _refuse_compressed(args[0] if args else kwargs['f'])
         return load_any(*args, **kwargs)
 
     def allowed() -> dict[str, Any]:
         return dict(RECORDS) if _is_loading() else allowed_by_user()
 
     torch.load, unpickler._get_user_allowed_globals = load, allowed
+
+
+def _refuse_compressed(file: Any) -> None:
+    """Raise a :class:`RefusedError` for a zip file that grows on reading: PyTorch compresses nothing, but would read it."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        length = archive.fp.seek(0, os.SEEK_END) if archive.fp else 0
+        grown = sum(each.file_size for each in archive.infolist()) > length
+    if hasattr(file, 'seek'):
+        file.seek(0)
+    if grown:
+        raise RefusedError('its content is compressed, which torch.save never does')
 
 
 def _checked(checkpoint: Any, filename: str) -> dict:
@@ -183,7 +202,7 @@ def _check_inference_weights() -> bool:
     def load_to_train(model: Any, checkpoint: dict, *args: Any, **kwargs: Any) -> dict:
         if is_ours(model):
             weights, own = checkpoint.get('state_dict', checkpoint), model.state_dict()
-            loaded = {key for key in weights.keys() & own.keys() if getattr(weights[key], 'shape', None) == own[key].shape}
+            loaded = {key for key in weights.keys() & own.keys() if _shape(weights[key]) == _shape(own[key])}
             check_finite({key: weights[key] for key in own if key in loaded}, 'the checkpoint')
         return _load_checkpoint_to_model(model, checkpoint, *args, **kwargs)
 
@@ -208,9 +227,9 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
     inner: Any = model
     while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
         inner = inner.module
-    expected = {key: tuple(value.shape) for key, value in inner.state_dict().items()}
+    expected = {key: _shape(value) for key, value in inner.state_dict().items()}
     weights = {re.sub(r'^module\.', '', key): value for key, value in checkpoint.get('state_dict', checkpoint).items()}
-    found = {key: tuple(value.shape) if hasattr(value, 'shape') else None for key, value in weights.items()}
+    found = {key: _shape(value) for key, value in weights.items()}
 
     differing = {
         'missing': expected.keys() - found.keys(),
@@ -228,23 +247,35 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
     check_finite({key: weights[key] for key in expected if key in found and expected[key] == found[key]}, name)
 
 
+def _shape(value: Any) -> tuple[int, ...] | None:
+    try:
+        return tuple(value.shape)
+    except (AttributeError, RuntimeError):  # a nested tensor has none
+        return None
+
+
 def check_finite(weights: Mapping[str, Any], name: str) -> None:
     """Raise an :class:`InputError` if a weight is NaN or infinite: such a network gives empty masks, or any."""
     import torch
 
     for key, value in weights.items():
-        plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
-        if not plain or value.is_nested or value.is_meta:
+        if not isinstance(value, torch.Tensor):  # what a module keeps as its extra state
+            continue
+        plain = value.layout is torch.strided and not value.is_quantized
+        if not plain or value.is_nested or value.is_meta or value.is_complex():
             raise InputError(f'{name}: the weight {key} is no plain tensor; the file may be damaged')
         with as_input_error(
             f'{name}: the weight {key} cannot be read as numbers', RuntimeError
         ):  # some types have no arithmetic
             finite = bool((value.float() if value.is_floating_point() else value).isfinite().all())
+            imaginary = key.endswith('running_var') and bool((value < 0).any())
         if not finite:
             raise InputError(
                 f'{name}: the weight {key} is NaN or infinite, so its training has diverged; take an earlier checkpoint, and '
                 'train with a lower learning rate'
             )
+        if imaginary:
+            raise InputError(f'{name}: {key} holds a variance below 0; the file may be damaged')
 
 
 def is_ours(model: Any) -> bool:

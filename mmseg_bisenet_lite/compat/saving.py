@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
@@ -11,14 +11,6 @@ from typing import IO, Any
 
 from mmseg_bisenet_lite.compat.fixes import fix
 from mmseg_bisenet_lite.utils.files import atomic_write
-
-
-def not_finite(weights: Mapping[str, Any]) -> str | None:
-    """Return the name of the first tensor of a ``state_dict`` that holds NaN or infinity, or ``None``."""
-    for name, value in weights.items():
-        if hasattr(value, 'isfinite') and not value.isfinite().all():
-            return name
-    return None
 
 
 @fix(

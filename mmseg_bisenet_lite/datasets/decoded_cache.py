@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import time
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from mmseg_bisenet_lite.utils.files import atomic_write
 
 # Number of images that a worker writes before it measures the folder again.
 RESCAN = 20
+
+# Age in seconds from which a file that is being written belongs to a killed worker.
+LEFT = 3600
 
 
 class DecodedCache:
@@ -69,10 +74,21 @@ class DecodedCache:
                 self._write(entry, pixels)
             return pixels
 
+    def _measured(self) -> int:
+        """Return the size of the folder in bytes, and remove what killed workers were writing."""
+        size = 0
+        for file in os.scandir(self.folder):
+            with suppress(FileNotFoundError):  # another worker has given it its final name meanwhile
+                status = file.stat()
+                size += status.st_size
+                if file.name.endswith('.tmp') and time.time() - status.st_mtime > LEFT:
+                    Path(file).unlink()
+        return size
+
     def _write(self, entry: Path, pixels: np.ndarray) -> None:
         try:
             if self.written % RESCAN == 0:  # other workers write into the folder too
-                self.used = sum(file.stat().st_size for file in os.scandir(self.folder))
+                self.used = self._measured()
             if self.used + pixels.nbytes > self.limit:
                 self.full = True
                 return

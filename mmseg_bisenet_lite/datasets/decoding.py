@@ -11,8 +11,9 @@ import mmcv
 import numpy as np
 from PIL import Image
 
+from mmseg_bisenet_lite.utils.containers import kind_of
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.images import check_image, decode_image, upright
+from mmseg_bisenet_lite.utils.images import check_image, decode_checked, upright
 
 # PNG signature and first chunk: width, height, bit depth, colour type, checksum. Source: the PNG specification.
 _HEADER = struct.Struct('>8s4x4sIIBB3xI')
@@ -30,7 +31,7 @@ def fast_decoder() -> Any:
 
 
 def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', what: str = 'image') -> np.ndarray:
-    """Return the pixels of an image file, as :func:`decode_image` or else ``mmcv.imfrombytes`` does.
+    """Return the pixels of an image file, as ``decode_image`` or else ``mmcv.imfrombytes`` does.
 
     Args:
         data: Content of the file.
@@ -41,22 +42,24 @@ def decode(data: bytes, name: str, flag: str = 'color', backend: str = 'cv2', wh
         what: What the file should be, for errors.
 
     Raises:
-        InputError: The content is not a whole image, or it has too many pixels; see :func:`decode_image`.
+        InputError: The content is not a whole image, or it has too many pixels; see
+            :func:`~mmseg_bisenet_lite.utils.images.decode_image`.
     """
-    header = check_image(data, name, what)
-    fast = header.orientation == 1 and fast_decoder() is not None
+    # MMCV may read other formats too, such as JPEG 2000, but they are not checked.
+    header = None if data and kind_of(data[:16]) is None else check_image(data, name, what)
+    fast = header is not None and header.orientation == 1 and fast_decoder() is not None
     pixels = _decode_png(data, flag) if fast else None
     if pixels is not None:
         return pixels
-    if (flag, backend) == ('color', 'cv2'):
-        return decode_image(data, name)
+    if header and (flag, backend) == ('color', 'cv2'):
+        return decode_checked(data, header, name)
     damaged = f'{name}: not a readable {what}, or a damaged one'
     # Errors of OpenCV and Pillow. The latter has a limit of its own for the pixels.
     with as_input_error(damaged, cv2.error, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         pixels = mmcv.imfrombytes(data, flag=flag, backend=backend)
     if pixels is None:
         raise InputError(damaged)
-    return upright(pixels, header.orientation) if flag == 'unchanged' else pixels
+    return upright(pixels, header.orientation) if header and flag == 'unchanged' else pixels
 
 
 def _decode_png(data: bytes, flag: str) -> np.ndarray | None:

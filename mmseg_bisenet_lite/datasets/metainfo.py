@@ -27,14 +27,20 @@ def require_two_classes(classes: Sequence[str]) -> None:
         )
 
 
+def inner_sets(dataset: Mapping[str, Any]) -> list[Any]:
+    """Return the configs of the data sets in wrappers such as ``ConcatDataset`` and ``RepeatDataset``."""
+    if 'datasets' in dataset:
+        return [inner for each in dataset['datasets'] for inner in inner_sets(each)]
+    return inner_sets(dataset['dataset']) if 'dataset' in dataset else [dataset]
+
+
 def metainfo_of(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metainfo that a config gives a data set, or the first one in wrappers such as ``ConcatDataset``.
 
     Raises:
         InputError: The data set names no classes.
     """
-    while 'dataset' in dataset or 'datasets' in dataset:
-        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    dataset = inner_sets(dataset)[0]
     found = {**getattr(class_of(DATASETS, dataset.get('type')), 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     if not found.get('classes'):
         raise InputError(f'the data set {dataset.get("type")} names no classes; set its metainfo=dict(classes=...)')

@@ -10,6 +10,7 @@ from mmseg_bisenet_lite.deploy.sources import Images, Source, source_of
 from mmseg_bisenet_lite.utils.arguments import path, positive
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import named
 
 
 def segment(segmenter: Segmenter, source: Source, out: OutputFolder | None, limit: int | None) -> tuple[int, int]:
@@ -64,7 +65,7 @@ def main() -> None:
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         source = source_of(args.source)
         if isinstance(source, Images) and source.left_out:
-            print(f'{args.source}: left out, not images: {", ".join(file.name for file in source.left_out)}', file=sys.stderr)
+            print(f'{args.source}: left out, not images: {named([file.name for file in source.left_out])}', file=sys.stderr)
         out = OutputFolder(args.out, source) if args.out else None
         try:
             tried, failed = segment(segmenter, source, out, args.limit)

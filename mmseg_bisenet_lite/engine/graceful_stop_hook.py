@@ -1,6 +1,9 @@
 """GracefulStopHook: save a checkpoint when the training is asked to stop."""
 
+import atexit
 import functools
+import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -102,18 +105,21 @@ def _save(runner: Runner, iteration: int) -> str:
 
 
 def _protect_workers(loader: Any) -> None:
+    exiting = multiprocessing.RawValue('b', False)  # shared with the workers
+    atexit.register(setattr, exiting, 'value', True)  # before multiprocessing's own function, which sends SIGTERM to workers
     # DataLoader forbids to set some attributes after its construction, but not this one.
-    loader.worker_init_fn = functools.partial(_start_worker, loader.worker_init_fn)
+    loader.worker_init_fn = functools.partial(_start_worker, loader.worker_init_fn, exiting)
 
 
-def _start_worker(start: Callable[[int], None] | None, number: int) -> None:
+def _start_worker(start: Callable[[int], None] | None, exiting: Any, number: int) -> None:
     """Begin a worker that ends with its parent, and not by the signals that are sent to both."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_later)
+    signal.signal(signal.SIGTERM, functools.partial(_end_later, exiting))
     if start is not None:
         start(number)
 
 
-def _end_later(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # the parent may end a worker that hangs
+def _end_later(exiting: Any, number: int, frame: FrameType | None) -> None:
+    if exiting.value:
+        os._exit(0)  # as PyTorch's own handler; any other status is an error to the parent
     signal.alarm(GRACE_SECONDS)

@@ -24,26 +24,25 @@ class LabelCheckHook(Hook):
     Args:
         seconds: Time for the check before the first iteration, at least 0.
         share: Share of the training's time for the check, above 0 and below 1.
-        enabled: Whether to check at all.
 
     Raises:
         InputError: A label map is missing, damaged, of another size than its photograph, or has an unknown value; a set has no
             pixel of one of two classes; or an argument is out of range.
     """
 
-    def __init__(self, seconds: float = 10.0, share: float = 0.05, enabled: bool = True) -> None:
+    def __init__(self, seconds: float = 10.0, share: float = 0.05) -> None:
         if not 0 <= seconds < float('inf'):
             raise InputError(f'LabelCheckHook: seconds={seconds!r}: give a number of at least 0')
         if not 0 < share < 1:
             raise InputError(f'LabelCheckHook: share={share!r}: give a number above 0 and below 1')
-        self.seconds, self.share, self.enabled = seconds, share, enabled
+        self.seconds, self.share = seconds, share
         self._checks: list[LabelCheck] = []
         self._begin = self._spent = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """Begin with the label maps of train and val."""
         self._checks = []
-        if not self.enabled or not is_main_process():
+        if not is_main_process():
             return
         self._checks.append(LabelCheck('train', runner.train_dataloader.dataset))
         if runner.val_loop is not None:

@@ -120,6 +120,10 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
         raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
+    if not dataset_meta.get('palette'):
+        raise InputError(
+            f'{config.filename}: its val set has no colours; set metainfo.palette, such as [[0, 0, 0], [220, 20, 60]]'
+        )
     read(dataset_meta, {'classes': two_classes, 'palette': two_colours}, f'{checkpoint} with {config.filename}')
     return dataset_meta
 

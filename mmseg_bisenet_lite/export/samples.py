@@ -13,10 +13,11 @@ import numpy as np
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
+from mmseg_bisenet_lite.datasets.metainfo import inner_sets
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.images import images_in, read_image
+from mmseg_bisenet_lite.utils.images import images_in, named, read_image
 
 Size = tuple[int, int] | None  # (width, height) in pixels; None keeps the size of every frame
 
@@ -113,14 +114,15 @@ class DatasetSamples(Samples):
         message = f'{config.filename}: has no {split}_dataloader with a dataset; add one'
         with as_input_error(message, AttributeError, KeyError, TypeError):
             dataset = config[f'{split}_dataloader'].dataset
-        while 'pipeline' not in dataset and 'dataset' in dataset:  # a RepeatDataset or another wrapper
-            dataset = dataset.dataset
-        dataset = {**dataset, 'pipeline': config.val_dataloader.dataset.pipeline}
+            pipeline = inner_sets(config.val_dataloader.dataset)[0].pipeline
+        parts = [{**part, 'pipeline': pipeline} for part in inner_sets(dataset)]
+        dataset = dict(type='ConcatDataset', datasets=parts) if len(parts) > 1 else parts[0]
         other = {'val': 'compare on other frames with --frames DIR or renders', 'train': 'calibrate int8 on --frames renders'}
         message = f'{config.filename}: cannot read the {split} set; check its data_root and its images, or {other[split]}'
         with as_input_error(message, FileNotFoundError, ValueError):  # MMEngine's error for a set without images
             self.dataset = DATASETS.build(dataset)
-        super().__init__(f'{split} set, {type(self.dataset).__name__}', len(self.dataset))
+        kinds = ' and '.join(sorted({type(part).__name__ for part in getattr(self.dataset, 'datasets', [self.dataset])}))
+        super().__init__(f'{split} set, {kinds}', len(self.dataset))
         self.size = size
 
     def path(self, index: int) -> Path | None:
@@ -155,7 +157,7 @@ class FolderSamples(Samples):
         if not self.files:
             raise InputError(f'--frames {folder}: no such folder, or no images in it; give val, renders or another folder')
         if left_out:
-            names = ', '.join(str(file.relative_to(folder)) for file in left_out)
+            names = named([str(file.relative_to(folder)) for file in left_out])
             warnings.warn(f'--frames {folder}: left out, not images: {names}', stacklevel=2)
         super().__init__(f'{folder.name}/', len(self.files))
         self.size = size

@@ -1,8 +1,8 @@
-"""Read and write image files: the only reader in this package, for training, export and deployment."""
+"""Read and write image files, for training, export and deployment."""
 
 import stat
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,12 @@ def images_in(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     return images, [entry for entry in seen if entry not in taken]
 
 
+def named(files: Sequence[Path | str], most: int = 8) -> str:
+    """Return the names of files for a message; of more than ``most`` only the first, and how many there are more."""
+    more = f' and {len(files) - most} more' if len(files) > most else ''
+    return ', '.join(map(str, files[:most])) + more
+
+
 def check_image(data: bytes, name: str, what: str = 'image') -> Header:
     """Return the header of an image file that is whole and not too large.
 
@@ -99,8 +105,12 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         InputError: The content is not a whole image of at most ``MOST_PIXELS`` pixels, or its values are floating-point numbers
             or of an unknown depth between 8 and 16 bits.
     """
+    return decode_checked(data, check_image(data, name), name)
+
+
+def decode_checked(data: bytes, header: Header, name: str) -> np.ndarray:
+    """Return the pixels of an image file whose header :func:`check_image` has returned; see :func:`decode_image`."""
     cv2 = require('cv2', 'opencv-python-headless')
-    header = check_image(data, name)
     deep = header.kind in ('PNG', 'TIFF', 'PNM')  # formats that store 12 bits as the lower ones of 16
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
     with as_input_error(f'{name}: not a readable image, or a damaged one', cv2.error):
@@ -158,8 +168,9 @@ def write_image(file: Path, pixels: np.ndarray) -> None:
         encoded, data = cv2.imencode(_ENCODERS[file.suffix.lower()], pixels)
     if not encoded:
         raise InputError(f'{file}: OpenCV cannot encode this format')
-    with atomic_write(file, f'.{uuid.uuid4().hex[:8]}.tmp') as temporary, temporary.open('xb') as opened:
-        opened.write(data.tobytes())
+    # Waiting for the disk takes longer than encoding, and a video has thousands of frames.
+    with atomic_write(file, f'.{uuid.uuid4().hex[:8]}.tmp', durable=False) as temporary:
+        temporary.write_bytes(data)
 
 
 def _in_8_bits(pixels: np.ndarray, name: str) -> np.ndarray:

@@ -16,8 +16,9 @@ from mmseg_bisenet_lite.utils.errors import InputError
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'int8')
 
 # Bounds. They are far above what is used, and low enough that no file can ask for more memory than a machine has.
-MOST_CLASSES = 1000
-MOST_LETTERS = {'name': 100, 'text': 1000, 'JSON': 100_000}
+MOST_CLASSES = 100_000  # ImageNet-21k, whose networks are trained further, has 21,841
+MOST_LETTERS = 1000  # of a name or another line; ImageNet has names of 120
+MOST_JSON = 100_000  # letters
 MOST_SIDE = 16384  # pixels
 MOST_BATCH = 1024  # frames
 MOST_PIXELS = 2**27  # of all frames of a batch: 400 MB of uint8
@@ -59,8 +60,8 @@ def parse_json(text: Any) -> Any:
     Raises:
         Lie: The text is not JSON, is too long or nested too deeply, or names a key twice.
     """
-    if not isinstance(text, str) or len(text) > MOST_LETTERS['JSON']:
-        raise Lie(f'a JSON text of at most {MOST_LETTERS["JSON"]} letters')
+    if not isinstance(text, str) or len(text) > MOST_JSON:
+        raise Lie(f'a JSON text of at most {MOST_JSON} letters')
     try:
         return json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
@@ -76,21 +77,17 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def text(value: Any) -> str:
     """Check a text of one printable line."""
-    return _letters(value, 'text')
+    if type(value) is not str or len(value) > MOST_LETTERS or not value.isprintable():
+        raise Lie(f'a text of at most {MOST_LETTERS} printable letters')
+    return value
 
 
 def name(value: Any) -> str:
     """Check a name: printable, not blank. Names are printed, so an escape sequence in one would reach the terminal."""
-    found = _letters(value, 'name')
+    found = text(value)
     if not found.strip():
         raise Lie('a name that is not blank')
     return found
-
-
-def _letters(value: Any, kind: str) -> str:
-    if type(value) is not str or len(value) > MOST_LETTERS[kind] or not value.isprintable():
-        raise Lie(f'a {kind} of at most {MOST_LETTERS[kind]} printable letters')
-    return value
 
 
 def digest(value: Any) -> str:
@@ -202,8 +199,6 @@ _CHECKPOINT: dict[str, Check] = {
     'epoch': whole(0, 2**62),
     'iter': whole(0, 2**62),
     'seed': optional(whole(0, 2**32 - 1)),
-    'config_name': text,
-    'version': text,
     THRESHOLD: threshold,
 }
 

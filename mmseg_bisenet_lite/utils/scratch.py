@@ -29,10 +29,11 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
                 holder = _lock(left)  # fails if its process lives
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(holder)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    new = Path(tempfile.mkdtemp(prefix=f'{prefix}new-', dir=parent))
     own: int | None = None
     with suppress(OSError):
-        own = _lock(folder)
+        own = _lock(new)
+    folder = new.rename(parent / f'{prefix}{new.name[-8:]}')  # only now others may take it for one that was left
     try:
         yield folder
     finally:

@@ -3,6 +3,7 @@ import http.server
 import json
 import os
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 from torch import nn
 
+from mmseg_bisenet_lite.compat import check_weights
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -157,3 +159,41 @@ def test_a_broken_checkpoint_is_named(tmp_path, content):
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'absent\.pth'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'absent.pth'))
+
+
+def test_a_checkpoint_that_grows_on_reading_is_refused(tmp_path):
+    """PyTorch reads compressed zip files too, and a small one can hold more than the memory."""
+    torch.save(dict(weight=torch.zeros(10**6)), tmp_path / 'whole.pth')
+    with (
+        zipfile.ZipFile(tmp_path / 'whole.pth') as whole,
+        zipfile.ZipFile(tmp_path / 'bomb.pth', 'w', zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for record in whole.namelist():
+            bomb.writestr(record, whole.read(record))
+    with pytest.raises(InputError, match=r'bomb\.pth: refused: its content is compressed, which torch\.save never does'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'bomb.pth'))
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_another_pickle_protocol_is_named(tmp_path, legacy):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(weight=torch.zeros(1)), path, pickle_protocol=4, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(
+        InputError, match=r'a\.pth: refused: it is not as torch\.save writes by default, with pickle protocol 2'
+    ):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('weight', torch.nested.nested_tensor([torch.ones(1), torch.ones(2)]), 'of another shape'),
+        ('weight', torch.ones(2, dtype=torch.complex64), 'no plain tensor'),
+        ('weight', torch.ones(2).to_sparse(), 'no plain tensor'),
+        ('running_var', -torch.ones(2), 'running_var holds a variance below 0'),
+    ],
+)
+def test_weights_that_cannot_be_those_of_a_network_are_refused(key, value, message):
+    network = nn.BatchNorm2d(2)
+    with pytest.raises(InputError, match=rf'a\.pth: .*{message}'):
+        check_weights(network, dict(state_dict={**network.state_dict(), key: value}), 'a.pth')

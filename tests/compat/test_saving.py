@@ -14,8 +14,6 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 from mmengine.runner.checkpoint import save_checkpoint as mmengine_save
 
-from mmseg_bisenet_lite.compat import not_finite
-
 HUBS = itertools.count()
 
 
@@ -198,11 +196,3 @@ def test_a_kill_at_any_point_of_a_save_leaves_checkpoints_that_load(training, tm
         assert (folder / 'last_checkpoint').read_text()
     assert point > 20
     assert sorted(path.name for path in folder.glob('*.pth')) == ['best_mIoU_iter_4.pth', 'iter_4.pth']
-
-
-def test_weights_that_are_not_finite_are_named():
-    weights = dict(a=torch.zeros(2), steps=torch.tensor(3), b=torch.tensor([1.0, float('inf')]))
-    assert not_finite(weights) == 'b'
-    weights.pop('b')
-    assert not_finite(weights) is None
-    assert not_finite(dict(a=torch.tensor([float('nan')], dtype=torch.float16))) == 'a'

@@ -1,4 +1,5 @@
 import os
+import time
 
 import numpy as np
 import pytest
@@ -71,6 +72,26 @@ def test_it_never_grows_beyond_its_limit(tmp_path):
     assert decoder.calls == 2 + 2 * 2
     DecodedCache(tmp_path / 'cache', 70_000 / 2**30).get(str(tmp_path / 'd'), 'color', decoder)
     assert len(list((tmp_path / 'cache').iterdir())) == 2
+
+
+def test_files_that_other_workers_write_are_no_trouble(photograph, tmp_path, monkeypatch):
+    """One gets its final name while the folder is measured; another was left by a killed worker."""
+    cache, scan = DecodedCache(tmp_path / 'cache', 1), os.scandir
+    for name, age in (('renamed.npy.1.tmp', 0), ('new.npy.2.tmp', 0), ('left.npy.3.tmp', 10_000)):
+        (cache.folder / name).write_bytes(b'half')
+        os.utime(cache.folder / name, (time.time() - age,) * 2)
+
+    def scandir(folder):
+        entries = list(scan(folder))
+        (cache.folder / 'renamed.npy.1.tmp').rename(cache.folder / 'renamed.npy')
+        return entries
+
+    monkeypatch.setattr(os, 'scandir', scandir)
+    cache.get(str(photograph), 'color', Decoder())
+    assert not cache.full
+    assert {file.name for file in cache.folder.iterdir()} >= {'renamed.npy', 'new.npy.2.tmp'}
+    assert not (cache.folder / 'left.npy.3.tmp').exists()
+    assert len(list(cache.folder.iterdir())) == 3
 
 
 def test_a_full_disk_ends_caching_and_not_the_training(photograph, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@ import io
 import sys
 import zlib
 
+import cv2
 import mmcv
 import numpy as np
 import pytest
@@ -62,6 +63,16 @@ def test_what_is_no_plain_png_is_left_to_mmcv(data, flag):
     for backend in ('cv2', 'pillow'):
         expected = mmcv.imfrombytes(data, flag=flag, backend=backend)
         assert np.array_equal(decode(data, 'a.png', flag, backend), expected)
+
+
+@pytest.mark.parametrize(
+    ('data', 'backend'),
+    [(cv2.imencode('.ras', noise(64, 64, 3))[1].tobytes(), 'cv2'), (encoded(noise(64, 64, 3), 'JPEG2000'), 'pillow')],
+)
+def test_other_formats_are_left_to_mmcv(data, backend):
+    assert np.array_equal(decode(data, 'a', backend=backend), mmcv.imfrombytes(data, backend=backend))
+    with pytest.raises(InputError, match=r'^a: not a readable image, or a damaged one'):
+        decode(data[:20], 'a', backend=backend)
 
 
 @pytest.mark.parametrize('cut', [0, 1, 20, 40, 100, -20])

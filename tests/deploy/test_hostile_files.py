@@ -83,7 +83,7 @@ def test_a_good_file_runs(write, suffix):
 LIES = [
     *(
         {'classes': lie}
-        for lie in ([1, 2], 'ab', None, ['a'], ['a', 'a'], ['a', ''], ['a', 'b', 'c'], ['a', '\x1b[2J'], ['a', 'x' * 999])
+        for lie in ([1, 2], 'ab', None, ['a'], ['a', 'a'], ['a', ''], ['a', 'b', 'c'], ['a', '\x1b[2J'], ['a', 'x' * 1001])
     ),
     *({'classes': lie} for lie in (['a', '\ud800'], ['a', 'b\nc'], {'a': 1, 'b': 2}, 7)),
     *(

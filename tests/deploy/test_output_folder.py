@@ -109,7 +109,7 @@ def test_a_disk_that_is_full_is_named(photographs, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(Path, 'open', full)
+    monkeypatch.setattr(Path, 'write_bytes', full)
     with pytest.raises(InputError, match=r'out: a\.png cannot be written to this folder: .*No space left'):
         out.write('a.png', PAINTED)
     assert not list(out.folder.iterdir())

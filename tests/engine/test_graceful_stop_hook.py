@@ -1,9 +1,15 @@
+import atexit
+import multiprocessing
 import os
 import signal
+import sys
 
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
+from torch.utils.data import DataLoader
+
+from mmseg_bisenet_lite.engine.graceful_stop_hook import _protect_workers
 
 
 def ask_at(iteration, number, processes=()):
@@ -90,3 +96,20 @@ def test_a_validation_is_left(small_training, tmp_path):
         runner.train()
     assert stopped.value.code == 143
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['iter_5.pth', 'iter_7.pth']
+
+
+def exit_with_workers():
+    atexit._clear()  # what this process has inherited
+    loader = DataLoader([torch.ones(1)] * 8, num_workers=2)
+    _protect_workers(loader)
+    loader.batches = iter(loader)
+    next(loader.batches)
+    sys.modules['loader'] = loader  # it lives until the end, as the runner of a tool
+    atexit._run_exitfuncs()  # multiprocessing's own function follows, at the end of the process
+
+
+def test_workers_do_not_delay_the_exit():
+    process = multiprocessing.get_context('fork').Process(target=exit_with_workers)
+    process.start()
+    process.join(20)
+    assert process.exitcode == 0

@@ -201,10 +201,6 @@ def test_it_ends_before_the_first_validation(tmp_path, good):
         train(good, dataset, seconds=0)
 
 
-def test_it_can_be_switched_off(tmp_path):
-    assert train(build(write(tmp_path, MASK * 0)), enabled=False) == []
-
-
 def test_what_it_cannot_read_is_told(good):
     assert any('cannot read the label maps of list in the train set' in line for line in train([], good))
     dataset = build(good.data_root, pipeline=[LOAD[0], LOAD[2]])

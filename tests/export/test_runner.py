@@ -48,6 +48,9 @@ def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, sma
     config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram', 'car'))
     with pytest.raises(InputError, match='both must have the same two classes'):
         _dataset_meta(str(tmp_path / 'bare.pth'), config)
+    config.val_dataloader.dataset = dict(type='BaseSegDataset', metainfo=dict(classes=('road', 'tram')))
+    with pytest.raises(InputError, match=r'small\.py: its val set has no colours; set metainfo\.palette'):
+        _dataset_meta(str(tmp_path / 'bare.pth'), config)
     config.val_dataloader = None
     with pytest.raises(InputError, match=r'small\.py: has no val_dataloader with a dataset; add one'):
         _dataset_meta(str(tmp_path / 'bare.pth'), config)

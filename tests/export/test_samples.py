@@ -69,7 +69,14 @@ def test_calibration_is_on_the_train_set_without_augmentation(toy, small_config)
 def test_wrapped_data_sets_are_unwrapped(small_config):
     config = Config.fromfile(small_config)
     config.train_dataloader.dataset = dict(type='RepeatDataset', times=5, dataset=config.train_dataloader.dataset)
-    assert len(DatasetSamples(config, 'train', None)) == 8
+    train = DatasetSamples(config, 'train', None)
+    assert len(train) == 8
+    config.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[config.val_dataloader.dataset] * 2)
+    val = DatasetSamples(config, 'val', None)
+    assert val.source == train.source.replace('train', 'val')
+    assert [sample.name for sample in val] == 2 * [val[0].name, val[1].name]
+    assert len(val.without(train)) == 4
+    assert not len(val.without(val[:2]))
 
 
 def test_renders_are_always_the_same_and_never_those_of_the_comparison(small_config):

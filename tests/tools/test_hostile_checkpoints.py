@@ -25,7 +25,7 @@ LIES = [
     *({'dataset_meta': lie} for lie in ('text', 3, ['a'], [('classes', ['a', 'b'])], torch.ones(1))),
     *(
         {'dataset_meta': {'classes': lie}}
-        for lie in (*OBJECTS, 7, [1, 2], ['a', ''], ['a', '\x1b[2J'], ['a', '\ud800'], ['x' * 101], ['a'] * 1001)
+        for lie in (*OBJECTS, 7, [1, 2], ['a', ''], ['a', '\x1b[2J'], ['a', '\ud800'], ['x' * 1001], ['a'] * 100_001)
     ),
     *(
         {'dataset_meta': {'palette': lie}}
@@ -39,7 +39,6 @@ LIES = [
     *({'iter': lie} for lie in (-1, '3', 1.5, None, True, [3], 2**80)),
     *({'epoch': lie} for lie in (-1, '3')),
     *({'seed': lie} for lie in (-1, 'a', 2**40, 0.5)),
-    *({'version': lie} for lie in (3, 'a\nb', '\x1b]0;x\x07')),
 ]
 
 

@@ -17,6 +17,7 @@ from mmseg_bisenet_lite.utils.images import (
     images_in,
     is_image,
     is_picture,
+    named,
     output_name,
     read_image,
     upright,
@@ -185,6 +186,11 @@ def test_too_many_pixels_are_refused_before_memory_is_taken(monkeypatch):
     for name, data in FILES.items():
         with pytest.raises(InputError, match=f'^{name}: 60x40 pixels are more than 2399; make it smaller'):
             decode_image(data, name)
+
+
+def test_of_many_files_the_first_are_named():
+    assert named(['a', 'b']) == 'a, b'
+    assert named([f'{n}.txt' for n in range(5000)], 3) == '0.txt, 1.txt, 2.txt and 4997 more'
 
 
 def test_what_is_no_image_file_is_named(tmp_path, monkeypatch):

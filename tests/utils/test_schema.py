@@ -14,6 +14,7 @@ NAN, INFINITY = float('nan'), float('inf')
     [
         (schema.two_classes, ['background', 'véhicule'], ('background', 'véhicule')),
         (schema.classes, ('a', 'a', 'b '), ('a', 'a', 'b ')),
+        (schema.classes, ['automated teller machine, ' * 5] * 21_841, ('automated teller machine, ' * 5,) * 21_841),
         (schema.two_colours, [[0, 0, 0], np.array([0, 0, 142])], ((0, 0, 0), (0, 0, 142))),
         (schema.palette, [], ()),
         (schema.size, (1, schema.MOST_SIDE // 2), (1, schema.MOST_SIDE // 2)),
@@ -32,7 +33,7 @@ def test_what_is_true_is_taken(check, value, expected):
     [
         (
             schema.two_classes,
-            [None, 'ab', ['a'], ['a', 'b', 'c'], ['a', 'a'], ['a', ''], ['a', ' '], [1, 2], {'a': 1, 'b': 2}, ['a', 'x' * 101]]
+            [None, 'ab', ['a'], ['a', 'b', 'c'], ['a', 'a'], ['a', ''], ['a', ' '], [1, 2], {'a': 1, 'b': 2}, ['a', 'x' * 1001]]
             + [['a', letter] for letter in ('\x1b[2J', '\n', '\ud800', '\u202e', b'b')],
         ),
         (

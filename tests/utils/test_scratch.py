@@ -2,6 +2,7 @@ import os
 import signal
 import time
 
+from mmseg_bisenet_lite.utils import scratch
 from mmseg_bisenet_lite.utils.scratch import scratch_folder
 
 
@@ -45,3 +46,17 @@ def test_what_only_looks_like_one_stays(tmp_path):
     with scratch_folder(tmp_path, '.export-'):
         pass
     assert set(tmp_path.iterdir()) == before
+
+
+def test_one_that_is_made_at_the_same_time_is_not_taken_for_one_that_was_left(tmp_path, monkeypatch):
+    lock = scratch._lock
+
+    def lock_late(folder):
+        monkeypatch.setattr(scratch, '_lock', lock)
+        with scratch_folder(tmp_path, '.export-'):
+            pass
+        return lock(folder)
+
+    monkeypatch.setattr(scratch, '_lock', lock_late)
+    with scratch_folder(tmp_path, '.export-') as folder:
+        assert folder.is_dir()

@@ -32,7 +32,10 @@ class _PixelReader:
     backend_args: dict | None
     file_client_args: dict | None
     imdecode_backend: str
-    cache: DecodedCache | None = None
+
+    def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gib)
 
     def _pixels(self, path: str, flag: str, what: str) -> np.ndarray:
         tile = Tile.of(path)
@@ -61,10 +64,6 @@ class LoadCheckedImage(_PixelReader, LoadImageFromFile):
     Raises:
         InputError: The file is truncated or not an image.
     """
-
-    def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gib)
 
     def transform(self, results: dict) -> dict | None:
         """Add ``img`` (H, W, 3), uint8 BGR, and its shapes (H, W)."""
@@ -95,10 +94,6 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         InputError: The file is missing, truncated or not an image, does not have one channel of values up to 255, does not have
             the photograph's size, or holds an unknown value.
     """
-
-    def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gib)
 
     def _load_seg_map(self, results: dict) -> None:
         results['gt_seg_map'] = self.values_of(results)
