@@ -231,6 +231,8 @@ class Segmenter:
         if any(output.shape != batch.shape[:3] for output in outputs):
             shapes = ', '.join(str(output.shape) for output in outputs)
             raise InputError(f'the file gave {shapes} for frames of {batch.shape}: this is no file that tools/export.py wrote')
+        if outputs[0].max() > 1:
+            raise InputError('the file gave a mask of other values than 0 and 1: this is no file that tools/export.py wrote')
         outputs = [output[: len(frames)] for output in outputs]
         if box.frame == box.size:
             return tuple(outputs)

@@ -87,9 +87,10 @@ def save_weights(file: Path, weights: Mapping[str, Tensor], meta: Mapping[str, A
     for key, value in halved.items():
         if not value.isfinite().all():
             raise InputError(f'{file}: the weight {key} is NaN, infinite or too large for half precision')
+    library = require('safetensors.torch', 'safetensors')
+    content = library.save(halved, {_KEY: json.dumps(meta), 'format': 'pt'})
     with atomic_write(file) as temporary:
-        require('safetensors.torch', 'safetensors').save_file(halved, temporary, {_KEY: json.dumps(meta), 'format': 'pt'})
-        temporary.chmod(0o644)  # safetensors makes the file readable for its owner only
+        temporary.write_bytes(content)  # save_file has an error of its own for a full disk
 
 
 def _as(value: Tensor, dtype: torch.dtype) -> Tensor:

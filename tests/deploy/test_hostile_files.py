@@ -246,3 +246,12 @@ def test_a_graph_in_a_circle_is_refused(write):
     file.write_bytes(network.SerializeToString())
     with pytest.raises(InputError, match=r'a\.onnx: ONNX Runtime cannot load it'):
         Segmenter(file)
+
+
+def test_a_mask_of_other_values_is_refused(write):
+    file = write('.onnx', sealed=False)
+    network = onnx.load(file)
+    network.graph.node[-1].input[0] = 'mean'
+    file.write_bytes(network.SerializeToString())
+    with pytest.raises(InputError, match='the file gave a mask of other values than 0 and 1'):
+        Segmenter(file)(FRAME)

@@ -1,4 +1,6 @@
 import json
+import resource
+import signal
 
 import pytest
 import torch
@@ -91,3 +93,16 @@ def test_the_metafile_tells_what_the_weights_scored(root):
 def test_mmengine_says_the_same():
     with pytest.raises(InputError, match=f'^{SCHEME}unknown: there are no such weights in the package; choose from'):
         CheckpointLoader.load_checkpoint(f'{SCHEME}unknown')
+
+
+def test_a_full_disk_is_named(weights, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match=r'File too large.*a\.safetensors'):
+            save_weights(tmp_path / 'a.safetensors', weights, META)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert not list(tmp_path.iterdir())
