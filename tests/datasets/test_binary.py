@@ -294,6 +294,11 @@ def test_masks_of_one_bit(data):
     assert labels(build(data, values={0: 'background', 1: 'foreground'})) == (MASK == 255).astype(int).tolist()
 
 
+def test_masks_of_16_bits_with_small_values(data):
+    cv2.imwrite(str(data / 'trainmasks' / 'a.png'), MASK.astype(np.uint16))
+    assert labels(build(data)) == (MASK == 255).astype(int).tolist()
+
+
 def test_masks_of_another_name(data):
     for mask in (data / 'trainmasks').iterdir():
         mask.rename(mask.with_name(f'{mask.stem}_mask.bmp'))

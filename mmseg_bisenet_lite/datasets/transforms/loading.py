@@ -92,8 +92,8 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         **kwargs: Arguments of ``LoadAnnotations``; an unknown one is a ``TypeError``.
 
     Raises:
-        InputError: The file is missing, truncated or not an image, does not have one 8-bit channel, does not have the
-            photograph's size, or holds an unknown value.
+        InputError: The file is missing, truncated or not an image, does not have one channel of values up to 255, does not have
+            the photograph's size, or holds an unknown value.
     """
 
     def __init__(self, cache_dir: str | None = None, cache_gib: float = CACHE_GIB, **kwargs: Any) -> None:
@@ -149,9 +149,6 @@ class MapLabelsAfter(BaseTransform):
         if not isinstance(found, dict) or found.get('gt_seg_map') is None:
             return found
         if found.setdefault('label_table', table) is not None:  # a loader may return a dict of its own
-            label = found['gt_seg_map'] = np.asarray(found['gt_seg_map'])
-            if label.dtype.kind in 'iu' and label.size and label.min() >= 0 and label.max() <= 255:
-                found['gt_seg_map'] = label.astype(np.uint8)
             map_labels(found)
         return found
 
@@ -168,7 +165,9 @@ def map_labels(results: dict) -> None:
         InputError: The label map does not have one channel of whole numbers from 0 to 255, does not have the photograph's size,
             or holds an unknown value.
     """
-    label = results['gt_seg_map']
+    label = np.asarray(results['gt_seg_map'])
+    if label.dtype != np.uint8 and label.dtype.kind in 'iu' and label.size and label.min() >= 0 and label.max() <= 255:
+        label = label.astype(np.uint8)  # of 16 bits, as some tools write them, or of a user's loader
     path = Tile.of(results.get('seg_map_path') or results.get('img_path') or 'a label map').path
     if label.ndim != 2 or label.dtype != np.uint8:
         raise InputError(f'{path}: a label map must have 1 channel of uint8, not {_told_of(label)}')
