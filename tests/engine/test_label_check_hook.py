@@ -110,7 +110,7 @@ def test_a_stray_value_in_val_stops_before_the_training(tmp_path, good, load):
     ('mask', 'message'),
     [
         (np.dstack([MASK] * 3), r'1.png: .* not 3 of uint8 \(colour'),
-        (MASK.astype(np.uint16), r'1.png: .* not 1 of u?int'),
+        (MASK.astype(np.uint16) * 257, r'1.png: .* not 1 of u?int'),
         (np.arange(8, dtype=np.uint8).reshape(2, 4) * 30, r'1.png: .* 30, 60, 90, 120, 150, 180, 210 .*knows 0, 1, 255'),
         (np.zeros((3, 9), np.uint8), r'1.png: the label map is 9x3, but its photograph .*1.jpg is 4x2'),
     ],
