@@ -13,13 +13,15 @@ from mmseg.registry import OPTIM_WRAPPERS
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.cfg_options import merge_options, parse_options, unread_assignments
+from mmseg_bisenet_lite.apis.config_errors import errors_of_config
 from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.pretrained.loading import parse_config
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
 from mmseg_bisenet_lite.utils.arguments import key_and_value
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
 
 
@@ -33,10 +35,10 @@ def run_host_tool(tool: str) -> None:
         tool: ``'train'`` or ``'test'``.
 
     Raises:
-        InputError: An option of this package does not fit the other options.
+        InputError: An option of this package does not fit the other options, or nothing can be built from the config.
     """
     sys.argv[1:] = host_arguments(tool, sys.argv[1:])
-    with _guarded_training() if tool == 'train' else nullcontext():
+    with _guarded_training() if tool == 'train' else nullcontext(), errors_of_config(sys.argv[1]):
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
 
 
@@ -108,8 +110,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     threshold = given.pop('threshold', None)
     if str(checkpoint).startswith(SCHEME):
         checkpoint_file(checkpoint)  # a wrong name stops before any data are read
-    with as_input_error(f'{file}: cannot be read as a config', OSError, SyntaxError):
-        config = Config.fromfile(file) if Path(file).is_file() else None  # the host names a file that is missing
+    config = parse_config(file) if Path(file).is_file() else None  # the host names a file that is missing
     if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
         options = [*_exported_model(checkpoint, threshold, args.tta), *options]
     elif threshold is not None:
