@@ -117,6 +117,9 @@ def _check(key: str, before: Config, after: Config, options: Mapping[str, Any]) 
     names = key.split('.')
     if names[0] not in _read(before):
         raise InputError(f'--cfg-options {key}: {_why_unread(names[0], before)}')
+    value: Any = options[key]
+    if isinstance(value, str) and re.fullmatch(r'\{.*\}|dict\(.*\)', value):
+        raise InputError(f'--cfg-options {key}: a dict cannot be given as text; give its keys, as in {key}.NAME=VALUE')
     old, new, path = before._cfg_dict, after._cfg_dict, ''
     for name in names:
         if not isinstance(old, dict | list) or options.get(f'{path}._delete_'):
@@ -129,6 +132,8 @@ def _check(key: str, before: Config, after: Config, options: Mapping[str, Any]) 
         if not _has(new, name):
             return
         old, new = (_get(old, name) if _has(old, name) else {}), _get(new, name)
+    if isinstance(old, dict) and old and isinstance(value, str | int | float) and not isinstance(value, bool):
+        raise InputError(f'--cfg-options {key}: here stands a dict with {", ".join(map(str, old))}; give {key}.NAME=VALUE')
 
 
 def _read(config: Config) -> set[str]:
