@@ -13,13 +13,15 @@ from mmseg.registry import OPTIM_WRAPPERS
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.cfg_options import merge_options, parse_options, unread_assignments
+from mmseg_bisenet_lite.apis.config_errors import errors_of_config
 from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.pretrained.loading import parse_config
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
 from mmseg_bisenet_lite.utils.arguments import key_and_value
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
 
 
@@ -33,27 +35,23 @@ def run_host_tool(tool: str) -> None:
         tool: ``'train'`` or ``'test'``.
 
     Raises:
-        InputError: An option of this package does not fit the other options.
+        InputError: An option of this package does not fit the other options, or nothing can be built from the config.
     """
     sys.argv[1:] = host_arguments(tool, sys.argv[1:])
-    with _guarded_training() if tool == 'train' else nullcontext():
+    with _guarded_training() if tool == 'train' else nullcontext(), errors_of_config(sys.argv[1]):
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
 
 
 @contextmanager
 def _guarded_training() -> Iterator[None]:
-    """Add what :mod:`~mmseg_bisenet_lite.apis.training` adds to the training of this process's arguments."""
+    """Guard the work dir of the training of this process's arguments."""
     args, _ = parser('train').parse_known_args()
     config = Config.fromfile(args.config)
-    folder = {key: value for key, _, value in (option.partition('=') for option in args.cfg_options)}.get('work_dir')
-    folder = args.work_dir or folder or config.get('work_dir') or Path('work_dirs') / Path(args.config).stem
-    with work_dir_of_one_training(Path(folder), args.resume, args.launcher or 'none'):
-        if args.cfg_options:  # the last arguments
-            place = sys.argv.index('--cfg-options') + 1
-        else:
-            place = len(sys.argv) + 1
-            sys.argv.append('--cfg-options')
-        sys.argv[place:place] = guarding_options(config)  # before the user's, which win
+    config.launcher = args.launcher or 'none'
+    config.merge_from_dict(parse_options(args.cfg_options))
+    folder = config.get('work_dir') if args.work_dir is None else args.work_dir
+    folder = Path('work_dirs') / Path(args.config).stem if folder is None else Path(folder)
+    with work_dir_of_one_training(folder, args.resume, config.launcher):
         yield
 
 
@@ -112,8 +110,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     threshold = given.pop('threshold', None)
     if str(checkpoint).startswith(SCHEME):
         checkpoint_file(checkpoint)  # a wrong name stops before any data are read
-    with as_input_error(f'{file}: cannot be read as a config', OSError, SyntaxError):
-        config = Config.fromfile(file) if Path(file).is_file() else None  # the host names a file that is missing
+    config = parse_config(file) if Path(file).is_file() else None  # the host names a file that is missing
     if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
         options = [*_exported_model(checkpoint, threshold, args.tta), *options]
     elif threshold is not None:
@@ -122,10 +119,12 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
         options = [*_threshold(threshold, config), *options]
     _check_settings(tool, given, parse_options(options))
     if config is not None:
-        for name in unread_assignments(file):
+        for name in unread_assignments(file, config):
             print(f'{file}: warning: nothing reads {name}, so it changes nothing', file=sys.stderr)
+        guards = guarding_options(config) if tool == 'train' else []
+        config.merge_from_dict(parse_options(guards))
         merge_options(config, parse_options(options), file)
-        options += _fit_to_config(tool, given, config)
+        options = [*guards, *options, *_fit_to_config(tool, given, config)]
     flags: list[str] = []
     for name, value in given.items():
         flag = f'--{name.replace("_", "-")}'
@@ -186,7 +185,7 @@ def _fit_to_config(tool: str, given: dict[str, Any], config: Config) -> list[str
             if where.get(name) is None:
                 raise InputError(f'{option} needs {name}, which the config lacks or has dropped; put it back')
     if given['out'] and not isinstance(config.get('test_evaluator'), dict):
-        raise InputError('--out needs one test_evaluator; for several, set output_dir and keep_results in one of them')
+        raise InputError('--out needs one test_evaluator; for several, set output_dir in one of them')
     if given['tta']:
         for name in ('tta_model', 'tta_pipeline'):
             if name not in config:

@@ -22,7 +22,9 @@ LOCK = 'train.lock'
 
 def guarding_options(config: Config) -> list[str]:
     """Return the options for ``--cfg-options`` that add :data:`HOOKS` to a config."""
-    hooks = config.get('default_hooks') or {}
+    hooks = config.get('default_hooks', {})
+    if hooks is None:
+        return ['default_hooks._delete_=True', *guarding_options(Config())]
     return [f'default_hooks.{key}.type=mmseg.{name}' for key, name in HOOKS.items() if hooks.get(key, {}) is not None]
 
 

@@ -12,23 +12,34 @@ from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.models.decision import set_threshold
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
 from mmseg_bisenet_lite.pretrained.weights import read_meta
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 from mmseg_bisenet_lite.utils.locks import OUTPUT
 
 
-def read_config(file: str) -> Config:
-    """Read a config file.
+def parse_config(file: str) -> Config:
+    """Read a config file of any content.
 
     A config is code: MMEngine runs a ``.py`` file, tags in a ``.yaml`` file can run anything, and ``custom_imports`` imports
     what it names. Read only configs that you trust. Checkpoints, in contrast, run nothing.
 
     Raises:
-        InputError: The file is missing, or it is not the config of a model.
+        InputError: The file is missing, or reading it raises an error.
     """
     if not Path(file).is_file():
         raise InputError(f'{file}: there is no such config')
-    with as_input_error(f'{file}: cannot be read as a config', OSError, SyntaxError):
-        config = Config.fromfile(file)
+    try:
+        return Config.fromfile(file)
+    except Exception as error:  # whatever the code of a config raises
+        raise InputError(f'{file}: cannot be read as a config: {type(error).__name__}: {first_line(error)}') from error
+
+
+def read_config(file: str) -> Config:
+    """Read the config of a model, as :func:`parse_config` does.
+
+    Raises:
+        InputError: The file is missing or cannot be read, or it is not the config of a model.
+    """
+    config = parse_config(file)
     if 'model' not in config:
         raise InputError(f'{file}: this config defines no model; give the config of a segmentor')
     return config

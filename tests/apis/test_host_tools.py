@@ -3,8 +3,10 @@ from mmengine.config import Config
 
 from mmseg_bisenet_lite.apis.cfg_options import parse_options
 from mmseg_bisenet_lite.apis.host_tools import host_arguments
+from mmseg_bisenet_lite.apis.training import guarding_options
 from mmseg_bisenet_lite.utils.errors import InputError
 
+GUARDS = ['--cfg-options', *guarding_options(Config())]
 HOOK = ['default_hooks.threshold.type=ThresholdHook', 'default_hooks.threshold.use=best']
 
 LAZY = """
@@ -59,19 +61,20 @@ def test_an_exported_file_takes_the_networks_place(tmp_path):
 
 def test_amp_is_left_out_where_the_wrapper_mixes_by_itself(root, tmp_path, capsys):
     ours = str(root / 'configs' / 'lite_hinge_vehicle.py')
-    assert host_arguments('train', [ours, '--amp', '--resume']) == [ours, '--resume']
+    assert host_arguments('train', [ours, '--amp', '--resume']) == [ours, '--resume', *GUARDS]
     assert 'AutoAmpOptimWrapper' in capsys.readouterr().out
     (tmp_path / 'base.py').write_text('default_scope = "mmseg"')
     full = 'mmseg_bisenet_lite.engine.auto_amp_optim_wrapper.AutoAmpOptimWrapper'
     spellings = [(f'{kind[:5]}.py', f"optim_wrapper = dict(type='{kind}')") for kind in ('mmseg.AutoAmpOptimWrapper', full)]
     for name, content in (*spellings, ('lazy.py', LAZY)):
         (tmp_path / name).write_text(content)
-        assert host_arguments('train', [str(tmp_path / name), '--amp']) == [str(tmp_path / name)]
+        assert host_arguments('train', [str(tmp_path / name), '--amp']) == [str(tmp_path / name), *GUARDS]
     other = tmp_path / 'other.py'
     other.write_text("optim_wrapper = dict(type='OptimWrapper')")
-    changed = ['--cfg-options', 'optim_wrapper.type=OptimWrapper']
-    for arguments in ([str(other), '--amp'], ['absent.py', '--amp'], [ours, '--amp', *changed]):
-        assert host_arguments('train', arguments) == arguments
+    changed = 'optim_wrapper.type=OptimWrapper'
+    assert host_arguments('train', [str(other), '--amp']) == [str(other), '--amp', *GUARDS]
+    assert host_arguments('train', ['absent.py', '--amp']) == ['absent.py', '--amp']
+    assert host_arguments('train', [ours, '--amp', '--cfg-options', changed]) == [ours, '--amp', *GUARDS, changed]
 
 
 def changed(tool, arguments, config):

@@ -5,6 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.apis import host_tools
+from mmseg_bisenet_lite.apis.cfg_options import parse_options
 from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -40,7 +41,7 @@ def test_a_second_training_in_a_folder_is_refused_and_ranks_are_not(tmp_path, mo
             pass
 
 
-@pytest.mark.parametrize('launched', ['', 'work_dir=by_option'])
+@pytest.mark.parametrize('launched', ['', 'work_dir="by, option"'])
 def test_the_tool_guards_the_work_dir_that_the_host_will_use(tmp_path, monkeypatch, launched):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'mine.py').write_text('a = 1\ndefault_hooks = dict(graceful_stop=None)\n')
@@ -48,7 +49,7 @@ def test_the_tool_guards_the_work_dir_that_the_host_will_use(tmp_path, monkeypat
 
     def run_path(path, run_name):
         seen.extend(sys.argv[1:])
-        assert Path('by_option' if launched else 'work_dirs/mine', 'train.lock').is_file()
+        assert Path('by, option' if launched else 'work_dirs/mine', 'train.lock').is_file()
 
     monkeypatch.setattr(host_tools.runpy, 'run_path', run_path)
     options = ['--cfg-options', launched] if launched else []
@@ -62,3 +63,6 @@ def test_every_config_gets_the_hooks_that_guard_it():
     options = guarding_options(Config(dict(default_hooks=dict(logger=dict(type='LoggerHook')))))
     assert [option.partition('=')[2] for option in options] == ['mmseg.FiniteTrainingHook', 'mmseg.GracefulStopHook']
     assert guarding_options(Config(dict(a=1))) == options
+    without = Config(dict(default_hooks=None))
+    without.merge_from_dict(parse_options(guarding_options(without)))
+    assert {*without.default_hooks} == {'finite_training', 'graceful_stop'}

@@ -5,10 +5,12 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 from mmseg.apis import init_model
 
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, parse_config, read_config
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def test_threads_load_at_once(small_config, small_checkpoint):
@@ -30,3 +32,20 @@ def test_threads_load_at_once(small_config, small_checkpoint):
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(load, range(6)))
     assert (sys.stdout, logging.root.manager.disable, list(warnings.filters)) == before
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('a.py', 'a = b', "NameError: name 'b' is not defined"),
+        ('a.py', '_base_ = "absent.py"', 'FileNotFoundError: .*absent'),
+        ('a.py', 'custom_imports = dict(imports=["absent_module"])', 'ImportError: Failed to import custom modules'),
+        ('a.json', '{', 'JSONDecodeError: Expecting'),
+        ('a.yaml', 'a: [', 'ParserError: '),
+    ],
+)
+def test_what_a_config_raises_is_one_line(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=f'{name}: cannot be read as a config: {message}') as error:
+        parse_config(str(tmp_path / name))
+    assert '\n' not in str(error.value)
