@@ -219,7 +219,7 @@ def test_onnx_has_no_bf16(write):
 
 
 def test_frames_that_are_too_small_are_one_line(free):
-    with pytest.raises(InputError, match=r'the file cannot run on 1 frame\(s\) of 2x2: ') as said:
+    with pytest.raises(InputError, match=r'a frame of 2x2 is too small') as said:
         Segmenter(free['openvino'])(np.zeros((2, 2, 3), np.uint8))
     assert '\n' not in str(said.value)
 

@@ -162,7 +162,7 @@ def test_an_interrupted_export_leaves_nothing(root, small_config, small_checkpoi
         (['CONFIG', 'CHECKPOINT', '--precision', 'int4'], "'int4' is unknown; choose from fp32, fp16, bf16, int8"),
         (['CONFIG', 'CHECKPOINT', '--batch', '0'], "'0' is not a whole number of at least 1"),
         (['CONFIG', 'CHECKPOINT', '--limit', 'all'], "'all' is not a whole number of at least 1"),
-        (['CONFIG', 'CHECKPOINT', '--frames', 'absent'], '--frames absent: no such folder, or no .png'),
+        (['CONFIG', 'CHECKPOINT', '--frames', 'absent'], '--frames absent: no such folder, or no images'),
         (['CONFIG', 'CHECKPOINT', '--out', 'file'], '--out file: cannot write into this folder'),
     ],
 )
