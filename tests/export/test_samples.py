@@ -29,7 +29,7 @@ def test_frames_are_resized_as_the_file_will_resize_them(metadata, monkeypatch):
 
         def __call__(self, frames):
             seen.append(frames[0])
-            return [frames[..., 0]]
+            return [frames[..., 0] // 128]
 
     Runtime.metadata = replace(metadata, size=(64, 48))
     monkeypatch.setattr(segmenter, 'load_runtime', lambda *_: Runtime())

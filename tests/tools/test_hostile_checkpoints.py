@@ -195,7 +195,7 @@ def test_every_tool_refuses_it(refused, root, small_config, small_checkpoint, di
         'train.py': ('--cfg-options', f'load_from={file}'),
     }
     message = refused(tool, config, *arguments[tool])
-    assert ('is NaN or infinite' if fault == 'diverged' else 'dataset_meta: classes must be a name') in message
+    assert ('is NaN or infinite' if fault == 'diverged' else 'dataset_meta: classes must be a text of at most') in message
     assert not list(tmp_path.rglob('out*'))
 
 
