@@ -3,7 +3,7 @@
 import argparse
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import count, key_and_value, number, output_file, positive, size, some_of
+from mmseg_bisenet_lite.utils.arguments import add_cfg_options, count, number, output_file, positive, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 from mmseg_bisenet_lite.utils.files import write_text
 from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
@@ -19,15 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of a training')
     add = parser.add_argument_group('what to time').add_argument
-    add(
-        '--cfg-options',
-        nargs='+',
-        type=key_and_value,
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
+    add_cfg_options(add, 'change the config', action=DictAction, default={})
     add(
         '--part',
         type=some_of(PARTS),

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import key_and_value, path, positive
+from mmseg_bisenet_lite.utils.arguments import add_cfg_options, path, positive
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
@@ -32,15 +32,7 @@ def parse_args() -> argparse.Namespace:
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
     out = 'folder for trainings and tables (default: work_dirs/reproduce/DATASET); the tables show the last --grid only'
     add('--out', type=path, metavar='DIR', help=out)
-    add(
-        '--cfg-options',
-        nargs='+',
-        type=key_and_value,
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change every config',
-    )
+    add_cfg_options(add, 'change every config', action=DictAction, default={})
     return parser.parse_args()
 
 

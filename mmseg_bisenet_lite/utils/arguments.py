@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 
 def size(text: str) -> tuple[int, int]:
@@ -89,3 +90,14 @@ def key_and_value(text: str) -> str:
     if value[:1] in ('(', '[') and any(value.count(a) != value.count(b) for a, b in ('()', '[]')):
         raise argparse.ArgumentTypeError(f'{text!r}: a bracket is missing')
     return text
+
+
+def add_cfg_options(add: Callable[..., Any], what: str, **settings: Any) -> None:
+    """Add ``--cfg-options KEY=VALUE ...``.
+
+    Args:
+        add: ``add_argument`` of a parser or a group.
+        what: Help text.
+        **settings: ``action`` and ``default``, by which the texts are kept.
+    """
+    add('--cfg-options', nargs='+', type=key_and_value, metavar='KEY=VALUE', help=what, **settings)
