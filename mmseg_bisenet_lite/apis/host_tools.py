@@ -20,7 +20,7 @@ from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
 from mmseg_bisenet_lite.models.decision import chosen_threshold
 from mmseg_bisenet_lite.pretrained.loading import parse_config
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
-from mmseg_bisenet_lite.utils.arguments import key_and_value
+from mmseg_bisenet_lite.utils.arguments import add_cfg_options
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
 
@@ -37,21 +37,19 @@ def run_host_tool(tool: str) -> None:
     Raises:
         InputError: An option of this package does not fit the other options, or nothing can be built from the config.
     """
-    sys.argv[1:] = host_arguments(tool, sys.argv[1:])
-    with _guarded_training() if tool == 'train' else nullcontext(), errors_of_config(sys.argv[1]):
+    sys.argv[1:], config = _for_host(tool, sys.argv[1:])
+    with _guarded_training(config) if tool == 'train' and config else nullcontext(), errors_of_config(sys.argv[1]):
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
 
 
 @contextmanager
-def _guarded_training() -> Iterator[None]:
-    """Guard the work dir of the training of this process's arguments."""
+def _guarded_training(config: Config) -> Iterator[None]:
+    """Guard the work dir of the training of this process's arguments, whose options the config has taken already."""
     args, _ = parser('train').parse_known_args()
-    config = Config.fromfile(args.config)
-    config.launcher = args.launcher or 'none'
-    config.merge_from_dict(parse_options(args.cfg_options))
     folder = config.get('work_dir') if args.work_dir is None else args.work_dir
     folder = Path('work_dirs') / Path(args.config).stem if folder is None else Path(folder)
-    with work_dir_of_one_training(folder, args.resume, config.launcher):
+    launcher = parse_options(args.cfg_options).get('launcher', args.launcher or 'none')
+    with work_dir_of_one_training(folder, args.resume, launcher):
         yield
 
 
@@ -75,15 +73,7 @@ def parser(tool: str) -> argparse.ArgumentParser:
         amp = 'train in mixed precision if the config has a plain OptimWrapper; AutoAmpOptimWrapper chooses by itself'
         add('--amp', action='store_true', help=amp)
     add('--work-dir', metavar='DIR', help="folder for logs and checkpoints (default: work_dirs/ and the config's name)")
-    add(
-        '--cfg-options',
-        nargs='+',
-        type=key_and_value,
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='change the config, such as train_dataloader.batch_size=4',
-    )
+    add_cfg_options(add, 'change the config, such as train_dataloader.batch_size=4', action='extend', default=[])
     add(
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),
@@ -104,6 +94,11 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
         InputError: ``--threshold`` is neither ``best`` nor a number, an option does not work with an exported file or with the
             config, or nothing would read it.
     """
+    return _for_host(tool, arguments)[0]
+
+
+def _for_host(tool: str, arguments: Sequence[str]) -> tuple[list[str], Config | None]:
+    """Return the arguments for the host's tool, and the config with all options; ``None`` if its file is missing."""
     args, unknown = parser(tool).parse_known_args(list(arguments))
     given = vars(args)
     file, checkpoint, options = given.pop('config'), given.pop('checkpoint', None), given.pop('cfg_options')
@@ -133,7 +128,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
         elif value not in (None, False):
             flags += [flag, value]
     changes = ['--cfg-options', *options] if options else []
-    return [file, *([] if checkpoint is None else [checkpoint]), *flags, *unknown, *changes]
+    return [file, *([] if checkpoint is None else [checkpoint]), *flags, *unknown, *changes], config
 
 
 def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
