@@ -264,9 +264,8 @@ def check_finite(weights: Mapping[str, Any], name: str) -> None:
         plain = value.layout is torch.strided and not value.is_quantized
         if not plain or value.is_nested or value.is_meta or value.is_complex():
             raise InputError(f'{name}: the weight {key} is no plain tensor; the file may be damaged')
-        with as_input_error(
-            f'{name}: the weight {key} cannot be read as numbers', RuntimeError
-        ):  # some types have no arithmetic
+        # Some types have no arithmetic.
+        with as_input_error(f'{name}: the weight {key} cannot be read as numbers', RuntimeError):
             finite = bool((value.float() if value.is_floating_point() else value).isfinite().all())
             imaginary = key.endswith('running_var') and bool((value < 0).any())
         if not finite:

@@ -41,8 +41,8 @@ def segment(segmenter: Segmenter, source: Source, out: OutputFolder | None, limi
     return tried, failed
 
 
-def main() -> None:
-    """Run the file on the frames, and print the latency."""
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description='Run weights or an exported file on images, a video or a camera.')
     parser.add_argument(
         'file',
@@ -59,8 +59,13 @@ def main() -> None:
     precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
     parser.add_argument('--precision', metavar='P', help=precision)
     parser.add_argument('--limit', type=positive, metavar='N', help='stop after N frames')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the file on the frames, and print the latency."""
     with one_line_errors():
+        args = parse_args()
         segmenter = Segmenter(args.file, device=args.device, threads=args.threads, precision=args.precision, resize=True)
         print(f'{args.file}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(segmenter.metadata.classes)}')
         source = source_of(args.source)
@@ -77,5 +82,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    main()
