@@ -58,7 +58,7 @@ def diagram(forecasts: dict[str, Forecast]) -> Figure:
     Args:
         forecasts: Names for the legend, and what to draw.
     """
-    figure = Figure(figsize=(4.6, 5.2), layout='constrained')
+    figure = Figure(figsize=(4.2, 5.2), layout='constrained')
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color='0.6', linestyle='--', linewidth=1)
     for colour, marker, (name, forecast) in zip(COLOURS, 'os^D', forecasts.items(), strict=False):
@@ -68,7 +68,7 @@ def diagram(forecasts: dict[str, Forecast]) -> Figure:
         above.plot(expected[some] / pixels[some], foreground[some] / pixels[some], f'{marker}-', color=colour, label=label)
         edges = np.linspace(0, 1, RELIABILITY_BINS + 1)
         below.stairs(100 * pixels / pixels.sum(), edges, color=colour)
-    above.set(ylabel='share of foreground', aspect='equal', xlim=(0, 1), ylim=(0, 1))
+    above.set(ylabel='share of foreground', xlim=(0, 1), ylim=(0, 1))
     above.legend(loc='upper left', fontsize='small')
     below.set(xlabel='probability of foreground', ylabel='pixels, %', yscale='log')
     for axes in (above, below):
