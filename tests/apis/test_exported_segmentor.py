@@ -25,7 +25,8 @@ class Halves:
 def segmentor(monkeypatch):
     monkeypatch.setattr(exported_segmentor, 'Segmenter', Halves)
     normalising = dict(type='SegDataPreProcessor', mean=[1.0] * 3, std=[2.0] * 3, bgr_to_rgb=True)
-    return MODELS.build(dict(type='ExportedSegmentor', file='a.onnx', threads=1, threshold='recall=0.9', data_preprocessor=normalising))
+    options = dict(file='a.onnx', threads=1, threshold='recall=0.9', data_preprocessor=normalising)
+    return MODELS.build(dict(type='ExportedSegmentor', **options))
 
 
 def test_it_takes_the_images_as_they_are_loaded(segmentor):
