@@ -28,4 +28,4 @@ def scores_and_decision(config: Config, checkpoint: str, work_dir: Path) -> tupl
     config.test_dataloader = {**config.test_dataloader, 'persistent_workers': False}
     runner = Runner.from_cfg(config)
     scores = {name: round(float(value), 2) for name, value in runner.test().items()}
-    return scores, decision_of(runner.test_loop.evaluator)
+    return scores, decision_of(runner.test_loop)

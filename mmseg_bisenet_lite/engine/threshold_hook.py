@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 
 from mmseg_bisenet_lite.models.decision import chosen_threshold, decision_point, move_threshold
 
 
-def decision_of(evaluator: Evaluator) -> dict[str, Any]:
-    """Return what an evaluation has found about the decision, for a checkpoint's ``meta``; see ``BinaryIoUMetric``."""
-    return {key: value for metric in evaluator.metrics for key, value in getattr(metric, 'decision', {}).items()}
+def decision_of(loop: BaseLoop) -> dict[str, Any]:
+    """Return what a loop of val or test has found about the decision, for a checkpoint's ``meta``; see ``BinaryIoUMetric``."""
+    metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())  # loops of others may have none
+    return {key: value for metric in metrics for key, value in getattr(metric, 'decision', {}).items()}
 
 
 @HOOKS.register_module()
@@ -40,7 +40,7 @@ class ThresholdHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember what was found."""
-        self._found = decision_of(runner.val_loop.evaluator)
+        self._found = decision_of(runner.val_loop)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Forget it, since the weights change."""
