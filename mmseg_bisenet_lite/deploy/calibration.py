@@ -20,7 +20,8 @@ def abstain(mask: np.ndarray, probability: np.ndarray, p: float) -> np.ndarray:
         - mask, probability and output: the same, such as ``(height, width)``.
 
     Returns:
-        A copy of the mask with ``UNDECIDED``, 255, at those pixels.
+        A copy of the mask with ``UNDECIDED``, 255, at those pixels. The others stay as the threshold has decided them, even if
+        that threshold is far from probability 0.5.
 
     Raises:
         InputError: ``p`` is out of range, or the shapes differ.
