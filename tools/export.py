@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from mmseg_bisenet_lite.compat import require_host
-from mmseg_bisenet_lite.utils.arguments import path, positive, size, some_of
+from mmseg_bisenet_lite.utils.arguments import add_threshold, path, positive, size, some_of
 from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
 
 
@@ -15,7 +15,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of the segmentor')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='weights: a .pth file or bisenet-lite://NAME')
-    add = parser.add_argument_group('what to export').add_argument
+    group = parser.add_argument_group('what to export')
+    add = group.add_argument
     for option, names, default in (('--format', FORMATS, 'onnx'), ('--precision', DTYPES, 'fp32')):
         what = f'write one file for each {option[2:]} given: {", ".join(names)} (default: {default})'
         add(option, type=some_of(names), default=[default], metavar='NAME,...', help=what)
@@ -33,11 +34,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N|dynamic',
         help='number of frames in one run of the file; dynamic accepts any number (default: 1)',
     )
-    add(
-        '--threshold',
-        metavar='best|NUMBER',
-        help="call a pixel foreground if its margin is above this; best: the checkpoint's own threshold (default: 0)",
-    )
+    add_threshold(group, '0')
     add(
         '--margin',
         action='store_true',

@@ -1,4 +1,4 @@
-"""Turn a checkpoint into weights to give away: half precision, safetensors, with their test scores and best threshold."""
+"""Turn a checkpoint into weights to give away: half precision, safetensors, with test scores, threshold and calibration."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     config = 'config that the checkpoint was trained with; one that comes with the package'
     parser.add_argument('config', metavar='CONFIG', help=config)
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint to publish')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint to publish, or published weights to test anew')
     parser.add_argument('file', type=output_file, metavar='FILE.safetensors', help='output file; its folder must exist')
     work_dir = 'folder for the log of the test (default: %(default)s)'
     parser.add_argument('--work-dir', type=path, default=Path('work_dirs/publish'), metavar='DIR', help=work_dir)

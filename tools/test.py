@@ -1,4 +1,4 @@
-"""Test a checkpoint or an exported file: run MMSegmentation's tools/test.py with its options and --threshold."""
+"""Test a checkpoint or an exported file: run MMSegmentation's tools/test.py with its options, --threshold and --recall."""
 
 from mmseg_bisenet_lite.compat import require_host
 from mmseg_bisenet_lite.utils.console import one_line_errors

@@ -27,10 +27,11 @@ class ExportedSegmentor(BaseModel):
     letterboxed into it, and its mask has the image's size.
 
     Args:
-        file: The exported file; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for this and the next three arguments.
+        file: The exported file; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for this and the next four arguments.
         device: Device to run it on.
         threads: Number of CPU threads.
         precision: Precision to compute in.
+        threshold: Threshold of the network's margin in place of the file's, for files with the margin.
         data_preprocessor: The config's, which MMEngine passes to every model. It is ignored: the file normalises by itself.
 
     Shape:
@@ -47,10 +48,11 @@ class ExportedSegmentor(BaseModel):
         device: str | None = None,
         threads: int | None = None,
         precision: str | None = None,
+        threshold: str | float | None = None,
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=dict(type='SegDataPreProcessor'))  # it only makes a batch
-        self.segmenter = Segmenter(file, device, threads, precision, resize=True)
+        self.segmenter = Segmenter(file, device, threads, precision, resize=True, threshold=threshold)
         size = self.segmenter.metadata.size
         if size is not None:
             print_log(f'{file}: frames that are not {size_text(size)} are letterboxed, with their proportions', 'current')

@@ -17,10 +17,9 @@ from mmseg_bisenet_lite.apis.config_errors import errors_of_config
 from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
 from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES
 from mmseg_bisenet_lite.engine import AutoAmpOptimWrapper
-from mmseg_bisenet_lite.models.decision import chosen_threshold
 from mmseg_bisenet_lite.pretrained.loading import parse_config
 from mmseg_bisenet_lite.pretrained.names import SCHEME, checkpoint_file
-from mmseg_bisenet_lite.utils.arguments import add_cfg_options
+from mmseg_bisenet_lite.utils.arguments import add_cfg_options, add_threshold
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
 
@@ -60,8 +59,7 @@ def parser(tool: str) -> argparse.ArgumentParser:
     add('config', metavar='CONFIG', help='config of the segmentor')
     if tool == 'test':
         add('checkpoint', metavar='CHECKPOINT', help=f'weights (.pth or {SCHEME}NAME), or a file that tools/export.py wrote')
-        threshold = "call a pixel foreground if its margin is above this; best: the checkpoint's own threshold (default: 0)"
-        add('--threshold', metavar='best|NUMBER', help=threshold)
+        add_threshold(found, "0; an exported file's own")
         add('--out', metavar='DIR', help='folder to write the masks to, as PNG files of 0 and 1')
         add('--show', action='store_true', help='show labels and predictions in windows')
         show_dir = 'folder to write pictures of labels and predictions to, side by side, of every 50th image'
@@ -91,8 +89,7 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
         arguments: The user's arguments; unknown ones are passed on to the host.
 
     Raises:
-        InputError: ``--threshold`` is neither ``best`` nor a number, an option does not work with an exported file or with the
-            config, or nothing would read it.
+        InputError: An option does not work with an exported file or with the config, or nothing would read it.
     """
     return _for_host(tool, arguments)[0]
 
@@ -137,17 +134,12 @@ def _exported_model(file: str, threshold: str | None, tta: bool) -> list[str]:
         raise InputError(f'{file}: there is no such file')
     if tta:
         raise InputError(f'--tta does not work with {file}: an exported file gives no scores to average; test the checkpoint')
-    if threshold is not None:
-        raise InputError(
-            f'--threshold does not work with {file}: its threshold is built in; give --threshold to tools/export.py'
-        )
     quote = '"' if "'" in file else "'"  # text in quotes is taken as it is
-    return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={quote}{file}{quote}']
+    moved = [] if threshold is None else [f'model.threshold={threshold}']
+    return ['model._delete_=True', 'model.type=ExportedSegmentor', f'model.file={quote}{file}{quote}', *moved]
 
 
 def _threshold(wanted: str, config: Config | None) -> list[str]:
-    if wanted != 'best':
-        chosen_threshold(wanted, {}, '--threshold')
     hooks = {} if config is None else config.get('default_hooks') or {}
     dropped = ['default_hooks.threshold._delete_=True'] if 'threshold' in hooks and hooks['threshold'] is None else []
     return [*dropped, 'default_hooks.threshold.type=ThresholdHook', f'default_hooks.threshold.use={wanted}']

@@ -6,10 +6,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import __version__, compat
-from mmseg_bisenet_lite.apis.scores import scores_of
+from mmseg_bisenet_lite.apis.scores import scores_and_decision
 from mmseg_bisenet_lite.compat import check_weights
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
-from mmseg_bisenet_lite.models.decision import KEY
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
@@ -17,11 +16,13 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
-    """Write the weights in half precision, test them, and add the scores and the best threshold to the file.
+    """Write the weights in half precision, test them, and add the scores and what the test found about the decision.
+
+    Published weights may be published again, to add what a newer version finds: their tensors stay the same to the byte.
 
     Args:
         config: File of the training's config, one that comes with the package.
-        checkpoint: Checkpoint of the training.
+        checkpoint: Checkpoint of the training, or published weights.
         file: Output file, ``.safetensors``; it gets its name only when everything is done.
         work_dir: Folder for the log of the test.
 
@@ -52,10 +53,10 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)
-        metrics = scores_of(settings, str(draft), work_dir)
-        if 'threshold' not in metrics:
+        metrics, decision = scores_and_decision(settings, str(draft), work_dir)
+        if not decision:
             raise InputError(f'{config}: its test_evaluator gives no threshold; set test_evaluator.type=BinaryIoUMetric')
-        save_weights(file, weights, {**meta, KEY: metrics['threshold'], 'metrics': metrics})
+        save_weights(file, weights, {**meta, **decision, 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)
     return metrics

@@ -1,9 +1,12 @@
 """Scores of a checkpoint."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+
+from mmseg_bisenet_lite.engine.threshold_hook import decision_of
 
 
 def scores_of(config: Config, checkpoint: str, work_dir: Path) -> dict[str, float]:
@@ -14,8 +17,15 @@ def scores_of(config: Config, checkpoint: str, work_dir: Path) -> dict[str, floa
         checkpoint: File or name of the checkpoint, as MMEngine accepts it.
         work_dir: Folder for the log.
     """
+    return scores_and_decision(config, checkpoint, work_dir)[0]
+
+
+def scores_and_decision(config: Config, checkpoint: str, work_dir: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the scores, as :func:`scores_of`, and what the test found about the decision, for a checkpoint's ``meta``."""
     config = config.copy()
     config.load_from, config.work_dir = checkpoint, str(work_dir)
     # Persistent workers end only when their loader is garbage-collected, which can take five seconds for each of them.
     config.test_dataloader = {**config.test_dataloader, 'persistent_workers': False}
-    return {name: round(float(value), 2) for name, value in Runner.from_cfg(config).test().items()}
+    runner = Runner.from_cfg(config)
+    scores = {name: round(float(value), 2) for name, value in runner.test().items()}
+    return scores, decision_of(runner.test_loop)

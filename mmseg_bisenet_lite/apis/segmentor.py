@@ -14,8 +14,8 @@ def init_model(name: str, device: str = 'cpu', threshold: str | float | None = N
     Args:
         name: Name of the weights, one of :func:`~mmseg_bisenet_lite.pretrained.names`, with or without ``bisenet-lite://``.
         device: PyTorch device to run on, such as ``'cpu'`` or ``'cuda:0'``.
-        threshold: Threshold of the margin: ``None`` is 0, as in training; ``'best'`` is the one with the highest F1 on val; or
-            a number.
+        threshold: Threshold of the margin: ``None`` is 0, as in training; ``'best'`` is the one with the highest F1 on val;
+            ``'recall=R'`` and ``'precision=P'`` had at least this share on val; or a number.
 
     Raises:
         InputError: There are no such weights, or no such threshold.

@@ -1,8 +1,11 @@
 """Run exported files on a robot, with numpy and a runtime, without PyTorch and MMSegmentation."""
 
+from mmseg_bisenet_lite.deploy.calibration import abstain
 from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.paint import paint
 from mmseg_bisenet_lite.deploy.segmenter import Segmenter
+from mmseg_bisenet_lite.utils.calibration import Calibration
+from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
-__all__ = ['Latency', 'Metadata', 'Segmenter', 'paint']
+__all__ = ['Calibration', 'Latency', 'Metadata', 'OperatingPoints', 'Segmenter', 'abstain', 'paint']

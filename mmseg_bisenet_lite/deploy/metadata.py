@@ -5,8 +5,12 @@ import warnings
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
+
 from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, printable
+from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
 # Key of the metadata in the file: in ONNX's metadata_props and OpenVINO's rt_info. A TensorRT engine has room for one text
 # only, its name, so the metadata are the engine's name.
@@ -34,6 +38,9 @@ _CHECKS: dict[str, schema.Check] = {
     'threshold': schema.threshold,
     'checked_on': schema.optional(schema.text),
     'format': schema.whole(1, 2**62),
+    'best_threshold': schema.optional(schema.threshold),
+    'calibration': schema.optional(schema.calibration),
+    'operating_points': schema.optional(schema.operating_points),
     'file_sha256': schema.optional(schema.digest),
 }
 
@@ -59,6 +66,9 @@ class Metadata:
         checked_on: Device on which the file was compared with MMSegmentation, such as ``'cuda:0'``; of a CPU its kind and its
             instructions for numbers of 8 bits, such as ``'x86_64 avx2 avx512f avx512_vnni'``.
         format: Number of the metadata format, see ``FORMAT``.
+        best_threshold: Threshold of the trained network's margin with the highest F1 on val, if the checkpoint told it.
+        calibration: From the trained network's margin to a probability, fitted on val, if the checkpoint told it.
+        operating_points: Precision and recall on val for some thresholds of that margin, if the checkpoint told them.
         file_sha256: Digest of the file, see :mod:`mmseg_bisenet_lite.deploy.digest`; older files have none.
 
     Raises:
@@ -80,6 +90,9 @@ class Metadata:
     threshold: float = 0.0
     checked_on: str | None = None
     format: int = FORMAT
+    best_threshold: float | None = None
+    calibration: Calibration | None = None
+    operating_points: OperatingPoints | None = None
     file_sha256: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +101,25 @@ class Metadata:
         width, height = self.size or (1, 1)
         if (self.batch or 1) * width * height > schema.MOST_PIXELS:
             raise InputError(f'metadata: batch must be such that its frames have at most {schema.MOST_PIXELS} pixels')
+
+    def probability(self, margin: np.ndarray) -> np.ndarray:
+        """Return the probability that pixels are foreground, as calibrated on val for the network before export.
+
+        Args:
+            margin: The file's margin, float32, of any shape: :meth:`.Segmenter.with_margin` gives it.
+
+        Returns:
+            0 to 1, float32, in the shape of the margin.
+
+        Raises:
+            InputError: The file has no calibration.
+        """
+        if self.calibration is None:
+            raise InputError(
+                f'{self.config}: the file has no calibration, so it gives no probabilities; export it again, from best_*.pth '
+                'of a training with ThresholdHook or from weights that tools/publish.py wrote'
+            )
+        return self.calibration.probability(margin + np.float32(self.threshold))
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""

@@ -12,7 +12,7 @@ import numpy as np
 from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.metadata import Metadata
-from mmseg_bisenet_lite.deploy.runtimes import Runtime, load_pretrained, load_runtime
+from mmseg_bisenet_lite.deploy.runtimes import Runtime, ShiftedRuntime, load_pretrained, load_runtime
 from mmseg_bisenet_lite.pretrained.names import SCHEME
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.library import require
@@ -40,14 +40,16 @@ class Segmenter:
             such a frame is an error. The frame is letterboxed: scaled with its proportions, as large as it fits, see
             :class:`~mmseg_bisenet_lite.deploy.fit.Letterbox`. The first frame of another shape causes a warning that names
             both sizes. Margins are scaled back bilinearly, so their signs may differ from the mask at edges.
+        threshold: Threshold of the trained network's margin, for files with the margin: ``None`` is the file's; ``'best'``
+            had the highest F1 on val; ``'recall=R'`` and ``'precision=P'`` had at least this share on val; or a number.
 
     Attributes:
         metadata: Metadata of the file.
         latency: Durations of the calls.
 
     Raises:
-        InputError: The file is missing or was not written by ``tools/export.py``, the runtime is not installed, or the runtime
-            does not support an argument.
+        InputError: The file is missing or was not written by ``tools/export.py``, the runtime is not installed or does not
+            support an argument, or the file does not tell the threshold or has no margin to shift.
 
     Example:
         >>> segmenter = Segmenter('lite_hinge_vehicle-640x360-fp32.onnx')
@@ -61,11 +63,14 @@ class Segmenter:
         threads: int | None = None,
         precision: str | None = None,
         resize: bool = False,
+        threshold: str | float | None = None,
     ) -> None:
         if str(file).startswith(SCHEME):
-            runtime = load_pretrained(str(file), device, threads, precision)
+            runtime = load_pretrained(str(file), device, threads, precision, threshold=threshold)
         else:
             runtime = load_runtime(file, device, threads, precision)
+            if threshold is not None:
+                runtime = ShiftedRuntime(runtime, threshold, file)
         self._start(runtime, resize)
 
     @classmethod
@@ -90,7 +95,7 @@ class Segmenter:
             device: PyTorch device: ``'cpu'`` (default), ``'cuda:0'``, ...
             threads: Number of CPU threads, for everything that PyTorch does in this process.
             precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, if the device has arithmetic for it.
-            threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the one with the highest F1 on val, or a number.
+            threshold: Threshold of the margin: ``None`` is 0; the others as for the class.
             resize: As for the class.
 
         Raises:

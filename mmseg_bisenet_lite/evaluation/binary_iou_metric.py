@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from prettytable import PrettyTable
 
 from mmseg_bisenet_lite.datasets.metainfo import require_two_classes
 from mmseg_bisenet_lite.evaluation.boundary import RATIO, boundary_areas
+from mmseg_bisenet_lite.evaluation.calibration import Forecast, fit
 from mmseg_bisenet_lite.evaluation.mask_folder import MaskFolder
+from mmseg_bisenet_lite.evaluation.reliability import write_reliability
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram
 from mmseg_bisenet_lite.models.decision import margin_of_logits
+from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError, unmapped
 from mmseg_bisenet_lite.utils.files import write_text
 
@@ -33,28 +38,39 @@ class BinaryIoUMetric(IoUMetric):
       count as background;
     - ``AP``: average precision, the area under the curve of precision over recall; and ``bestF1``, the highest F1 on the curve.
 
-    It also adds ``threshold``, the threshold of the margin that gives ``bestF1``, in score units. ``AP``, ``bestF1`` and
-    ``threshold`` need ``seg_logits``, which an exported file may not give. In ``CheckpointHook``, ``save_best='fgIoU'`` needs
-    ``rule='greater'``.
+    - ``rawECE`` and ``ECE``: expected calibration error of the margin's sigmoid, and of the calibrated probability, which is
+      cross-fitted: on each half of the images with the calibration of the other half, see :class:`.Forecast`.
+
+    It also adds ``threshold``, the threshold of the margin that gives ``bestF1``, in score units. From ``AP`` on, these need
+    ``seg_logits``, which an exported file may not give. In ``CheckpointHook``, ``save_best='fgIoU'`` needs ``rule='greater'``.
 
     Args:
         boundary_ratio: Distance from a contour within which pixels count, as a share of the image diagonal.
         curve: A ``.json`` file to write the curve to: ``threshold`` in score units, ``precision`` and ``recall`` from 0 to 1.
+        reliability: A ``.md`` file to write tables of the calibration to; a reliability diagram goes to the ``.png`` beside it.
         **kwargs: Arguments of ``IoUMetric``.
+
+    Attributes:
+        decision: What the last evaluation found about the decision, for the keys in ``schema.DECISION`` of a checkpoint's
+            ``meta``: the best threshold, the calibration (if one can be fitted) and the operating points.
 
     Raises:
         InputError: The data set does not have two classes with the background first, a label is neither of them nor ignored, a
             class has no pixel, so that its scores would be those of the other class, or an argument is out of range.
     """
 
-    def __init__(self, boundary_ratio: float = RATIO, curve: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, boundary_ratio: float = RATIO, curve: str | None = None, reliability: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 < boundary_ratio < 1:
             raise InputError(f'boundary_ratio={boundary_ratio!r}: give a share of the image diagonal, above 0 and below 1')
         self.boundary_ratio = boundary_ratio
-        if curve is not None and (not curve.endswith('.json') or not Path(curve).parent.is_dir()):
-            raise InputError(f'curve={curve!r}: give a .json file in a folder that exists')
-        self.curve = curve
+        for key, file, suffix in (('curve', curve, '.json'), ('reliability', reliability, '.md')):
+            if file is not None and (not file.endswith(suffix) or not Path(file).parent.is_dir()):
+                raise InputError(f'{key}={file!r}: give a {suffix} file in a folder that exists')
+        self.curve, self.reliability = curve, reliability
+        self.decision: dict[str, Any] = {}
         self.masks = None if self.output_dir is None else MaskFolder(self.output_dir)
 
     @BaseMetric.dataset_meta.setter
@@ -108,15 +124,23 @@ class BinaryIoUMetric(IoUMetric):
             'F1': 2 * tp / (2 * tp + fp + fn),
             'boundaryIoU': edges_both / max(edges_any, 1),
         }
-        threshold = {}
+        threshold, self.decision = {}, {}
         if all(each is not None for each in histograms):
-            total = np.zeros(2 * BINS, np.int64)
-            for filled, values in histograms:
-                total[filled] += values
-            sweep = Sweep.of(total.reshape(2, BINS))
+            middle = len(histograms) // 2  # consecutive images may resemble each other, so the halves are not drawn at random
+            halves = [_total(histograms[:middle]), _total(histograms[middle:])]
+            counts = halves[0] + halves[1]
+            sweep, calibration = Sweep.of(counts), fit(counts)
             foreground |= {'AP': sweep.average_precision, 'bestF1': float(sweep.f1[sweep.best])}
+            raw, crossed = Forecast.of(counts, Calibration()), Forecast.cross_fitted(halves)
+            foreground |= {'rawECE': raw.error} | ({} if crossed is None else {'ECE': crossed.error})
             threshold = {'threshold': round(float(THRESHOLDS[sweep.best]), 2)}
+            self.decision = {schema.THRESHOLD: threshold['threshold'], schema.POINTS: asdict(sweep.operating_points())}
+            if calibration is not None:
+                self.decision[schema.CALIBRATION] = asdict(calibration)
             self._write(sweep)
+            if self.reliability is not None:
+                fitted = None if calibration is None else Forecast.of(counts, calibration)
+                write_reliability(Path(self.reliability), raw, crossed, fitted)
         foreground = {key: round(100 * value, 2) for key, value in foreground.items()}
         table = PrettyTable(['Class', *foreground, *threshold])
         table.add_row([name, *foreground.values(), *threshold.values()])
@@ -130,3 +154,11 @@ class BinaryIoUMetric(IoUMetric):
         columns = {'threshold': THRESHOLDS, 'precision': sweep.precision, 'recall': sweep.recall}
         text = json.dumps({name: [round(float(value), 6) for value in column] for name, column in columns.items()})
         write_text(self.curve, text + '\n')
+
+
+def _total(histograms: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the sum of the images' histograms, ``(2, BINS)``, from their bins with pixels."""
+    total = np.zeros(2 * BINS, np.int64)
+    for filled, values in histograms:
+        total[filled] += values
+    return total.reshape(2, BINS)

@@ -6,10 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
+
 # Thresholds of the sweep: scores trained with hinge loss lie around -1 and 1, scores trained with cross entropy far beyond.
 _FINE, _COARSE = np.arange(-1000, 1001) / 100, 10 * 1.01 ** np.arange(1, 464)
 THRESHOLDS = np.concatenate([-_COARSE[::-1], _FINE, _COARSE])
 BINS = len(THRESHOLDS) + 1
+
+# A margin for each bin: the middle between two thresholds, and the outermost thresholds for the two bins beyond them.
+MARGINS = (np.append(THRESHOLDS[0], THRESHOLDS) + np.append(THRESHOLDS, THRESHOLDS[-1])) / 2
+
+# Shares of precision and recall for which a checkpoint keeps the threshold.
+_SHARES = np.concatenate([np.arange(5, 50, 5), np.arange(50, 100), [99.5, 99.9, 100]]) / 100
 
 
 def histogram(margins: Tensor, label: Tensor, ignore_index: int = 255) -> np.ndarray:
@@ -74,3 +82,19 @@ class Sweep:
         # From the highest threshold to the lowest, then to the point where every pixel is called foreground.
         recall, precision = np.append(self.recall[::-1], 1.0), np.append(self.precision[::-1], self.share)
         return float((np.diff(recall, prepend=0.0) * precision).sum())
+
+    def operating_points(self) -> OperatingPoints:
+        """Return some hundred points: the best threshold, and for each of some shares the best one with at least this share.
+
+        For a recall that is the highest threshold, for a precision the lowest one.
+        """
+        some = self.recall > 0
+        chosen = {self.best}
+        for share in _SHARES:
+            chosen.update(np.flatnonzero(some & (self.recall >= share))[-1:].tolist())
+            chosen.update(np.flatnonzero(some & (self.precision >= share))[:1].tolist())
+        places = sorted(chosen)
+        precision, recall = (
+            tuple((np.floor(column[places] * 1000 + 1e-6) / 1000).tolist()) for column in (self.precision, self.recall)
+        )
+        return OperatingPoints(tuple(THRESHOLDS[places].round(4).tolist()), precision, recall)

@@ -21,8 +21,8 @@ class ExportConfig:
         precision: Precisions to write each format in: ``'fp32'``, ``'fp16'``, ``'bf16'``, ``'int8'``.
         batch: Frames in one call; ``None`` allows any number.
         margin: Whether the files output the margin beside the mask.
-        threshold: Margin above which a pixel is foreground: ``None`` for 0, ``'best'`` for the checkpoint's best threshold, or
-            a number. The files output the margin minus this threshold.
+        threshold: Margin above which a pixel is foreground: ``None`` for 0; ``'best'``, ``'recall=R'`` or ``'precision=P'``
+            for the checkpoint's own; or a number. The files output the margin minus this threshold.
         frames: Frames for the parity check: ``'val'``, ``'renders'`` or a folder of images.
         limit: Largest number of these frames; ``None`` takes all.
         device: Runtime device for the parity check, such as ``CPU`` or ``cuda:0``; ``None`` is the runtime's default.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
@@ -16,7 +17,7 @@ from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, compare, mask_of, mmseg_predictor
 from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
-from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold, score_of
 from mmseg_bisenet_lite.pretrained import checkpoint_file, sha256_of
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.checkout import commit
@@ -47,12 +48,12 @@ def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]
             such as a missing library, becomes the failure of that file, and the other files are still exported.
     """
     model_config = read_config(config.config)
+    checkpoint_file(config.checkpoint)
+    loaded = CheckpointLoader.load_checkpoint(config.checkpoint, 'cpu')
     if config.threshold is not None:
-        checkpoint_file(config.checkpoint)
-        loaded = CheckpointLoader.load_checkpoint(config.checkpoint, 'cpu')
         config = replace(config, threshold=chosen_threshold(config.threshold, loaded, config.checkpoint))
     segmentor = load_segmentor(config.config, model_config, config.checkpoint, config.threshold)
-    metadata = _metadata(config, _dataset_meta(config.checkpoint, model_config))
+    metadata = _metadata(config, segmentor, _dataset_meta(config.checkpoint, model_config), loaded)
     samples = samples_to_compare(config.frames, model_config, config.size)[: config.limit]
     if not samples:
         raise InputError(f'--frames {config.frames}: {samples.source}: has no images; give val, renders or a folder of images')
@@ -128,7 +129,11 @@ def _dataset_meta(checkpoint: str, config: Config) -> dict:
     return dataset_meta
 
 
-def _metadata(config: ExportConfig, dataset_meta: dict) -> Metadata:
+def _metadata(config: ExportConfig, segmentor: BaseSegmentor, dataset_meta: dict, loaded: dict) -> Metadata:
+    head = segmentor.decode_head
+    # Without a threshold a head with one score map decides at its own point, which need not be score 0.
+    point = head.threshold if head.out_channels == 1 else None
+    threshold = score_of(point) if config.threshold is None else float(config.threshold)
     return Metadata(
         classes=tuple(dataset_meta['classes']),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in dataset_meta['palette']),
@@ -140,7 +145,8 @@ def _metadata(config: ExportConfig, dataset_meta: dict) -> Metadata:
         commit=commit(),
         weights_sha256=sha256_of(config.checkpoint),
         version=__version__,
-        threshold=float(config.threshold or 0),
+        threshold=threshold,
+        **vars(FoundOnVal.of(loaded, config.checkpoint)),
     )
 
 

@@ -7,6 +7,7 @@ last layer, so every program that runs the network uses it.
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,10 +15,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError
-
-# Key in a checkpoint's meta of the threshold with the highest F1 on val.
-KEY = schema.THRESHOLD
+from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
+from mmseg_bisenet_lite.utils.thresholds import NUMBER, choose_threshold, parse_threshold
 
 BIAS = 'decode_head.conv_seg.bias'
 
@@ -38,7 +39,7 @@ def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:
     if scores.shape[1] == 2:
         return scores[:, 1:] - scores[:, :1]
     if scores.shape[1] == 1:
-        return scores - _score_of(point)
+        return scores - score_of(point)
     raise InputError(f'{scores.shape[1]} score maps: a margin needs one or two; use a segmentor for two classes')
 
 
@@ -69,7 +70,7 @@ def mask_of_margin(margin: Tensor) -> Tensor:
     return (margin > 0).float().to(torch.uint8)
 
 
-def _score_of(point: float | None) -> float:
+def score_of(point: float | None) -> float:
     """Return the score whose sigmoid is ``point``."""
     return 0.0 if point is None else math.log(point / (1 - point))
 
@@ -82,34 +83,52 @@ def decision_point(model: nn.Module) -> float:
     return getattr(getattr(inner, 'decode_head', None), 'threshold', None) or 0.5
 
 
+@dataclass(frozen=True)
+class FoundOnVal:
+    """What a checkpoint knows from val about its decision; ``None`` is unknown.
+
+    Attributes:
+        best_threshold: Threshold of the margin with the highest F1.
+        calibration: From the margin to a probability.
+        operating_points: Precision and recall for some thresholds.
+    """
+
+    best_threshold: float | None
+    calibration: Calibration | None
+    operating_points: OperatingPoints | None
+
+    @classmethod
+    def of(cls, checkpoint: Mapping[str, Any], name: str) -> 'FoundOnVal':
+        """Read a checkpoint, as MMEngine loads it.
+
+        Args:
+            checkpoint: The checkpoint.
+            name: Name of its file, for error messages.
+
+        Raises:
+            InputError: A value is not what its key needs.
+        """
+        return cls(*map(schema.read(checkpoint.get('meta') or {}, schema.DECISION, name).get, schema.DECISION))
+
+
 def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: str) -> float:
     """Return a threshold as a number.
 
     Args:
-        wanted: ``'best'``, the checkpoint's own threshold; or a number, in score units.
+        wanted: ``'best'``, a number, ``'recall=R'`` or ``'precision=P'``, see
+            :func:`~mmseg_bisenet_lite.utils.thresholds.choose_threshold`.
         checkpoint: The checkpoint, as MMEngine loads it.
         name: Name of the checkpoint's file, for error messages.
 
     Raises:
-        InputError: The checkpoint holds no threshold, or ``wanted`` is not a number within the bounds of
-            :mod:`mmseg_bisenet_lite.utils.schema`.
+        InputError: The checkpoint holds no such threshold, or ``wanted`` is none of these.
     """
-    if wanted == 'best':
-        found = schema.read(checkpoint.get('meta') or {}, {KEY: schema.threshold}, name).get(KEY)
-        if found is None:
-            raise InputError(
-                f"{name}: holds no threshold for 'best'; only best_*.pth of a training with ThresholdHook and files of "
-                'tools/publish.py hold one. Give a number, such as the threshold that tools/test.py logs'
-            )
-        return float(found)
-    try:
-        value = float(wanted)
-    except (TypeError, ValueError):
-        value = math.nan
-    most = schema.MOST_THRESHOLD
-    if not abs(value) <= most:
-        raise InputError(f"threshold {wanted!r}: give 'best' or a number from {-most:g} to {most:g}")
-    return value
+    found = FoundOnVal.of(checkpoint, name)
+    otherwise = (
+        'only best_*.pth of a training with ThresholdHook and files of tools/publish.py hold one, and older ones none for a '
+        'recall or a precision. Give a number, such as the threshold that tools/test.py logs'
+    )
+    return choose_threshold(wanted, found.best_threshold, found.operating_points, name, otherwise)
 
 
 def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float = 0.5) -> None:
@@ -130,7 +149,7 @@ def move_threshold(weights: Mapping[str, Tensor], threshold: float, point: float
         raise InputError(f'a threshold needs {BIAS} for one or two score maps, which these weights lack')
     with torch.no_grad():
         if len(bias) == 1:
-            bias -= threshold - _score_of(point)
+            bias -= threshold - score_of(point)
         else:
             bias += bias.new_tensor([threshold / 2, -threshold / 2])
 
@@ -140,8 +159,9 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
 
     Args:
         model: Segmentor with its weights loaded, such as ``inferencer.model``. The bias of its last layer is changed in place.
-        threshold: Threshold of the margin in score units, which replaces an earlier one; or ``'best'``, the checkpoint's own.
-        checkpoint: Checkpoint of the weights, for ``'best'``: a file or name, as MMEngine accepts it.
+        threshold: Threshold of the margin in score units, which replaces an earlier one; or ``'best'``, ``'recall=R'`` or
+            ``'precision=P'``, which the checkpoint tells, see :func:`~mmseg_bisenet_lite.utils.thresholds.choose_threshold`.
+        checkpoint: Checkpoint of the weights, if it has to tell the threshold: a file or name, as MMEngine accepts it.
 
     Returns:
         The threshold as a number.
@@ -153,15 +173,16 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
         >>> inferencer = MMSegInferencer(config, checkpoint)
         >>> set_threshold(inferencer.model, 'best', checkpoint)
     """
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu') if threshold == 'best' and checkpoint is not None else {}
+    told = checkpoint is not None and parse_threshold(threshold)[0] != NUMBER
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu') if told else {}
     value = chosen_threshold(threshold, loaded, checkpoint or 'no checkpoint given')
     weights = model.state_dict()
-    earlier, left = getattr(model, KEY, (0.0, None))
+    earlier, left = getattr(model, schema.THRESHOLD, (0.0, None))
     if left is not None and torch.equal(
         left.to(weights[BIAS]), weights[BIAS]
     ):  # otherwise other weights have been loaded since
         move_threshold(weights, value - earlier)
     else:
         move_threshold(weights, value, decision_point(model))
-    setattr(model, KEY, (value, weights[BIAS].cpu().clone()))
+    setattr(model, schema.THRESHOLD, (value, weights[BIAS].cpu().clone()))
     return value

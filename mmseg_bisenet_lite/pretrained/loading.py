@@ -52,11 +52,12 @@ def load_segmentor(source: str, config: Config, checkpoint: str | None, threshol
         source: Name of the config in error messages.
         config: The config, as :func:`read_config` returns it.
         checkpoint: File of the weights, or ``bisenet-lite://NAME``; ``None`` keeps the initial weights.
-        threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the checkpoint's, or a number.
+        threshold: Threshold of the margin: ``None`` is 0; ``'best'``, ``'recall=R'`` or ``'precision=P'`` is the
+            checkpoint's; or a number.
 
     Raises:
         InputError: The checkpoint is missing or does not fit, one of its weights is NaN or infinite, the config does not build
-            a segmentor, or the checkpoint holds no threshold.
+            a segmentor, or the checkpoint holds no such threshold.
     """
     if checkpoint is not None:
         checkpoint_file(checkpoint)

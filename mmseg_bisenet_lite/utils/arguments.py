@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.thresholds import parse_threshold
+
 
 def size(text: str) -> tuple[int, int]:
     """``argparse`` type of an image size, ``'WxH'`` to (width, height)."""
@@ -40,6 +43,20 @@ def number(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f'{text!r} is not a number of at least 0')
     return value
+
+
+def threshold(text: str) -> str:
+    """``argparse`` type of a threshold of the margin; returns the text, see :mod:`mmseg_bisenet_lite.utils.thresholds`."""
+    try:
+        parse_threshold(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(error.line) from None
+    return text
+
+
+def recall(text: str) -> str:
+    """``argparse`` type of a wanted recall, above 0 and at most 1; returns it as a threshold, ``'recall=0.95'``."""
+    return threshold(f'recall={text}')
 
 
 def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -101,3 +118,20 @@ def add_cfg_options(add: Callable[..., Any], what: str, **settings: Any) -> None
         **settings: ``action`` and ``default``, by which the texts are kept.
     """
     add('--cfg-options', nargs='+', type=key_and_value, metavar='KEY=VALUE', help=what, **settings)
+
+
+def add_threshold(parser: argparse.ArgumentParser | argparse._ArgumentGroup, default: str) -> None:
+    """Add ``--threshold`` and ``--recall``, either of which sets ``threshold``.
+
+    Args:
+        parser: A parser or a group.
+        default: What holds without them, for the help text.
+    """
+    either = parser.add_mutually_exclusive_group()
+    what = (
+        'call a pixel foreground if its margin is above this. best: the threshold with the highest F1 on val; recall=R, '
+        f'precision=P: the one that had at least this share on val (default: {default})'
+    )
+    either.add_argument('--threshold', type=threshold, metavar='best|NUMBER|recall=R|precision=P', help=what)
+    short = 'the same as --threshold recall=R, such as --recall 0.95; it held on val, and may not hold elsewhere'
+    either.add_argument('--recall', dest='threshold', type=recall, metavar='R', help=short)

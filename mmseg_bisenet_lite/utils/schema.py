@@ -6,12 +6,15 @@ value from a file, returns it in the type that the package uses, and raises a :c
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
+from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'int8')
 
@@ -23,6 +26,7 @@ MOST_SIDE = 16384  # pixels
 MOST_BATCH = 1024  # frames
 MOST_PIXELS = 2**27  # of all frames of a batch: 400 MB of uint8
 MOST_THRESHOLD = 10_000.0  # units of the score
+MOST_POINTS = 1000  # of a curve
 
 Check = Callable[[Any], Any]
 
@@ -116,12 +120,20 @@ def whole(least: int, most: int) -> Check:
     return check
 
 
-def threshold(value: Any) -> float:
-    """Check a threshold of the margin: finite, at most ``MOST_THRESHOLD`` away from 0."""
-    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if not number or not abs(value) <= MOST_THRESHOLD:  # no comparison holds for NaN
-        raise Lie(f'a finite number from {-MOST_THRESHOLD:g} to {MOST_THRESHOLD:g}')
-    return float(value)
+def number(least: float, most: float) -> Check:
+    """Return a check for finite numbers from ``least`` to ``most``; true and false are none."""
+
+    def check(value: Any) -> float:
+        real = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+        if not real or not least <= value <= most:  # no comparison holds for NaN
+            raise Lie(f'a finite number from {least:g} to {most:g}')
+        return float(value)
+
+    return check
+
+
+# A threshold of the margin, in score units.
+threshold = number(-MOST_THRESHOLD, MOST_THRESHOLD)
 
 
 def one_of(*choices: str) -> Check:
@@ -187,11 +199,40 @@ def size(value: Any) -> tuple[int, int]:
     return width, height
 
 
+def calibration(value: Any) -> Calibration:
+    """Check temperature and bias."""
+    found = _fields(value, Calibration, 'temperature and bias')
+    return Calibration(number(1 / MOST_THRESHOLD, MOST_THRESHOLD)(found['temperature']), threshold(found['bias']))
+
+
+def operating_points(value: Any) -> OperatingPoints:
+    """Check the points of a curve: ascending thresholds, and a precision and a recall from 0 to 1 for each."""
+    what = f'1 to {MOST_POINTS} ascending thresholds, and a precision and a recall from 0 to 1 for each'
+    found = {key: items(column, 1, MOST_POINTS, what) for key, column in _fields(value, OperatingPoints, what).items()}
+    share = number(0, 1)
+    thresholds = tuple(threshold(each) for each in found['threshold'])
+    precision, recall = (tuple(share(each) for each in found[key]) for key in ('precision', 'recall'))
+    if len({len(column) for column in found.values()}) > 1 or list(thresholds) != sorted(set(thresholds)):
+        raise Lie(what)
+    return OperatingPoints(thresholds, precision, recall)
+
+
+def _fields(value: Any, kind: type, what: str) -> dict[str, Any]:
+    """Return the fields of a dataclass, from one or from a mapping, as JSON has it."""
+    content = vars(value) if isinstance(value, kind) else value
+    names = [field.name for field in fields(kind)]
+    if not isinstance(content, Mapping) or not content.keys() >= set(names):
+        raise Lie(what)
+    return {each: content[each] for each in names}
+
+
 batch = whole(1, MOST_BATCH)
 precision = one_of(*PRECISIONS)
 
-# The keys in a checkpoint's ``meta`` that this package or the host reads, with the newer and the older names of classes.
-THRESHOLD = 'margin_threshold'
+# The keys in a checkpoint's ``meta`` that this package or the host reads, with the newer and the older names of classes; those
+# of the decision were found on val: the threshold with the highest F1, the calibration and the operating points.
+THRESHOLD, CALIBRATION, POINTS = 'margin_threshold', 'margin_calibration', 'margin_operating_points'
+DECISION: dict[str, Check] = {THRESHOLD: threshold, CALIBRATION: calibration, POINTS: operating_points}
 _DATASET: dict[str, Check] = {'classes': optional(classes), 'palette': optional(palette)}
 _CHECKPOINT: dict[str, Check] = {
     'CLASSES': _DATASET['classes'],
@@ -199,12 +240,12 @@ _CHECKPOINT: dict[str, Check] = {
     'epoch': whole(0, 2**62),
     'iter': whole(0, 2**62),
     'seed': optional(whole(0, 2**32 - 1)),
-    THRESHOLD: threshold,
+    **DECISION,
 }
 
 
 def check_checkpoint_meta(meta: Any, file: object) -> None:
-    """Check what a checkpoint's ``meta`` says about its classes, its progress and its threshold; other keys are free.
+    """Check what a checkpoint's ``meta`` says about its classes, its progress and its decision; other keys are free.
 
     Raises:
         InputError: A value is not what its key needs.

@@ -25,11 +25,12 @@ class Halves:
 def segmentor(monkeypatch):
     monkeypatch.setattr(exported_segmentor, 'Segmenter', Halves)
     normalising = dict(type='SegDataPreProcessor', mean=[1.0] * 3, std=[2.0] * 3, bgr_to_rgb=True)
-    return MODELS.build(dict(type='ExportedSegmentor', file='a.onnx', threads=1, data_preprocessor=normalising))
+    options = dict(file='a.onnx', threads=1, threshold='recall=0.9', data_preprocessor=normalising)
+    return MODELS.build(dict(type='ExportedSegmentor', **options))
 
 
 def test_it_takes_the_images_as_they_are_loaded(segmentor):
-    assert segmentor.segmenter.made == (('a.onnx', None, 1, None), dict(resize=True))
+    assert segmentor.segmenter.made == (('a.onnx', None, 1, None), dict(resize=True, threshold='recall=0.9'))
     images = torch.randint(0, 256, (2, 3, 8, 6), dtype=torch.uint8)
     shapes = dict(img_shape=(8, 6), ori_shape=(8, 6), pad_shape=(8, 6))
     samples = [SegDataSample(metainfo=shapes) for _ in images]

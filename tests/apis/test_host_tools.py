@@ -40,10 +40,20 @@ def test_options_of_ours_become_options_of_the_config(arguments, expected):
     assert host_arguments('test', arguments) == expected
 
 
-@pytest.mark.parametrize('value', ['', 'worst', 'nan', 'inf'])
-def test_what_is_no_threshold_is_named(value):
-    with pytest.raises(InputError, match=f"threshold '{value}': give 'best' or a number"):
+@pytest.mark.parametrize('value', ['', 'worst', 'nan', 'inf', 'recall=95'])
+def test_what_is_no_threshold_is_named(value, capsys):
+    with pytest.raises(SystemExit, match='2'):
         host_arguments('test', ['c.py', 'a.pth', f'--threshold={value}'])
+    assert f"argument --threshold: threshold '{value}': give 'best' or a number" in capsys.readouterr().err
+
+
+def test_a_recall_is_a_threshold(small_config, capsys):
+    arguments = [str(small_config), 'a.pth', '--recall', '0.95']
+    assert changed('test', arguments, small_config).default_hooks.threshold == dict(type='ThresholdHook', use='recall=0.95')
+    for wrong in (['--recall', '95'], ['--recall', '0.9', '--threshold', 'best']):
+        with pytest.raises(SystemExit, match='2'):
+            host_arguments('test', ['c.py', 'a.pth', *wrong])
+    assert 'argument --threshold: not allowed with argument --recall' in capsys.readouterr().err
 
 
 def test_an_exported_file_takes_the_networks_place(tmp_path):
@@ -54,9 +64,10 @@ def test_an_exported_file_takes_the_networks_place(tmp_path):
     model = ['model._delete_=True', 'model.type=ExportedSegmentor', f"model.file='{file}'"]
     expected = ['c.py', str(file), '--out', 'o', '--cfg-options', *model, 'a=1']
     assert host_arguments('test', ['c.py', str(file), '--out', 'o', '--cfg-options', 'a=1']) == expected
-    for option in (['--tta'], ['--threshold', 'best']):
-        with pytest.raises(InputError, match=f'{option[0]} '):
-            host_arguments('test', ['c.py', str(file), *option])
+    moved = host_arguments('test', ['c.py', str(file), '--threshold', 'recall=0.9'])
+    assert moved == ['c.py', str(file), '--cfg-options', *model, 'model.threshold=recall=0.9']
+    with pytest.raises(InputError, match='--tta '):
+        host_arguments('test', ['c.py', str(file), '--tta'])
 
 
 def test_amp_is_left_out_where_the_wrapper_mixes_by_itself(root, tmp_path, capsys):

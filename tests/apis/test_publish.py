@@ -17,6 +17,12 @@ def config(root, toy, tmp_path, monkeypatch):
     return root / 'configs' / 'toy' / 'lite_hinge_vehicle.py'
 
 
+def tensors(file):
+    """The bytes after the header of a safetensors file; the header's length is in its first eight bytes."""
+    content = file.read_bytes()
+    return content[8 + int.from_bytes(content[:8], 'little') :]
+
+
 @pytest.mark.slow
 def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_path):
     file = tmp_path / 'small.safetensors'
@@ -26,6 +32,7 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
     assert found['meta']['dataset_meta']['classes'] == ['background', 'vehicle']
     assert found['meta']['metrics'] == metrics
     assert found['meta']['margin_threshold'] == metrics['threshold'] != 0
+    assert len(found['meta']['margin_operating_points']['recall']) > 20
     original = torch.load(small_checkpoint, weights_only=True)
     original = original.get('state_dict', original)
     assert found['state_dict'].keys() == original.keys()
@@ -38,6 +45,12 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
     assert best['F1'] == pytest.approx(metrics['bestF1'], abs=0.02)  # the margins are rounded anew
     assert best['threshold'] == pytest.approx(0, abs=0.011)
     assert best['AP'] == pytest.approx(metrics['AP'], abs=0.5)
+
+    # Published again, the weights stay the same to the byte, and the test finds the same.
+    again = tmp_path / 'again.safetensors'
+    publish(str(config), str(file), again, tmp_path / 'work')
+    assert tensors(again) == tensors(file)
+    assert load_from_safetensors(str(again))['meta'] == found['meta']
 
 
 def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):

@@ -99,6 +99,12 @@ LIES = [
     *({'precision': lie} for lie in ('fp8', 32, None, ['fp32'], '')),
     *({'rest': lie} for lie in ('int8', 16, 'x')),
     *({'threshold': lie} for lie in (NAN, INFINITY, -INFINITY, 1e9, '0', None, True, 10**400)),
+    *({'best_threshold': lie} for lie in (NAN, 1e9, '0', [0])),
+    *({'calibration': lie} for lie in ([1, 0], {}, 'x', {'temperature': 0, 'bias': 0}, {'temperature': 1, 'bias': NAN})),
+    *(
+        {'operating_points': {'threshold': [0, 1], 'precision': [0.5, 0.9], 'recall': [0.9, 0.5], **lie}}
+        for lie in ({'recall': []}, {'recall': [0.9, -1]}, {'threshold': [1, 1]}, {'precision': [0.5, True]}, {'threshold': {}})
+    ),
     *({'margin': lie} for lie in (True, 1, 'yes', None)),
     *({'format': lie} for lie in (0, -1, True, '1', 2.0, None, 2, 10**30)),
     *({'version': lie} for lie in (None, 1, '\x1b]0;x\x07')),

@@ -5,11 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_bisenet_lite.deploy import Metadata
+from mmseg_bisenet_lite.deploy import Calibration, Metadata, OperatingPoints
 from mmseg_bisenet_lite.utils.errors import InputError
 
+FOUND_ON_VAL = dict(
+    best_threshold=1.14,
+    calibration=Calibration(0.63, -1.44),
+    operating_points=OperatingPoints((-1.0, 0.5), (0.5, 0.9), (0.95, 0.7)),
+)
 
-@pytest.mark.parametrize('changes', [{}, dict(size=None, batch=None, commit='abc+', checked_on='x86_64 avx2', rest='fp32')])
+
+@pytest.mark.parametrize(
+    'changes',
+    [{}, dict(size=None, batch=None, commit='abc+', checked_on='x86_64 avx2', rest='fp32'), FOUND_ON_VAL],
+)
 def test_what_is_written_is_read(metadata, changes):
     metadata = replace(metadata, **changes)
     with warnings.catch_warnings():
@@ -34,6 +43,7 @@ BEFORE = (
 def test_files_from_before_there_was_a_number_are_read():
     metadata = Metadata.from_json(BEFORE, Path('a.onnx'))
     assert (metadata.size, metadata.threshold, metadata.format) == ((64, 32), 0.5, 1)
+    assert metadata.calibration is metadata.operating_points is metadata.best_threshold is None
 
 
 def test_fields_of_newer_versions_are_told(metadata):

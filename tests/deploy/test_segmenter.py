@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_bisenet_lite.deploy import Segmenter, segmenter
+from mmseg_bisenet_lite.deploy import Calibration, OperatingPoints, Segmenter, segmenter
 from mmseg_bisenet_lite.utils.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -34,10 +34,10 @@ class Formula:
 
 @pytest.fixture
 def make(monkeypatch, metadata):
-    def make(resize=False, **changes):
+    def make(resize=False, wanted=None, **changes):
         runtime = Formula(replace(metadata, **{'size': None, 'batch': 1, **changes}))
         monkeypatch.setattr(segmenter, 'load_runtime', lambda *_: runtime)
-        return Segmenter('a.onnx', resize=resize)
+        return Segmenter('a.onnx', resize=resize, threshold=wanted)
 
     return make
 
@@ -66,6 +66,33 @@ def test_any_number_of_frames_fits_any_batch(metadata, count, size):
     assert np.array_equal(mask, batch[..., 0] > 127)
     assert np.array_equal(margin, batch[..., 0] - 127.5)
     assert sum(runtime.runs) - count < (size or 1)  # filled up, but no more
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'expected'), [(40.0, 40), ('best', 60), ('recall=0.9', -20), ('precision=0.9', 80), (None, 10)]
+)
+def test_another_threshold_shifts_mask_and_margin(make, wanted, expected):
+    """The formula's margin is the network's minus the file's threshold, 10."""
+    points = OperatingPoints((-20.0, 80.0), (0.5, 0.9), (0.95, 0.7))
+    found = dict(best_threshold=60.0, operating_points=points, calibration=Calibration(50.0, 0.5))
+    segment, frame = make(wanted=wanted, margin=True, threshold=10.0, **found), frames(4, 5)
+    mask, margin = segment.with_margin(frame)
+    raw = frame[..., 0] - 127.5 + 10
+    assert segment.metadata.threshold == expected
+    assert np.array_equal(margin, raw - expected)
+    assert np.array_equal(mask, raw > expected)
+    assert np.array_equal(segment(frame), mask)
+    assert mask.dtype == np.uint8
+    assert margin.dtype == np.float32
+    np.testing.assert_allclose(segment.metadata.probability(margin), Calibration(50.0, 0.5).probability(raw), rtol=0, atol=1e-6)
+
+
+def test_a_threshold_that_a_file_does_not_have_is_named(make):
+    with pytest.raises(InputError, match=r'^a\.onnx: was exported without the margin, .* or with --threshold best$'):
+        make(wanted='best')
+    for wanted in ('best', 'recall=0.9'):
+        with pytest.raises(InputError, match=rf"^a\.onnx: holds no threshold for '?{wanted}'?; export it again, from best_"):
+            make(wanted=wanted, margin=True)
 
 
 def test_outputs_of_another_shape_are_refused(make, monkeypatch):

@@ -31,6 +31,15 @@ def test_it_gives_mmsegmentations_masks_at_any_size(segmenter):
         assert (masks != np.stack([expected(frame) for frame in frames])).mean() <= 0.001
 
 
+def test_a_recall_chooses_the_threshold_and_the_probability_stays(segmenter):
+    frame = RenderedSamples((64, 48), 1)[0].frame
+    careful = Segmenter(CHECKPOINT, threshold='recall=0.95')
+    assert careful.metadata.threshold == segmenter.metadata.operating_points.threshold_for('recall', 0.95, '') != 0
+    found = [each.metadata.probability(each.with_margin(frame)[1]) for each in (segmenter, careful)]
+    np.testing.assert_allclose(*found, rtol=0, atol=1e-5)
+    assert np.array_equal(careful(frame), segmenter.with_margin(frame)[1] > np.float32(careful.metadata.threshold))
+
+
 def test_a_name_is_as_good_as_the_scheme(segmenter):
     frame = RenderedSamples((64, 48), 1)[0].frame
     frame.flags.writeable = False  # as some sources give them

@@ -72,12 +72,24 @@ def test_a_threshold_that_cannot_be_used_is_named(use, weights, message):
         ThresholdHook(use=use).after_load_checkpoint(runner, dict(state_dict=weights.state_dict(), meta={}))
 
 
-def test_a_threshold_is_kept_with_the_weights_that_it_was_found_for():
-    hook, runner = ThresholdHook(), SimpleNamespace(iter=4)
+def test_what_val_found_is_kept_with_the_weights_that_it_was_found_for():
+    found = {'margin_threshold': 0.3, 'margin_calibration': {'temperature': 0.6, 'bias': -1.4}}
+    evaluator = SimpleNamespace(metrics=[SimpleNamespace(), SimpleNamespace(decision=found)])
+    hook, runner = ThresholdHook(), SimpleNamespace(iter=4, val_loop=SimpleNamespace(evaluator=evaluator))
     saved = [{'meta': {}} for _ in range(3)]
     hook.before_save_checkpoint(runner, saved[0])  # before the first validation
-    hook.after_val_epoch(runner, {'mIoU': 80.0, 'val/threshold': 0.3})
+    hook.after_val_epoch(runner, {'mIoU': 80.0})
     hook.before_save_checkpoint(runner, saved[1])  # the best so far
     hook.before_train_iter(runner, 4)
     hook.before_save_checkpoint(runner, saved[2])  # other weights
-    assert [each['meta'] for each in saved] == [{}, {'margin_threshold': 0.3}, {}]
+    assert [each['meta'] for each in saved] == [{}, found, {}]
+
+
+def test_a_checkpoint_tells_the_threshold_of_a_recall():
+    model, image = Scored(2), torch.randn(1, 3, 8, 8)
+    margins = model.margins(image)
+    points = {'threshold': [-1.0, 0.5], 'precision': [0.5, 0.9], 'recall': [0.95, 0.7]}
+    checkpoint = dict(state_dict=model.state_dict(), meta=dict(margin_operating_points=points))
+    runner = SimpleNamespace(model=model, _load_from='a.pth', logger=SimpleNamespace(info=lambda text: None))
+    ThresholdHook(use='recall=0.9').after_load_checkpoint(runner, checkpoint)
+    assert torch.allclose(model.margins(image), margins + 1, atol=1e-6)

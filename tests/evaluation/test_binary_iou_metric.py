@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -7,6 +8,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from mmseg.structures import SegDataSample
 
+from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
 META = dict(classes=('background', 'human'))
@@ -27,9 +29,17 @@ def samples(maps=2, count=3, foreground=0.2):
     return found
 
 
-def evaluate(found, **options):
+def build(**options):
     metric = METRICS.build(dict(type='BinaryIoUMetric', iou_metrics=['mIoU'], **options))
     metric.dataset_meta = META
+    return metric
+
+
+def evaluate(found, **options):
+    return run(build(**options), found)
+
+
+def run(metric, found):
     for sample in found:
         metric.process({}, [sample])
     return metric.evaluate(len(found))
@@ -77,7 +87,31 @@ def test_without_scores_there_is_no_sweep():
         del sample['seg_logits']
     metrics = evaluate(found)
     assert 'fgIoU' in metrics
-    assert not {'AP', 'bestF1', 'threshold'} & metrics.keys()
+    assert not {'AP', 'bestF1', 'threshold', 'ECE', 'rawECE'} & metrics.keys()
+
+
+def test_it_tells_checkpoints_what_it_found_about_the_decision():
+    metric, found = build(), samples(count=8)
+    metrics = run(metric, found)
+    decision = schema.read(metric.decision, schema.DECISION, 'meta')
+    assert decision.keys() == schema.DECISION.keys()
+    assert decision['margin_threshold'] == metrics['threshold']
+    # The scores were drawn with unit noise around -0.5 and 0.5, with a fifth of the pixels as foreground.
+    assert decision['margin_calibration'].temperature == pytest.approx(1, abs=0.15)
+    assert decision['margin_calibration'].bias == pytest.approx(np.log(0.2 / 0.8), abs=0.15)
+    assert metrics['ECE'] < 3 < 10 < metrics['rawECE']
+    for sample in found:
+        del sample['seg_logits']
+    run(metric, found)
+    assert metric.decision == {}
+
+
+def test_the_calibration_is_reported(tmp_path):
+    metrics = evaluate(samples(count=8), reliability=str(tmp_path / 'reliability.md'))
+    text = (tmp_path / 'reliability.md').read_text()
+    assert f'{metrics["rawECE"]:.2f}' in text
+    assert f'{metrics["ECE"]:.2f}' in text
+    assert (tmp_path / 'reliability.png').is_file()
 
 
 def test_the_curve_is_written(tmp_path):
@@ -125,6 +159,9 @@ def test_wrong_input_is_named(tmp_path, monkeypatch):
     for curve in ('curve.png', str(tmp_path / 'absent' / 'curve.json')):
         with pytest.raises(InputError, match='curve='):
             evaluate(samples(), curve=curve)
+    for reliability in ('a.png', str(tmp_path / 'absent' / 'a.md')):
+        with pytest.raises(InputError, match='reliability='):
+            evaluate(samples(), reliability=reliability)
     unmapped = samples()
     unmapped[1]['gt_sem_seg']['data'][0, 5, 5] = 7
     for path, message in ((None, '^label 7 is none of 0 '), ('a.png', '^a.png: label 7 is none of 0 ')):

@@ -1,10 +1,14 @@
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, precision_score, recall_score
 
 from mmseg_bisenet_lite.evaluation.sweep import THRESHOLDS, Sweep, histogram
 from mmseg_bisenet_lite.models.decision import margin_of_logits
+from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -65,3 +69,22 @@ def test_the_best_threshold_is_the_one_nearest_to_0_of_the_best():
     assert sweep.f1.max() == 1
     assert THRESHOLDS[sweep.best] == 0
     assert THRESHOLDS[Sweep.of(histogram(margins - 5, label)).best] == pytest.approx(-2.01)
+
+
+def test_operating_points_keep_the_best_threshold_of_each_share(pixels):
+    margins, label = pixels
+    sweep = Sweep.of(histogram(margins, label))
+    points = sweep.operating_points()
+    assert 50 < len(points.threshold) < 150
+    assert schema.operating_points(json.loads(json.dumps(asdict(points)))) == points
+    assert THRESHOLDS[sweep.best] in points.threshold
+    valid = label != 255
+    for share in (0.5, 0.77, 0.9, 0.95, 0.99):
+        threshold = points.threshold_for('recall', share, '')
+        assert recall_score(label[valid], margins[valid] > threshold) >= share
+        assert recall_score(label[valid], margins[valid] > threshold + 0.01) < share  # no higher threshold has it
+    for share in (0.5, 0.8, 0.9):
+        threshold = points.threshold_for('precision', share, '')
+        assert precision_score(label[valid], margins[valid] > threshold) >= share
+        lower = THRESHOLDS[threshold - 0.001 > THRESHOLDS]
+        assert all(sweep.precision[: len(lower)] < share)

@@ -1,8 +1,10 @@
 """What the runner names and notes; the tool's own tests run it whole."""
 
 import errno
+import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +12,16 @@ import torch
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.datasets import CityscapesVehicleDataset
+from mmseg_bisenet_lite.deploy import Calibration
 from mmseg_bisenet_lite.export import export, lines, runner
 from mmseg_bisenet_lite.export.config import ExportConfig
-from mmseg_bisenet_lite.export.runner import _dataset_meta, _split
+from mmseg_bisenet_lite.export.runner import _dataset_meta, _metadata, _split
 from mmseg_bisenet_lite.export.samples import samples_to_compare
+from mmseg_bisenet_lite.pretrained import names
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.errors import InputError
+
+CHECKPOINT = f'bisenet-lite://{names()[0]}'
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,25 @@ def test_the_type_of_a_dataset_may_be_a_class_or_a_dotted_name(small_config, sma
     config = read_config(str(small_config))
     config.val_dataloader.dataset.type = kind.format('CityscapesVehicleDataset') if isinstance(kind, str) else kind
     assert _dataset_meta(str(small_checkpoint), config)['classes'] == ('background', 'vehicle')
+
+
+@pytest.mark.parametrize(('maps', 'wanted', 'expected'), [(2, None, 0), (2, 0.5, 0.5), (1, None, math.log(4)), (1, 0.5, 0.5)])
+def test_a_file_carries_what_the_checkpoint_found_on_val(small_config, maps, wanted, expected):
+    found = {
+        'margin_threshold': 1.5,
+        'margin_calibration': {'temperature': 0.6, 'bias': -1.4},
+        'margin_operating_points': {'threshold': [-1.0, 0.5], 'precision': [0.5, 0.9], 'recall': [0.95, 0.7]},
+    }
+    config = ExportConfig(str(small_config), CHECKPOINT, Path('out'), (64, 32), threshold=wanted)
+    head = SimpleNamespace(out_channels=maps, threshold=0.8)  # the decision point of the one map, which two maps ignore
+    dataset_meta = dict(classes=('background', 'vehicle'), palette=[[0, 0, 0], [0, 0, 142]])
+    metadata = _metadata(config, SimpleNamespace(decode_head=head), dataset_meta, {'meta': found})
+    assert metadata.threshold == pytest.approx(expected)
+    assert metadata.best_threshold == 1.5
+    assert metadata.calibration == Calibration(0.6, -1.4)
+    assert metadata.operating_points.recall == (0.95, 0.7)
+    bare = _metadata(config, SimpleNamespace(decode_head=head), dataset_meta, {})
+    assert bare.best_threshold is bare.calibration is bare.operating_points is None
 
 
 def quietly(what, done):

@@ -7,12 +7,16 @@ from types import ModuleType, SimpleNamespace
 import onnx
 import pytest
 
+from mmseg_bisenet_lite.deploy.digest import UNSEALED
 from mmseg_bisenet_lite.export import quantise
 from mmseg_bisenet_lite.export.formats import tensorrt_format
 from mmseg_bisenet_lite.export.formats.tensorrt_format import write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.samples import RenderedSamples
+from mmseg_bisenet_lite.models.decision import FoundOnVal
+from mmseg_bisenet_lite.pretrained import names
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -127,3 +131,14 @@ def test_what_fails_is_one_line(told, segmentor, metadata, tmp_path, trivial):
     with pytest.raises(InputError, match='TensorRT finds no NVIDIA GPU; export the engine on the machine'):
         write(job(segmentor, metadata), tmp_path / 'a.engine')
     assert list(tmp_path.iterdir()) == []
+
+
+def test_metadata_that_the_name_of_an_engine_cannot_hold_are_refused(told, segmentor, metadata, tmp_path, trivial):
+    """The operating points of real weights fit."""
+    points = FoundOnVal.of({'meta': read_meta(f'bisenet-lite://{names()[0]}')}, '').operating_points
+    write(job(segmentor, metadata, operating_points=points, file_sha256=UNSEALED), tmp_path / 'a.engine')
+    assert 2500 < len(told.network.name) < 4096
+    long = job(segmentor, metadata, operating_points=points, classes=('rest', 'x' * 1000), config='x' * 1000)
+    with pytest.raises(InputError, match=r'--format tensorrt: the metadata have \d{4} bytes, .* room for 4095; use shorter'):
+        write(long, tmp_path / 'b.engine')
+    assert not (tmp_path / 'b.engine').exists()

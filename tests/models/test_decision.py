@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -8,14 +10,16 @@ from mmseg.registry import MODELS
 from mmseg_bisenet_lite import set_threshold
 from mmseg_bisenet_lite.models.decision import chosen_threshold
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
 
 def test_a_number_is_taken_as_it_is_and_best_from_the_checkpoint():
     assert chosen_threshold('-0.5', {}, 'a.pth') == -0.5
     assert chosen_threshold('best', {'meta': {'margin_threshold': 0.75}}, 'a.pth') == 0.75
     for checkpoint in ({}, {'meta': None}, {'meta': {}}):
-        with pytest.raises(InputError, match=r'a\.pth: holds no threshold'):
-            chosen_threshold('best', checkpoint, 'a.pth')
+        for wanted in ('best', 'recall=0.9'):
+            with pytest.raises(InputError, match=rf"^a\.pth: holds no threshold for '?{wanted}'?; only best_"):
+                chosen_threshold(wanted, checkpoint, 'a.pth')
 
 
 def test_an_inferencer_decides_by_it(small_config, small_checkpoint, tmp_path):
@@ -37,8 +41,11 @@ def test_an_inferencer_decides_by_it(small_config, small_checkpoint, tmp_path):
     assert 0.6 < mask.float().mean() < 0.8
 
     checkpoint = torch.load(small_checkpoint, weights_only=True)
-    checkpoint['meta']['margin_threshold'] = high
+    points = OperatingPoints((low, high), (0.2, 0.4), (0.95, 0.7))
+    checkpoint['meta'] |= {'margin_threshold': high, 'margin_operating_points': asdict(points)}  # as ThresholdHook writes them
     torch.save(checkpoint, tmp_path / 'best.pth')
+    assert set_threshold(inferencer.model, 'recall=0.9', str(tmp_path / 'best.pth')) == low
+    torch.testing.assert_close(margin_and_mask()[0], margin - low, rtol=0, atol=1e-4)
     assert set_threshold(inferencer.model, 'best', str(tmp_path / 'best.pth')) == high
     torch.testing.assert_close(margin_and_mask()[0], margin - high, rtol=0, atol=1e-4)
     with pytest.raises(InputError, match='holds no threshold'):

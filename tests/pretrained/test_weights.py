@@ -8,6 +8,7 @@ import yaml
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
+from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold
 from mmseg_bisenet_lite.pretrained import SCHEME, names
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors, save_weights
@@ -88,6 +89,23 @@ def test_the_metafile_tells_what_the_weights_scored(root):
         assert model['Results']['Metrics'] == {ours: meta['metrics'][theirs] for ours, theirs in scores.items()}
         card = (root / 'mmseg_bisenet_lite' / 'pretrained' / 'MODEL_CARD.md').read_text()
         assert f'| `{name}` | {meta["metrics"]["mIoU"]:.2f} |' in card
+
+
+def test_the_card_tells_the_calibration_and_the_thresholds(root):
+    card = (root / 'mmseg_bisenet_lite' / 'pretrained' / 'MODEL_CARD.md').read_text()
+    rows = {line.split('|')[1].strip(' `'): line for line in card.splitlines() if line.startswith('| `')}
+    for name, column in (('lite_hinge_vehicle_camvid', 2), ('lite-tuned_hinge_human_camvid', 5)):
+        meta = load_from_safetensors(f'{SCHEME}{name}')['meta']
+        found = FoundOnVal.of({'meta': meta}, name)
+        fit, scores = found.calibration, meta['metrics']
+        numbers = (f'{fit.temperature:.3f}', f'{fit.bias:.3f}', f'{scores["rawECE"]:.2f} %', f'{scores["ECE"]:.2f} %')
+        assert f'| `{name}` | {" | ".join(numbers)} |' in card
+        for wanted in ('recall=0.9', 'recall=0.95', 'recall=0.99', 'precision=0.9'):
+            cells = rows[wanted].split('|')
+            assert float(cells[column]) == chosen_threshold(wanted, {'meta': meta}, name)
+            kind, _, share = wanted.partition('=')
+            told = float(cells[column + 1].split(',')[kind == 'recall'])  # precision, recall
+            assert told == pytest.approx(100 * float(share), abs=0.1)
 
 
 def test_mmengine_says_the_same():

@@ -36,6 +36,20 @@ LIES = [
         {'margin_threshold': lie}
         for lie in (*OBJECTS[:2], NAN, float('inf'), 1e9, 2**2000, '0', True, None, np.float64('nan'), np.zeros(2))
     ),
+    *(
+        {'margin_calibration': lie}
+        for lie in (*OBJECTS, None, [1, 0], {}, *({'temperature': t, 'bias': 0} for t in (0, -1, NAN, '1', 1e9, True)))
+    ),
+    *(
+        {'margin_operating_points': {'threshold': [0, 1], 'precision': [0.5, 0.9], 'recall': [0.9, 0.5], **lie}}
+        for lie in (
+            {'recall': [0.9]},
+            {'recall': [0.9, 1.1]},
+            {'threshold': [1, 0]},
+            {'threshold': [0, NAN]},
+            {'precision': 'ab'},
+        )
+    ),
     *({'iter': lie} for lie in (-1, '3', 1.5, None, True, [3], 2**80)),
     *({'epoch': lie} for lie in (-1, '3')),
     *({'seed': lie} for lie in (-1, 'a', 2**40, 0.5)),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError
 
 NAN, INFINITY = float('nan'), float('inf')
@@ -21,6 +22,7 @@ NAN, INFINITY = float('nan'), float('inf')
         (schema.batch, np.int64(4), 4),
         (schema.threshold, np.float32(0.5), 0.5),
         (schema.threshold, -3, -3.0),
+        (schema.calibration, {'temperature': 1, 'bias': np.float32(-0.5), 'later': 1}, Calibration(1.0, -0.5)),
         (schema.optional(schema.batch), None, None),
     ],
 )

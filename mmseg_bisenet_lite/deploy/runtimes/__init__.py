@@ -2,5 +2,6 @@
 
 from mmseg_bisenet_lite.deploy.runtimes.loading import SUFFIXES, load_pretrained, load_runtime
 from mmseg_bisenet_lite.deploy.runtimes.runtime import Runtime
+from mmseg_bisenet_lite.deploy.runtimes.shifted import ShiftedRuntime
 
-__all__ = ['SUFFIXES', 'Runtime', 'load_pretrained', 'load_runtime']
+__all__ = ['SUFFIXES', 'Runtime', 'ShiftedRuntime', 'load_pretrained', 'load_runtime']

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mmseg_bisenet_lite.deploy.metadata import Metadata
-from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
 from mmseg_bisenet_lite.pretrained.names import sha256_of, with_scheme
@@ -29,7 +29,7 @@ class TorchRuntime:
         threads: Number of CPU threads, for everything that PyTorch does in the process; ``None`` is PyTorch's choice.
         precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, if the device has arithmetic for it.
         size: (width, height) of the frames; ``None`` is any size.
-        threshold: Threshold of the margin: ``None`` is 0, ``'best'`` is the one with the highest F1 on val, or a number.
+        threshold: Threshold of the margin: ``None`` is 0; or as for :class:`~mmseg_bisenet_lite.deploy.Segmenter`.
 
     Raises:
         InputError: There are no such weights, or the device does not support an argument; or this process was forked from one
@@ -73,6 +73,7 @@ class TorchRuntime:
             weights_sha256=sha256_of(checkpoint),
             version=__version__,
             threshold=value,
+            **vars(FoundOnVal.of({'meta': meta}, name)),
         )
         segmentor = load_segmentor(checkpoint, pretrained_config(name), checkpoint, value)
         module: torch.nn.Module = FrameToMask(segmentor, PRECISIONS[self.precision].dtype, margin=True, size=size)

@@ -12,6 +12,9 @@ from mmseg_bisenet_lite.utils.library import require
 # Values of the dynamic axes batch, height and width: the smallest, the one to optimise for, and the largest.
 FREE = ((1, 4, 16), (64, 480, 2160), (64, 640, 3840))
 
+# Bytes of the network's name, without the zero at its end; see setName in TensorRT's NvInfer.h.
+MOST_NAME = 4095
+
 
 def write(job: Job, file: Path) -> list[str]:
     """Build the engine; see :func:`mmseg_bisenet_lite.export.formats.onnx_format.write`.
@@ -37,6 +40,11 @@ def write(job: Job, file: Path) -> list[str]:
             f'--format tensorrt: TensorRT {tensorrt.__version__} cannot read the network ({reason}); try another version of it'
         )
     network.name = job.metadata.to_json()
+    if len(network.name.encode()) > MOST_NAME:
+        raise InputError(
+            f'--format tensorrt: the metadata have {len(network.name.encode())} bytes, but the name of an engine, where they '
+            f'are kept, has room for {MOST_NAME}; use shorter names of classes'
+        )
     config = builder.create_builder_config()
     config.clear_flag(tensorrt.BuilderFlag.TF32)  # fp32 means fp32
     size, batch = job.metadata.size, job.metadata.batch
