@@ -1,8 +1,9 @@
 """Run exported files on a robot, with numpy and a runtime, without PyTorch and MMSegmentation."""
 
 from mmseg_bisenet_lite.deploy.latency import Latency
+from mmseg_bisenet_lite.deploy.live import live
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.paint import paint
 from mmseg_bisenet_lite.deploy.segmenter import Segmenter
 
-__all__ = ['Latency', 'Metadata', 'Segmenter', 'paint']
+__all__ = ['Latency', 'Metadata', 'Segmenter', 'live', 'paint']
