@@ -132,7 +132,7 @@ class LiveRun:
 def run_live(
     network: Network,
     sources: Sequence[Source],
-    write: Callable[[LiveResult], None],
+    write: Callable[[LiveResult], None] | None,
     *,
     limit: int | None = None,
     max_fps: float | None = None,
@@ -144,7 +144,7 @@ def run_live(
     Args:
         network: As for :class:`LiveRun`, like the other arguments.
         sources: Cameras and streams.
-        write: Takes each result; while it works, frames are skipped.
+        write: Takes each result; while it works, frames are skipped. ``None`` drops them.
         limit: Number of results after which to stop, over all sources; ``None`` is no limit.
         max_fps: At most so many results a second for each source.
         reconnect_for: Seconds for which a source that broke is opened again.
@@ -163,7 +163,8 @@ def run_live(
     try:
         with closing(iter(run)) as results:
             for result in islice(results, limit):
-                write(result)
+                if write:
+                    write(result)
     finally:
         for report in run.report:
             tell(str(report))

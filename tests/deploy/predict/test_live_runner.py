@@ -137,7 +137,7 @@ def test_limit_ends_the_run(metadata, make_camera):
 
 def test_files_are_refused(metadata, make_camera):
     with pytest.raises(InputError, match=r'^clip: is neither a camera nor a stream'):
-        run_live(Network(Formula(metadata)), [make_camera('clip', live=False)], lambda result: None)
+        run_live(Network(Formula(metadata)), [make_camera('clip', live=False)], None)
 
 
 def test_each_camera_has_its_own_stabiliser_that_forgets_when_it_was_interrupted(metadata, make_camera, monkeypatch):
@@ -211,7 +211,7 @@ def ages(metadata, interval, inference, seconds):
     plain = []
     thread = threading.Thread(target=lambda: plain.append(in_order(Ticking(interval, seconds), segmenter)))
     thread.start()
-    (newest,) = run_live(Network(segmenter), [Ticking(interval, seconds)], lambda result: None, tell=lambda line: None)
+    (newest,) = run_live(Network(segmenter), [Ticking(interval, seconds)], None, tell=lambda line: None)
     thread.join()
     return newest, plain[0]
 
