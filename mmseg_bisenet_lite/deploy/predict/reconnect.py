@@ -66,10 +66,11 @@ class Reconnecting:
                 if not (self.source.live and self.seconds and count):
                     raise
                 broke = broke if attempts else time.monotonic()
-                wait = min(delay, broke + self.seconds - time.monotonic())
+                took = time.monotonic() - broke
+                wait = min(delay, self.seconds - took)
                 reason = error.line if isinstance(error, InputError) else f'{self.source.label}: {error}'
                 if wait <= 0:
-                    raise InputError(f'{reason}; given up after {attempts} attempts in {self.seconds:g} s') from error
+                    raise InputError(f'{reason}; given up after {attempts} attempts in {took:.0f} s') from error
                 attempts, delay = attempts + 1, min(2 * delay, self.delays[1])
                 self.tell(f'{reason}; attempt {attempts} to open it again follows in {wait:.1f} s')
             self.stop.wait(wait)

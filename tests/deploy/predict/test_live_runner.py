@@ -66,8 +66,16 @@ def test_the_newest_frames_of_all_cameras_run_in_one_call_and_come_with_their_so
     assert [(report.label, report.age.calls, report.skipped) for report in run.report] == [('left', 1, 0), ('right', 1, 0)]
 
 
-@pytest.mark.parametrize(('batch', 'calls'), [(None, [(1,), (4,)]), (1, [(1,)] * 5), (3, [(1,), (3,), (1,)])])
-def test_as_many_cameras_run_in_a_call_as_the_file_takes(metadata, make_camera, eventually, batch, calls):
+@pytest.mark.parametrize(
+    ('of_file', 'batch', 'calls'),
+    [
+        (None, None, [(1,), (4,)]),
+        (1, None, [(1,)] * 5),
+        (3, None, [(1,), (3,), (1,)]),
+        (None, 2, [(1,), (2,), (2,)]),
+    ],
+)
+def test_as_many_cameras_run_in_a_call_as_the_file_takes(metadata, make_camera, eventually, of_file, batch, calls):
     """During the first call all cameras send, so that all four have a frame when it ends."""
     cameras = [make_camera(f'cam{number}') for number in range(4)]
 
@@ -79,8 +87,8 @@ def test_as_many_cameras_run_in_a_call_as_the_file_takes(metadata, make_camera, 
             for camera in cameras:
                 camera.send(make_camera.END)
 
-    segmenter = Formula(metadata, batch, during)
-    run = LiveRun(Network(segmenter), cameras)
+    segmenter = Formula(metadata, of_file, during)
+    run = LiveRun(Network(segmenter), cameras, batch=batch)
     cameras[0].send(1)
     labels = [result.frame.source.label for result in run]
     assert segmenter.calls == calls
