@@ -1,5 +1,6 @@
 """Live segmentation in Python."""
 
+import re
 import sys
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Latency, live
+from mmseg_bisenet_lite.deploy.live import _Frames
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -88,3 +90,21 @@ def test_numbers_and_urls_are_opened_like_those_of_the_command_line(segmenter, m
         live(segmenter, 'clip.mp4')
     with pytest.raises(InputError, match='give at least one camera'):
         live(segmenter)
+
+
+def test_the_program_of_the_page_prints_the_age_of_each_mask(segmenter, monkeypatch, capsys, root):
+    page = (root / 'mmseg_bisenet_lite' / 'deploy' / 'README.md').read_text(encoding='utf-8')
+    (program,) = (block for block in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'live(' in block)
+
+    def sources_of(texts, recursive):
+        camera = [np.full((2, 4, 3), 255, np.uint8)]
+        return [_Frames(camera, texts[0])]
+
+    module = ModuleType('mmseg_bisenet_lite.deploy.predict.sources')
+    module.sources_of = sources_of
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(program, {'segmenter': segmenter})  # noqa: S102  our own page
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.rpartition(' 1.0 ')[0] for line in lines[:2]) == ['0', 'rtsp://192.168.1.7/main']
+    assert lines[2].startswith('0: age of 1 frames')
+    assert lines[3].startswith('rtsp://192.168.1.7/main: age of 1 frames')

@@ -11,7 +11,7 @@ from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.deploy.predict.network import Network
 from mmseg_bisenet_lite.deploy.predict.newest_frame import NewestFrame, take
-from mmseg_bisenet_lite.deploy.predict.reconnect import print_error
+from mmseg_bisenet_lite.deploy.predict.reconnect import print_error, reason_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -114,7 +114,7 @@ class LiveRun:
                 for capture in self._captures:
                     if capture.error and capture not in broken:
                         broken.add(capture)
-                        self._tell(f'{capture.error}; the other sources go on')
+                        self._tell(f'{reason_of(capture.source, capture.error)}; the other sources go on')
                 for capture, _ in taken:
                     if capture.reconnects > connections[capture]:
                         connections[capture] = capture.reconnects

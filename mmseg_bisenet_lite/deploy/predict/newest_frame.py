@@ -34,6 +34,7 @@ class NewestFrame:
     Attributes:
         source: The source.
         skipped: Number of frames that were read and not handed over.
+        reconnects: Number of times that frames came again after the source broke.
         error: Why the source broke; ``None`` while it runs, and if it ended as it should.
 
     Raises:
@@ -60,7 +61,7 @@ class NewestFrame:
         if not reconnect_for >= 0:
             raise InputError(f'reconnect_for={reconnect_for}: give a number of seconds, 0 or more')
         self.source = source
-        self.skipped = 0
+        self.skipped = self.reconnects = 0
         self.error: Exception | None = None
         self._changed = changed or threading.Condition()
         self._period = 1 / max_fps if max_fps else 0.0
@@ -69,11 +70,6 @@ class NewestFrame:
         self._stop = threading.Event()
         self._frames = Reconnecting(source, reconnect_for, delays or DELAYS, tell, self._stop)
         self._thread = threading.Thread(target=self._read, name=f'newest frame of {source.label}', daemon=True)
-
-    @property
-    def reconnects(self) -> int:
-        """Number of times that frames came again after the source broke."""
-        return self._frames.reconnects
 
     @property
     def ended(self) -> bool:
@@ -118,7 +114,7 @@ class NewestFrame:
                         if self._stop.is_set():
                             return
                         self.skipped += self._slot is not None
-                        self._slot = frame
+                        self._slot, self.reconnects = frame, self._frames.reconnects
                         self._changed.notify_all()
         except Exception as error:  # any error of the source; it is raised where the frames are taken
             self.error = error

@@ -16,6 +16,11 @@ def print_error(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def reason_of(source: Source, error: Exception) -> str:
+    """Return why a source broke, in a line that names it."""
+    return error.line if isinstance(error, InputError) else f'{source.label}: {error}'
+
+
 @dataclass
 class Reconnecting:
     """The frames of a source; a live source that breaks after its first frame is opened again.
@@ -68,7 +73,7 @@ class Reconnecting:
                 broke = broke if attempts else time.monotonic()
                 took = time.monotonic() - broke
                 wait = min(delay, self.seconds - took)
-                reason = error.line if isinstance(error, InputError) else f'{self.source.label}: {error}'
+                reason = reason_of(self.source, error)
                 if wait <= 0:
                     raise InputError(f'{reason}; given up after {attempts} attempts in {took:.0f} s') from error
                 attempts, delay = attempts + 1, min(2 * delay, self.delays[1])

@@ -130,6 +130,22 @@ def test_an_error_or_an_interrupt_ends_the_threads_and_the_report_is_told(metada
     eventually(lambda: not readers())
 
 
+def test_leaving_the_loop_closes_the_cameras(metadata, make_camera, eventually, readers):
+    camera = make_camera()
+    camera.send(1)
+    for _ in LiveRun(Network(Formula(metadata)), [camera]):
+        break
+    camera.send(2)
+    eventually(lambda: not readers())
+    assert camera.closed == 1
+
+
+@pytest.mark.parametrize(('wrong', 'line'), [(dict(batch=0), 'batch=0: give'), (dict(max_fps=0), 'max_fps=0: give')])
+def test_numbers_out_of_range(metadata, make_camera, wrong, line):
+    with pytest.raises(InputError, match=line):
+        LiveRun(Network(Formula(metadata)), [make_camera()], **wrong)
+
+
 def test_limit_ends_the_run(metadata, make_camera):
     camera, seen = make_camera(), []
     camera.send(1)
