@@ -67,10 +67,14 @@ class _Frames:
         self.label = label
         self.live = iter(frames) is not frames  # an iterator cannot be opened again
 
+    def name(self, number: int) -> str:
+        """Return the name of the outputs of a frame."""
+        return f'{self.label}/{number:06d}'
+
     def __iter__(self) -> Generator[Frame, None, None]:
         for number, pixels in enumerate(self._frames):
             captured = time.monotonic()
-            yield Frame(np.array(pixels), self, f'{self.label}/{number:06d}', number, captured)
+            yield Frame(np.array(pixels), self, self.name(number), number, captured)
 
 
 def _source_of(camera: 'str | int | Source | Iterable[np.ndarray]', number: int) -> Source:

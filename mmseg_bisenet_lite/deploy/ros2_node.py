@@ -35,6 +35,10 @@ class Topic:
 
     label, moving, live, rate, count, files = 'image', True, True, None, None, ()
 
+    def name(self, number: int) -> str:
+        """Return the name of a frame."""
+        return f'{self.label}/{number:06d}'
+
     def __iter__(self) -> Any:
         """ROS 2 calls the node instead."""
         raise NotImplementedError
@@ -80,7 +84,7 @@ def run() -> None:
 
         def answer(message: Any) -> None:
             try:
-                (result,) = network([Frame(frame_of(message), topic, 'image', age.calls, time.monotonic())])
+                (result,) = network([Frame(frame_of(message), topic, topic.name(age.calls), age.calls, time.monotonic())])
             except InputError as error:  # one bad message does not end the node
                 node.get_logger().error(error.line)
                 return

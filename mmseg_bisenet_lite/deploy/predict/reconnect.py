@@ -65,7 +65,8 @@ class Reconnecting:
                             took = time.monotonic() - broke
                             self.tell(f'{self.source.label}: frames come again after {took:.1f} s, at attempt {attempts}')
                             self.reconnects, attempts, delay = self.reconnects + 1, 0, self.delays[0]
-                        yield _numbered_on(item, offset) if offset else item
+                        number = item.number + offset
+                        yield replace(item, number=number, name=self.source.name(number)) if offset else item
                 return
             except (InputError, OSError) as error:
                 if not (self.source.live and self.seconds and count):
@@ -83,10 +84,3 @@ class Reconnecting:
 
 def _items(source: Source) -> Generator[Frame | Failure, None, None]:
     yield from source  # closes what the source opened when it is closed itself
-
-
-def _numbered_on(frame: Frame, offset: int) -> Frame:
-    """Return a frame of a source that was opened again, with the number and the name that follow the earlier ones."""
-    number = frame.number + offset
-    folder, slash, _ = frame.name.rpartition('/')
-    return replace(frame, number=number, name=f'{folder}{slash}{number:06d}')

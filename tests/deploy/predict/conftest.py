@@ -26,28 +26,22 @@ class FakeCamera:
         for item in items:
             self._sent.put(item)
 
-    @property
-    def drained(self):
-        """Whether all that was sent has been read."""
-        return self._sent.unfinished_tasks == 0
+    def name(self, number):
+        return f'{self.label}/{number:06d}'
 
     def __iter__(self):
         self.opened += 1
         number = 0
         try:
             while (item := self._sent.get()) is not END:
-                try:
-                    if isinstance(item, Exception):
-                        raise item
-                    if isinstance(item, Failure):
-                        yield item
-                    else:
-                        pixels = np.full((self.size[1], self.size[0], 3), item, np.uint8)
-                        yield Frame(pixels, self, f'{self.label}/{number:06d}', number, time.monotonic())
-                finally:
-                    self._sent.task_done()  # the reader has come back for the next one, or has gone
+                if isinstance(item, Exception):
+                    raise item
+                if isinstance(item, Failure):
+                    yield item
+                else:
+                    pixels = np.full((self.size[1], self.size[0], 3), item, np.uint8)
+                    yield Frame(pixels, self, self.name(number), number, time.monotonic())
                 number += 1
-            self._sent.task_done()
         finally:
             self.closed += 1
 
