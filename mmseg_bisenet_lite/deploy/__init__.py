@@ -2,10 +2,11 @@
 
 from mmseg_bisenet_lite.deploy.calibration import abstain
 from mmseg_bisenet_lite.deploy.latency import Latency
+from mmseg_bisenet_lite.deploy.live import live
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.paint import paint
 from mmseg_bisenet_lite.deploy.segmenter import Segmenter
 from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
-__all__ = ['Calibration', 'Latency', 'Metadata', 'OperatingPoints', 'Segmenter', 'abstain', 'paint']
+__all__ = ['Calibration', 'Latency', 'Metadata', 'OperatingPoints', 'Segmenter', 'abstain', 'live', 'paint']

@@ -1,4 +1,4 @@
-"""Latency: durations of calls and their quantiles."""
+"""Latency: durations, such as of calls, and their quantiles."""
 
 from collections import deque
 
@@ -10,13 +10,15 @@ class Latency:
 
     Args:
         window: Number of calls to remember; the quantiles are taken over these.
+        unit: What is counted, for ``str``.
 
     Attributes:
         calls: Number of calls since the start, or since :meth:`reset`.
     """
 
-    def __init__(self, window: int = 1000) -> None:
+    def __init__(self, window: int = 1000, unit: str = 'calls') -> None:
         self._seconds: deque[float] = deque(maxlen=window)
+        self._unit = unit
         self.calls = 0
 
     def add(self, seconds: float) -> None:
@@ -40,4 +42,4 @@ class Latency:
 
     def __str__(self) -> str:
         median, p90, p99 = (1e3 * self.quantile(share) for share in (0.5, 0.9, 0.99))
-        return f'{self.calls} calls, median {median:.2f} ms, p90 {p90:.2f} ms, p99 {p99:.2f} ms'
+        return f'{self.calls} {self._unit}, median {median:.2f} ms, p90 {p90:.2f} ms, p99 {p99:.2f} ms'

@@ -1,79 +1,109 @@
 """A ROS 2 node from camera images to masks: ``python -m mmseg_bisenet_lite.deploy.ros2_node --ros-args -p file:=FILE``.
 
-The node subscribes to ``image`` (``sensor_msgs/Image``, ``bgr8`` or ``rgb8``) and publishes ``mask`` (``mono8``, class indices,
-with the image's header). If images come faster than masks, the node uses the newest image and drops the others.
+The node subscribes to ``image`` (``sensor_msgs/Image``; ``bgr8``, ``rgb8``, ``bgra8``, ``rgba8`` or ``mono8``) and publishes
+``mask`` (``mono8``, class indices) with the image's header. If images come faster than masks, the node uses the newest image
+and drops the others. The header's stamp is the time of capture, so the age of a mask is the time since then; it is logged.
 
-Parameters: ``file``, which ``tools/export.py`` wrote; ``device`` and ``threads``, as for
-:class:`~mmseg_bisenet_lite.deploy.Segmenter` (empty and 0 are its defaults). Frames of another size are letterboxed
-for the file, and their masks have the image's size.
+Parameters:
+    ``file``: File that ``tools/export.py`` wrote.
+    ``device``, ``threads``, ``threshold``: As for :class:`~mmseg_bisenet_lite.deploy.Segmenter`; empty and 0 are its defaults.
+    ``stabilise``: Whether masks are made steady from image to image.
+    ``confidence``: Whether ``confidence`` is published: ``32FC1``, the probability of foreground.
+    ``contours``: Whether ``contours`` is published: ``visualization_msgs/ImageMarker``, the outlines of the foreground.
+
+Frames of another size are letterboxed for the file, and their masks have the image's size.
 """
 
+import time
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
-from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.deploy import Latency, Segmenter
+from mmseg_bisenet_lite.deploy.predict.frames import Frame
+from mmseg_bisenet_lite.deploy.predict.network import Network
+from mmseg_bisenet_lite.deploy.ros2_messages import frame_of, image_of, outlines_of, stamp_of
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import reason_of
 
+PARAMETERS = dict(file='', device='', threads=0, threshold='', stabilise=False, confidence=False, contours=False)
+LOG_SECONDS = 10.0  # between two lines about the age
 
-def frame_of(message: Any) -> np.ndarray:
-    """Return the frame, (height, width, 3), uint8 BGR, of a ``sensor_msgs/Image``.
 
-    Raises:
-        InputError: The encoding is neither ``bgr8`` nor ``rgb8``, or the data are incomplete.
-    """
-    if message.encoding not in ('bgr8', 'rgb8'):
-        raise InputError(f'encoding {message.encoding} is not supported; publish images as bgr8 or rgb8')
-    if len(message.data) != message.height * message.step or message.step < 3 * message.width:
-        raise InputError(f'an image of {message.width}x{message.height} with {len(message.data)} bytes of data is incomplete')
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)  # rows may be padded
-    frame = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
-    return frame if message.encoding == 'bgr8' else frame[..., ::-1]
+class Topic:
+    """The images of a topic, as a source."""
+
+    label, moving, live, rate, count, files = 'image', True, True, None, None, ()
+
+    def name(self, number: int) -> str:
+        """Return the name of a frame."""
+        return f'{self.label}/{number:06d}'
+
+    def __iter__(self) -> Any:
+        """ROS 2 calls the node instead."""
+        raise NotImplementedError
 
 
 def run() -> None:
     """Start the node and serve until it is stopped.
 
     Raises:
-        InputError: ROS 2 is missing, or the file cannot be loaded.
+        InputError: ROS 2 is missing, the file cannot be loaded, or it lacks what a parameter needs.
     """
     try:
         import rclpy
+        from geometry_msgs.msg import Point
+        from rcl_interfaces.msg import ParameterDescriptor
         from rclpy.executors import ExternalShutdownException
         from rclpy.qos import QoSProfile, ReliabilityPolicy
         from sensor_msgs.msg import Image
+        from visualization_msgs.msg import ImageMarker
     except ImportError as error:
         raise InputError(f'ROS 2 cannot be imported ({reason_of(error)}): source its setup file first') from error
 
     rclpy.init()
     node = rclpy.create_node('segmenter')
     try:
-        for name, default in (('file', ''), ('device', ''), ('threads', 0)):
-            node.declare_parameter(name, default)
-        file, device, threads = (node.get_parameter(name).value for name in ('file', 'device', 'threads'))
-        if not file:
+        for name, default in PARAMETERS.items():
+            # A threshold is a number or a word.
+            node.declare_parameter(name, default, ParameterDescriptor(dynamic_typing=name == 'threshold'))
+        given = {name: node.get_parameter(name).value for name in PARAMETERS}
+        if not given['file']:
             raise InputError('the parameter file is not set; start the node with --ros-args -p file:=FILE')
-        segmenter = Segmenter(file, device or None, threads or None, resize=True)
-        publisher = node.create_publisher(Image, 'mask', QoSProfile(depth=1))
+        options = {} if given['threshold'] == '' else {'threshold': given['threshold']}
+        segmenter = Segmenter(given['file'], given['device'] or None, given['threads'] or None, resize=True, **options)
+        network = Network(segmenter, probability=given['confidence'], stabilise=given['stabilise'])
+        topic = Topic()
+        network.start(topic)
+        publishers = {'mask': node.create_publisher(Image, 'mask', QoSProfile(depth=1))}
+        if given['confidence']:
+            publishers['confidence'] = node.create_publisher(Image, 'confidence', QoSProfile(depth=1))
+        if given['contours']:
+            publishers['contours'] = node.create_publisher(ImageMarker, 'contours', QoSProfile(depth=1))
+        age = Latency(unit='masks')
 
         def answer(message: Any) -> None:
             try:
-                mask = segmenter(frame_of(message))
+                (result,) = network([Frame(frame_of(message), topic, topic.name(age.calls), age.calls, time.monotonic())])
             except InputError as error:  # one bad message does not end the node
                 node.get_logger().error(error.line)
                 return
-            height, width = mask.shape
-            publisher.publish(
-                Image(header=message.header, height=height, width=width, encoding='mono8', step=width, data=mask.tobytes())
-            )
+            publishers['mask'].publish(image_of(result.mask, message.header, Image))
+            if result.probability is not None:
+                publishers['confidence'].publish(image_of(result.probability, message.header, Image))
+            if given['contours']:
+                publishers['contours'].publish(outlines_of(result.mask, message.header, ImageMarker, Point))
+            if (stamp := stamp_of(message)) is None:
+                node.get_logger().warning('images have no stamp in their header, so the age of masks is not known', once=True)
+                return
+            age.add(1e-9 * node.get_clock().now().nanoseconds - stamp)
+            node.get_logger().info(f'age of {age}', throttle_duration_sec=LOG_SECONDS)
 
-        # Cameras publish as best effort; a best-effort subscriber receives reliable publishers too, but not the reverse.
+        # Depth 1: while a callback runs, the newest image replaces the one that waits. Cameras publish as best effort; a
+        # best-effort subscriber receives reliable publishers too, but not the reverse.
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         node.create_subscription(Image, 'image', answer, newest)
-        node.get_logger().info(f'{file}: {segmenter.runtime}, {segmenter.precision}')
+        node.get_logger().info(f'{given["file"]}: {segmenter.runtime}, {segmenter.precision}')
         with suppress(KeyboardInterrupt, ExternalShutdownException):
             rclpy.spin(node)
     finally:
