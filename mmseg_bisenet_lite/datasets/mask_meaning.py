@@ -1,0 +1,212 @@
+"""MaskMeaning: which values or colours of the masks are foreground, background and ignored; given, or found out."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmseg_bisenet_lite.datasets.decoding import decode
+from mmseg_bisenet_lite.datasets.mask_keys import (
+    COLOUR_MODES,
+    MOST_COLOURS,
+    REST,
+    Colour,
+    as_colour,
+    decode_colours,
+    keys_of,
+    mode_of,
+    told,
+    unknown_keys,
+)
+from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
+from mmseg_bisenet_lite.utils.errors import InputError
+
+ENOUGH = 64  # masks that are looked at, spread over the folder
+MOST = 1024  # the same, while all of them are empty
+
+# What two values mean where nobody says it: black, and the foreground's.
+_USUAL: tuple[tuple[int, int], ...] = ((0, 1), (0, 255), (Colour(0), Colour(0xFFFFFF)))
+
+
+@dataclass(frozen=True)
+class MaskMeaning:
+    """What the masks of a folder hold.
+
+    Attributes:
+        kind: ``'grey'``, ``'palette'`` (values are its indices) or ``'colours'``.
+        foreground: Keys of the foreground, see :func:`keys_of`; all values, or all colours.
+        background: Keys of the background; ``None`` if it is all that the others do not name.
+        ignore: Keys of pixels without a label.
+    """
+
+    kind: str
+    foreground: tuple[int, ...]
+    background: tuple[int, ...] | None
+    ignore: tuple[int, ...]
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """All keys that are named."""
+        return (*(self.background or ()), *self.foreground, *self.ignore)
+
+    @property
+    def colours(self) -> tuple[int, ...] | None:
+        """The colours, in the order of their numbers in a label map; ``None`` for masks of values."""
+        return self.keys if self.kind == 'colours' else None
+
+    def table(self, ignore_index: int) -> np.ndarray:
+        """Return the class of each value, or of each number of a colour: 1, 0, ``ignore_index`` or ``UNKNOWN``.
+
+        Shape:
+            - Output: (256,) uint8.
+        """
+        table = np.full(256, UNKNOWN if self.background is not None else 0, np.uint8)
+        for number, key in enumerate(self.keys):
+            label = 1 if key in self.foreground else ignore_index if key in self.ignore else 0
+            table[number if self.colours else key] = label
+        return table
+
+    def told(self, name: str = 'foreground') -> str:
+        """Return it for the log, such as ``'grey, 0 is background, 255 is crack'``."""
+        background = 'all else' if self.background is None else told(self.background)
+        ignored = f', {told(self.ignore)} is ignored' if self.ignore else ''
+        return f'{self.kind}, {background} is background, {told(self.foreground)} is {name}{ignored}'
+
+
+class GivenKeys:
+    """What a config says about the masks: ``foreground``, ``background`` and ``ignore``, each as :func:`keys_of` takes them.
+
+    Raises:
+        InputError: An option is none of these, or two name the same.
+    """
+
+    def __init__(self, foreground: Any = None, background: Any = None, ignore: Any = None) -> None:
+        self.rest = background == REST
+        self.foreground = () if foreground is None else keys_of('foreground', foreground)
+        self.background = () if background is None or self.rest else keys_of('background', background)
+        self.ignore = () if ignore is None else keys_of('ignore', ignore)
+        self.keys = (*self.foreground, *self.background, *self.ignore)
+        if (background is not None) and not self.foreground:
+            raise InputError(f'background={background!r}: give foreground= too')
+        if len(self.keys) > MOST_COLOURS:
+            raise InputError(f'foreground, background and ignore name {len(self.keys)} values: at most {MOST_COLOURS}')
+        if twice := [key for key, count in Counter(map(as_colour, self.keys)).items() if count > 1]:
+            raise InputError(f'foreground, background and ignore: {twice[0]} is in two of them, or as a value and as a colour')
+
+    def in_colours(self) -> bool:
+        """Whether a colour is given."""
+        return any(isinstance(key, Colour) for key in self.keys)
+
+
+def find_meaning(folder: str, files: Sequence[str], given: GivenKeys, read: Callable[[str], bytes]) -> MaskMeaning:
+    """Return what the masks of a folder hold: as given, or found out from some of them, which are checked too.
+
+    Where nothing is given, masks of 0 and 1, of 0 and 255, and of black and white are understood.
+
+    Args:
+        folder: Name of the folder, for errors.
+        files: Paths of the masks.
+        given: What the config says.
+        read: Returns the content of a file.
+
+    Raises:
+        InputError: A mask cannot be read or holds what is not given, or it is not clear what the masks mean.
+    """
+    spread = random.Random(0).sample(list(files), min(len(files), MOST))  # noqa: S311  the same in every process
+    modes = {path: mode_of(read(path), path) for path in spread[:ENOUGH]}
+    kind = _kind_of(folder, modes, given)
+    seen: dict[str, dict[int, int]] = {}  # key -> number of pixels, of each mask
+    white = 1 if 1 in given.keys and 255 not in given.keys else 255  # of masks with 1 bit a pixel
+    for path, counts in _look(spread, kind, white, read):
+        seen[path] = counts
+        if len(seen) >= ENOUGH and (given.foreground or any(key for each in seen.values() for key in each)):
+            break
+    convert = as_colour if kind == 'colours' else int
+    ignore = tuple(map(convert, given.ignore))
+    if given.foreground:
+        foreground, background = tuple(map(convert, given.foreground)), tuple(map(convert, given.background))
+        black = convert(0)
+        if not background and not given.rest:
+            if black in (*foreground, *ignore):
+                raise InputError(
+                    f'foreground={told(foreground)}: the background is {black} unless another one is given; give '
+                    'background= too'
+                )
+            background = (black,)
+    else:
+        background, foreground = _understood(folder, kind, seen, ignore)
+    meaning = MaskMeaning(kind, foreground, None if given.rest else background, ignore)
+    for path, counts in seen.items() if not given.rest else ():
+        if strange := {key: count for key, count in counts.items() if key not in meaning.keys}:
+            raise unknown_keys(path, strange, meaning.keys)
+    return meaning
+
+
+def _kind_of(folder: str, modes: dict[str, str], given: GivenKeys) -> str:
+    example = {mode: path for path, mode in modes.items()}
+    coloured = next((path for mode, path in example.items() if mode in COLOUR_MODES), None)
+    values = [key for key in given.keys if not isinstance(key, Colour)]
+    if 'P' in example and (coloured or given.in_colours()) and (values or not given.in_colours()):
+        other = f'{coloured} holds colours' if coloured else 'another option is a colour'
+        raise InputError(
+            f'{folder}: {example["P"]} has a palette, so values are its indices, but {other}; give foreground=, '
+            'background= and ignore= as colours'
+        )
+    if given.in_colours() or coloured:
+        return 'colours'
+    return 'palette' if 'P' in example else 'grey'
+
+
+def _look(files: Sequence[str], kind: str, white: int, read: Callable[[str], bytes]) -> Iterator[tuple[str, dict[int, int]]]:
+    """Yield the number of pixels of each key, of one mask after the other."""
+    for path in files:
+        data = read(path)
+        pixels = decode_colours(data, path) if kind == 'colours' else decode(data, path, 'unchanged', 'pillow', 'label map')
+        if pixels.dtype == bool:
+            pixels = pixels.astype(np.uint8) * np.uint8(white)
+        if pixels.ndim != 2 or (kind != 'colours' and (pixels.dtype.kind not in 'iu' or pixels.max(initial=0) > 255)):
+            raise InputError(
+                f'{path}: a mask needs one channel of 8 bits or RGB colours, not {pixels.dtype} of shape {pixels.shape}; save '
+                'it as an 8-bit PNG, grey or RGB'
+            )
+        keys, counts = (part.tolist() for part in np.unique(pixels, return_counts=True))
+        yield path, dict(zip(map(Colour, keys) if kind == 'colours' else keys, counts, strict=True))
+
+
+def _understood(
+    folder: str, kind: str, seen: dict[str, dict[int, int]], ignore: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the keys of background and foreground where nobody says them."""
+    total: Counter[int] = Counter()
+    for counts in seen.values():
+        total.update(counts)
+    present = {key for key in total if key not in ignore}
+    for black, other in _USUAL:
+        if isinstance(black, Colour) == (kind == 'colours') and {other} <= present <= {black, other}:
+            return (black,), (other,)
+    pixels = sum(total.values())
+    often = [key for key, _ in total.most_common() if key in present]
+    shares = ', '.join(f'{key} ({100 * total[key] / pixels:.3g} %)' for key in often[:4])
+    shares += f' and {len(often) - 4} more' if len(often) > 4 else ''
+    what = 'colours' if kind == 'colours' else 'values'
+    if present <= {0}:
+        raise InputError(
+            f'{folder}: {len(seen)} masks that were looked at have no other value than 0, so nobody knows what the foreground '
+            'is; give foreground=, such as 255 or 1, or masks with foreground'
+        )
+    if len(present) > 16:
+        raise InputError(
+            f'{folder}: the {len(seen)} masks that were looked at hold {len(present)} {what}: {shares}. Such values come from '
+            'soft edges, from JPEG or from photographs: are img_path and seg_map_path swapped? Save masks as PNG with hard '
+            f"edges, or say which is which with foreground=, background= ('{REST}': all else) and ignore="
+        )
+    others = [key for key in often if key]
+    text = [repr(str(key)) if kind == 'colours' else str(key) for key in others]
+    example = f'foreground={text[0]}' + (f', ignore={text[1]}' if len(text) > 1 else '')
+    raise InputError(
+        f'{folder}: the {len(seen)} masks that were looked at hold the {what} {shares}, so it is not clear which is the '
+        f'foreground; say it with foreground=, background= and ignore=, such as {example}'
+    )
