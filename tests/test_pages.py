@@ -238,7 +238,7 @@ def data_sets(config):
     return [DATASETS.build(loader.dataset) for loader in (read.train_dataloader, read.val_dataloader)]
 
 
-@pytest.mark.parametrize('page', ['README.md', 'configs/README.md'])
+@pytest.mark.parametrize('page', ['README.md', 'configs/README.md', 'configs/own/README.md'])
 def test_own_masks_are_read(page, own_masks):
     config = next(block for block in blocks(PAGES[page], 'python') if 'mine = dict(' in block)
     for mask in Path().glob('data/mine/*annot/*.png'):

@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         '--val',
         type=share_or_pattern,
         default=0.2,
-        metavar='SHARE|PATTERN',
+        metavar='SHARE',
         help="share of val, or names such as 'drive3_*' (default: 0.2)",
     )
     add('--images', type=path, metavar='DIR', help='folder of the images, if it is not where the annotations say')

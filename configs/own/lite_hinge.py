@@ -7,3 +7,4 @@ _base_ = [
 ]
 model = dict(data_preprocessor=dict(size=_base_.crop_size))
 work_dir = './work_dirs/own/{{ fileBasenameNoExtension }}'
+default_hooks = dict(visualization=dict(interval=1))  # with --show-dir a picture of each image
