@@ -208,10 +208,10 @@ class BinarySegDataset(BaseSegDataset):
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
         """Return the suffix of the label maps to read, and their files by stem."""
         suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.vocabularies)
-        for suffix in suffixes[:-1]:
+        for suffix in suffixes:
             if found := self._list(ann_dir, suffix, 'label maps', may_be_empty=True):
                 return suffix, found
-        return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
+        return suffixes[-1], self._list(ann_dir, suffixes, 'label maps')  # an error that names all of them
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
         """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder.

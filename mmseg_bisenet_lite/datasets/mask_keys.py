@@ -31,6 +31,9 @@ class Colour(int):
     __repr__ = __str__
 
 
+INVISIBLE = Colour(_OPAQUE << 24)
+
+
 def keys_of(option: str, given: Any) -> tuple[int, ...]:
     """Return the keys that an option of a data set names, values as ``int`` and colours as :class:`Colour`.
 
@@ -66,7 +69,7 @@ def _key_of(option: str, given: Any) -> int:
     if not numbers or len(channels) not in (3, 4):
         raise InputError(wrong)
     red, green, blue, alpha = (*channels, _OPAQUE)[:4]
-    return Colour((_OPAQUE - alpha) << 24 | red << 16 | green << 8 | blue if alpha else _OPAQUE << 24)
+    return Colour((_OPAQUE - alpha) << 24 | red << 16 | green << 8 | blue if alpha else INVISIBLE)
 
 
 def as_colour(key: int) -> Colour:
@@ -116,7 +119,7 @@ def decode_colours(data: bytes, name: str) -> np.ndarray:
         pixels = np.asarray(image.convert('RGBA')).astype(np.uint32)  # (height, width, 4)
     red, green, blue, alpha = (pixels[..., channel] for channel in range(4))
     codes = (_OPAQUE - alpha) << 24 | red << 16 | green << 8 | blue
-    codes[alpha == 0] = _OPAQUE << 24
+    codes[alpha == 0] = INVISIBLE
     return upright(codes, header.orientation)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mmseg_bisenet_lite.datasets.decoding import decode
 from mmseg_bisenet_lite.datasets.mask_keys import (
     COLOUR_MODES,
+    INVISIBLE,
     MOST_COLOURS,
     REST,
     Colour,
@@ -187,26 +188,37 @@ def _understood(
     for black, other in _USUAL:
         if isinstance(black, Colour) == (kind == 'colours') and {other} <= present <= {black, other}:
             return (black,), (other,)
-    pixels = sum(total.values())
-    often = [key for key, _ in total.most_common() if key in present]
-    shares = ', '.join(f'{key} ({100 * total[key] / pixels:.3g} %)' for key in often[:4])
-    shares += f' and {len(often) - 4} more' if len(often) > 4 else ''
-    what = 'colours' if kind == 'colours' else 'values'
     if present <= {0}:
         raise InputError(
             f'{folder}: {len(seen)} masks that were looked at have no other value than 0, so nobody knows what the foreground '
             'is; give foreground=, such as 255 or 1, or masks with foreground'
         )
-    if len(present) > 16:
-        raise InputError(
-            f'{folder}: the {len(seen)} masks that were looked at hold {len(present)} {what}: {shares}. Such values come from '
-            'soft edges, from JPEG or from photographs: are img_path and seg_map_path swapped? Save masks as PNG with hard '
-            f"edges, or say which is which with foreground=, background= ('{REST}': all else) and ignore="
+    raise _unclear(folder, seen, total, [key for key, _ in total.most_common() if key in present])
+
+
+def _unclear(folder: str, seen: dict[str, dict[int, int]], total: Counter[int], often: list[int]) -> InputError:
+    """Return the error for masks of which nobody says what they mean; ``often``: the keys, the most frequent one first."""
+    what = 'colours' if isinstance(often[0], Colour) else 'values'
+    pixels = sum(total.values())
+    shares = ', '.join(f'{key} ({100 * total[key] / pixels:.3g} %)' for key in often[:4])
+    shares += f' and {len(often) - 4} more' if len(often) > 4 else ''
+    file, count = next((path, counts[often[-1]]) for path, counts in seen.items() if often[-1] in counts)
+    held = (
+        f'{folder}: the {len(seen)} masks that were looked at hold the {what} {shares} ({often[-1]}: {count} pixels in {file})'
+    )
+    if len(often) > 8:
+        return InputError(
+            f'{held}. So many come from soft edges, from JPEG or from photographs: are img_path and seg_map_path swapped? Save '
+            f"masks as PNG with hard edges, or say what is what with foreground=, background= ('{REST}': all else) and ignore="
         )
-    others = [key for key in often if key]
-    text = [repr(str(key)) if kind == 'colours' else str(key) for key in others]
-    example = f'foreground={text[0]}' + (f', ignore={text[1]}' if len(text) > 1 else '')
-    raise InputError(
-        f'{folder}: the {len(seen)} masks that were looked at hold the {what} {shares}, so it is not clear which is the '
-        f'foreground; say it with foreground=, background= and ignore=, such as {example}'
+    texts = [repr(str(key)) if isinstance(key, Colour) else str(key) for key in often if key and key != INVISIBLE]
+    others = ''
+    if INVISIBLE in often:
+        texts = texts or [repr(str(Colour(0)))]
+        others = f', background={str(INVISIBLE)!r}'
+    elif len(texts) > 1:
+        others = f', ignore={texts[1]}' if len(texts) == 2 else f", background='{REST}'"
+    return InputError(
+        f'{held}, so it is not clear which is the foreground; say it with foreground=, background= and ignore=, such as '
+        f'foreground={texts[0]}{others}, or mend the file'
     )

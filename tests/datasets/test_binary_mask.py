@@ -151,13 +151,16 @@ def test_ignored_pixels(data, mask, options, ignore_index):
         (
             grey([[0, 1, 255, 0]]),
             {},
-            r'values 0 \(50 %\), 1 \(25 %\), 255 \(25 %\), so it is not clear.*foreground=1, ignore=255',
+            r'values 0 \(50 %\), 1 \(25 %\), 255 \(25 %\) \(255: 1 pixels in .*a\.png\), so it is not clear.*=1, ignore=255',
         ),
         (grey([[0, 0, 255, 128]]), {}, r'not clear which is the foreground; say it with foreground='),
-        (grey([[0, 7]]), {}, r'values 0 \(50 %\), 7 \(50 %\), so .* such as foreground=7$'),
+        (grey([[0, 7]]), {}, r'values 0 \(50 %\), 7 \(50 %\) .*, so .* such as foreground=7, or mend'),
         (grey([[0, 0]]), {}, r'1 masks that were looked at have no other value than 0.*give foreground='),
-        (coloured(RED), {}, r"colours #000000 \(70 %\), #ff0000 \(30 %\), so .* such as foreground='#ff0000'"),
-        (grey(np.arange(200)[None]), {}, r'200 values: .*soft edges.*swapped'),
+        (coloured(RED), {}, r"colours #000000 \(70 %\), #ff0000 \(30 %\) .*, so .* such as foreground='#ff0000', or"),
+        (coloured((*RED, 255), (0, 0, 0, 0)), {}, r"such as foreground='#ff0000', background='#00000000', or"),
+        (coloured((0, 0, 0, 255), (0, 0, 0, 0)), {}, r"such as foreground='#000000', background='#00000000', or"),
+        (grey([[0, 1, 2, 3]]), {}, r"such as foreground=1, background='rest', or"),
+        (grey(np.arange(200)[None]), {}, r'and 196 more \(199: 1 pixels in .*soft edges.*swapped'),
         (grey([[0, 1, 255]]), dict(foreground=1), r'a.png: the value 255 of 1 pixels is neither .*knows 0, 1\).*ignore='),
         (
             coloured(RED, BLUE),
@@ -264,7 +267,7 @@ def test_train_and_val_must_agree(data):
 
 def test_jpeg_masks_are_refused(data):
     root = data(grey(np.kron(CRACK, np.full((5, 5), 255))), ending='jpg')
-    with pytest.raises(InputError, match=r'found no label maps .* only 1 \.jpg; .*without loss'):
+    with pytest.raises(InputError, match=r'found no label maps .* .png or .bmp or .*, only 1 \.jpg; .*without loss'):
         build(root)
     with pytest.raises(InputError, match=r'not clear|soft edges'):
         build(root, seg_map_suffix='.jpg')
