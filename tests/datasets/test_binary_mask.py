@@ -7,8 +7,9 @@ from PIL import Image
 
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import BinaryMaskDataset
-from mmseg_bisenet_lite.datasets import binary_mask
+from mmseg_bisenet_lite.datasets import binary_mask, mask_meaning
 from mmseg_bisenet_lite.datasets.label_check import LabelCheck, require_agreement
+from mmseg_bisenet_lite.datasets.mask_meaning import _count
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -239,6 +240,22 @@ def test_foreground_in_one_of_many_masks_is_found(data, monkeypatch):
     empty = grey(CRACK * 0)
     dataset = build(data(empty, empty, grey(CRACK * 255), empty))
     assert dataset.meaning.foreground == (255,)
+
+
+@pytest.mark.parametrize('values', [1, 2, 8, 9, 300])
+def test_values_are_counted(values):
+    pixels = np.random.default_rng(0).integers(values, size=(70, 90)).astype(np.uint32) * 1000
+    assert _count(pixels) == dict(zip(*(part.tolist() for part in np.unique(pixels, return_counts=True)), strict=True))
+
+
+def test_of_large_masks_fewer_are_looked_at(data, monkeypatch):
+    looked = []
+    monkeypatch.setattr(mask_meaning, '_count', lambda pixels: looked.append(1) or _count(pixels))
+    root = data(*[grey(CRACK * 255)] * 4)
+    build(root)
+    monkeypatch.setattr(mask_meaning, 'ENOUGH_PIXELS', 2 * CRACK.size)
+    build(root)
+    assert len(looked) == 4 + 2
 
 
 def test_a_mask_full_of_foreground_is_understood_and_a_set_of_them_refused_by_the_check(data):
