@@ -184,7 +184,8 @@ def _convert_pairs(config: ConvertConfig, pairs: Pairs, progress: ReportProgress
     from mmseg_bisenet_lite.compat import require_host
 
     require_host()  # for the data set, which knows what masks mean
-    from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys, find_meaning
+    from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys
+    from mmseg_bisenet_lite.datasets.mask_search import find_meaning
 
     name = config.name or pairs.name
     masks = [str(mask) for _, _, mask in pairs.pairs]

@@ -9,7 +9,8 @@ from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
-from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys, MaskMeaning, find_meaning
+from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys, MaskMeaning
+from mmseg_bisenet_lite.datasets.mask_search import find_meaning
 from mmseg_bisenet_lite.utils.errors import InputError
 
 _USUAL: dict[Any, str | None] = {0: 'background', 255: 'foreground'}  # replaced by what the masks hold

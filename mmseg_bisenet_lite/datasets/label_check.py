@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, UnidentifiedImageError
 
+from mmseg_bisenet_lite.datasets.mask_keys import as_colour
 from mmseg_bisenet_lite.datasets.metainfo import require_two_classes
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.datasets.transforms.loading import LoadBinaryAnnotations, MapLabelsAfter, map_labels, unknown_values
@@ -128,23 +129,18 @@ class LabelCheck:
 
 
 def require_agreement(train: Any, val: Any) -> None:
-    """Raise an error if the masks of train and val do not mean the same, as those of two tools.
-
-    Data sets that do not say what their masks mean are left alone.
+    """Raise an error if the foreground of train's and of val's masks is not the same and nobody has said so.
 
     Raises:
-        InputError: Two of the data sets have masks of different meanings.
+        InputError: Two of the data sets have masks of another foreground, and one of them has been found out.
     """
-    sets = [inner for dataset in (train, val) for inner in _inner_sets(dataset)]
-    told = {
-        meaning.told(): dataset.data_prefix['seg_map_path']
-        for dataset in sets
-        if (meaning := getattr(dataset, 'meaning', None)) is not None
-    }
-    if len(told) > 1:
-        (one, first), (other, second) = list(told.items())[:2]
+    sets = [inner for dataset in (train, val) for inner in _inner_sets(dataset) if getattr(inner, 'meaning', None) is not None]
+    found = {frozenset(map(as_colour, inner.meaning.foreground)): inner for inner in sets}
+    if len(found) > 1 and not all(inner.given.foreground for inner in sets):
+        one, other = list(found.values())[:2]
         raise InputError(
-            f'{first} and {second} do not agree: the masks of the first are {one}, those of the second {other}; make them alike'
+            f'{one.data_prefix["seg_map_path"]} and {other.data_prefix["seg_map_path"]} do not agree: the masks of the first '
+            f'are {one.meaning.told()}, those of the second {other.meaning.told()}; make them alike, or give both foreground='
         )
 
 

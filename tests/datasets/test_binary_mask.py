@@ -7,9 +7,9 @@ from PIL import Image
 
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import BinaryMaskDataset
-from mmseg_bisenet_lite.datasets import binary_mask, mask_meaning
+from mmseg_bisenet_lite.datasets import binary_mask, mask_search
 from mmseg_bisenet_lite.datasets.label_check import LabelCheck, require_agreement
-from mmseg_bisenet_lite.datasets.mask_meaning import _count
+from mmseg_bisenet_lite.datasets.mask_search import _count
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -223,8 +223,8 @@ def test_wrong_options_are_named(options, message):
 )
 def test_a_file_that_was_not_looked_at_is_checked_when_it_is_read(data, monkeypatch, good, bad, options, message):
     """In training, in validation and by the check of all label maps alike."""
-    monkeypatch.setattr('mmseg_bisenet_lite.datasets.mask_meaning.ENOUGH', 1)
-    monkeypatch.setattr('mmseg_bisenet_lite.datasets.mask_meaning.MOST', 1)
+    monkeypatch.setattr('mmseg_bisenet_lite.datasets.mask_search.ENOUGH', 1)
+    monkeypatch.setattr('mmseg_bisenet_lite.datasets.mask_search.MOST', 1)
     root = data(good, good)
     dataset = build(root, **options)
     bad.save(root / 'trainannot' / 'b.png')
@@ -236,7 +236,7 @@ def test_a_file_that_was_not_looked_at_is_checked_when_it_is_read(data, monkeypa
 
 
 def test_foreground_in_one_of_many_masks_is_found(data, monkeypatch):
-    monkeypatch.setattr('mmseg_bisenet_lite.datasets.mask_meaning.ENOUGH', 2)
+    monkeypatch.setattr('mmseg_bisenet_lite.datasets.mask_search.ENOUGH', 2)
     empty = grey(CRACK * 0)
     dataset = build(data(empty, empty, grey(CRACK * 255), empty))
     assert dataset.meaning.foreground == (255,)
@@ -250,10 +250,10 @@ def test_values_are_counted(values):
 
 def test_of_large_masks_fewer_are_looked_at(data, monkeypatch):
     looked = []
-    monkeypatch.setattr(mask_meaning, '_count', lambda pixels: looked.append(1) or _count(pixels))
+    monkeypatch.setattr(mask_search, '_count', lambda pixels: looked.append(1) or _count(pixels))
     root = data(*[grey(CRACK * 255)] * 4)
     build(root)
-    monkeypatch.setattr(mask_meaning, 'ENOUGH_PIXELS', 2 * CRACK.size)
+    monkeypatch.setattr(mask_search, 'ENOUGH_PIXELS', 2 * CRACK.size)
     build(root)
     assert len(looked) == 4 + 2
 
@@ -278,8 +278,10 @@ def test_train_and_val_must_agree(data):
     val = dict(img_path='val', seg_map_path='valannot')
     with pytest.raises(InputError, match=r'trainannot and .*valannot do not agree: .* 255 is foreground, .* 1 is foreground'):
         require_agreement(build(root), build(root, data_prefix=val))
+    require_agreement(build(root, foreground=255), build(root, data_prefix=val, foreground=1))  # somebody says so
     data(grey(CRACK * 255), split='val')
     require_agreement(build(root), build(root, data_prefix=val))
+    require_agreement(build(root), build(root, data_prefix=val, foreground=255, background='rest'))
 
 
 def test_jpeg_masks_are_refused(data):
