@@ -11,7 +11,7 @@ import numpy as np
 from mmseg_bisenet_lite.conversion.coco import read_coco
 from mmseg_bisenet_lite.conversion.cvat import CVAT, read_cvat
 from mmseg_bisenet_lite.conversion.labelme import files_in, read_labelme
-from mmseg_bisenet_lite.conversion.labels import IGNORE, value_of_each_label
+from mmseg_bisenet_lite.conversion.labels import IGNORE, REST, value_of_each_label
 from mmseg_bisenet_lite.conversion.mask_folders import LABELS, Pairs, colours_of, folders_in, read_folders
 from mmseg_bisenet_lite.conversion.shapes import Annotated, draw
 from mmseg_bisenet_lite.conversion.writer import Item, check_out, config_name, write
@@ -168,6 +168,8 @@ def _convert_shapes(config: ConvertConfig, progress: ReportProgress) -> list[str
     lines = [_written(config, parts)]
     background = [f'{label} ({labels[label]} shapes)' for label, value in sorted(values.items()) if value == 0]
     lines += [f'background: {", ".join(background)}'] if background else []
+    absent = [label for label in (*config.background, *config.ignore) if label not in labels and label != REST]
+    lines += [f'no shape here has the label {", ".join(absent)}'] if absent else []
     lines.append(f'{name}: {100 * counts.pixels[255] / max(1, sum(counts.pixels.values())):.3g} % of the pixels')
     if empty:
         told = 'left out' if config.skip_empty else 'background only'

@@ -24,13 +24,16 @@ def value_of_each_label(
         where: Name of the annotations, for errors.
 
     Raises:
-        InputError: A name is no label, is given twice, or a label is not named: it may be a typing error for another one.
+        InputError: A name is no label, is given twice, or a label is not named: it may be a typing error for another one. Names
+            of the background and of ignored pixels may be those of other exports, as long as all labels here are named.
     """
     given = [*foreground, *(label for label in background if label != REST), *ignore]
     there = ', '.join(f'{label} ({count})' for label, count in sorted(labels.items())) or 'none'
     if not foreground:
         raise InputError(f'{where}: say which labels are foreground with --foreground; there are {there}')
-    if unknown := [label for label in given if label not in labels]:
+    # Where all labels must be named, a typing error leaves one that is not; where they need not be, it would pass unseen.
+    needed = given if REST in background else foreground
+    if unknown := [label for label in needed if label not in labels]:
         raise InputError(f'{where}: there is no label {", ".join(unknown)}; the labels are {there}')
     if len(set(given)) < len(given):
         raise InputError(f'--foreground, --background and --ignore: name each label once, of {there}')

@@ -214,7 +214,7 @@ def test_lines_need_a_width(photographs, converted, coco):
         (['Crack'], {}, r'there is no label Crack; the labels are crack \(1\), crak \(1\)'),
         (['crack'], {}, r'is crak foreground, background or neither\?'),
         (['crack', 'crak'], dict(ignore=['crak']), 'name each label once'),
-        (['crack'], dict(background=['wall']), 'there is no label wall'),
+        (['crack'], dict(background=['rest'], ignore=['wal']), 'there is no label wal;'),
     ],
 )
 def test_labels_that_are_not_clear_are_one_error(photographs, converted, foreground, options, message):
@@ -224,6 +224,14 @@ def test_labels_that_are_not_clear_are_one_error(photographs, converted, foregro
     with pytest.raises(InputError, match=message) as error:
         converted(folder, *foreground, **options)
     assert '\n' not in str(error.value)
+
+
+def test_a_label_of_other_exports_is_told(photographs, converted):
+    folder = photographs('labelled', 'a.jpg', 'b.jpg')
+    for name in 'ab':
+        write_labelme(folder / f'{name}.json', labelme_shape('crack', [[4, 6], [6, 7]], 'mask', np.ones((2, 3))))
+    lines, _ = converted(folder, 'crack', background=['wall'])
+    assert 'no shape here has the label wall' in lines
 
 
 @pytest.mark.parametrize(
