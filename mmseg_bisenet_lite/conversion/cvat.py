@@ -20,7 +20,8 @@ def read_cvat(file: Path, images: Path | None = None) -> Iterator[Annotated]:
 
     Args:
         file: ``annotations.xml``.
-        images: Folder of the images; the default is ``images`` beside the file, or the file's folder.
+        images: Folder of the images, perhaps in one folder for each subset; the default is ``images`` beside the file, or the
+            file's folder.
 
     Raises:
         InputError: The file is not such an export.
@@ -37,6 +38,8 @@ def read_cvat(file: Path, images: Path | None = None) -> Iterator[Annotated]:
                 where = f'{file}, image {name}'
                 drawn = sorted(element, key=lambda shape: int(shape.attrib.get('z_order', 0)))
                 shapes = [shape for each in drawn if (shape := _shape(each, where)) is not None]
+                if not (folder / name).is_file() and (folder / (inner := f'{element.get("subset")}/{name}')).is_file():
+                    name = inner  # of a project
                 yield Annotated(name, folder / name, size, shapes, where)
                 element.clear()  # an export of many images is large
 

@@ -85,8 +85,10 @@ def write(
     stems: dict[str, str] = {}
     for item in items:
         stem = item.name.removesuffix(Path(item.name).suffix)
-        if (twin := stems.setdefault(stem, item.name)) != item.name:
-            raise InputError(f'{twin} and {item.name} differ only in their endings, so they would have one mask; rename one')
+        if twin := stems.get(stem):
+            same = 'is annotated twice' if twin == item.name else f'and {twin} differ only in their endings'
+            raise InputError(f'{item.name} {same}, so there would be two masks of one name; rename or remove one')
+        stems[stem] = item.name
     parts = split(items, val)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f'{out.name}.tmp')

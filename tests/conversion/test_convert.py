@@ -121,6 +121,15 @@ def test_cvat_for_images(photographs, converted, coco):
     assert sorted(masks) == ['a.jpg', 'drive 1/b.jpg']
 
 
+def test_the_subsets_of_a_project_of_cvat(photographs, converted):
+    folder = photographs('task/images', 'default/a.jpg', 'default/b.jpg').parent
+    mask = '<mask label="crack" rle="0, 6" left="1" top="2" width="3" height="2"></mask>'
+    write_cvat(folder, {'a.jpg': mask, 'b.jpg': mask})
+    _, masks = converted(folder, 'crack')
+    assert sorted(masks) == ['default/a.jpg', 'default/b.jpg']
+    assert np.array_equal(masks['default/a.jpg'], box(1, 2, 4, 4))
+
+
 def test_coco(photographs, converted, coco):
     folder = photographs('task/images', 'a.jpg', 'b.jpg', 'c.jpg').parent
     blob = box(3, 4, 9, 8) > 0
@@ -308,5 +317,8 @@ def test_images_that_would_share_a_mask_are_named(photographs, converted):
     folder = photographs('labelled', 'a.jpg', 'a.png')
     for number, name in enumerate(('a.jpg', 'a.png')):
         write_labelme(folder / f'{number}.json', labelme_shape('crack', [[4, 6], [6, 7]], 'mask', np.ones((2, 3))), image=name)
-    with pytest.raises(InputError, match=r'a\.jpg and a\.png differ only in their endings'):
+    with pytest.raises(InputError, match=r'a\.png and a\.jpg differ only in their endings'):
+        converted(folder, 'crack')
+    write_labelme(folder / '1.json', labelme_shape('crack', [[4, 6], [6, 7]], 'mask', np.ones((2, 3))), image='a.jpg')
+    with pytest.raises(InputError, match=r'a\.jpg is annotated twice'):
         converted(folder, 'crack')
