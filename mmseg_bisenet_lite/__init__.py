@@ -18,6 +18,7 @@ if compat.host_problem() is None:
     from mmseg_bisenet_lite.apis.exported_segmentor import ExportedSegmentor
     from mmseg_bisenet_lite.apis.segmentor import init_model
     from mmseg_bisenet_lite.datasets import (
+        BinaryMaskDataset,
         BinarySegDataset,
         CamVidBinaryDataset,
         CamVidHumanDataset,
@@ -48,6 +49,7 @@ __all__ = [
     'BinaryHingeHead',
     'BinaryHingeLoss',
     'BinaryIoUMetric',
+    'BinaryMaskDataset',
     'BinarySegDataset',
     'CamVidBinaryDataset',
     'CamVidHumanDataset',

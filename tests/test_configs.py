@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
 NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
 TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
-LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle']
+OWN = 'own/lite_hinge'
+LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', OWN]
 
 
 @pytest.fixture(params=LEAVES)
@@ -37,15 +38,16 @@ def test_training_is_the_papers(leaf):
     assert cfg.train_dataloader.batch_size == 8
     *warm_up, policy = cfg.param_scheduler
     assert (policy.type, policy.power, policy.end) == ('PolyLR', 0.9, cfg.train_cfg.max_iters)
-    # CamVid's few photographs need a warm-up of 100 iterations; nothing else has one.
-    assert policy.begin == (100 if name.startswith('camvid') else 0)
-    assert [(step.type, step.begin, step.end) for step in warm_up] == [('LinearLR', 0, 100)] * name.startswith('camvid')
+    # Few photographs, CamVid's or a user's, need a warm-up of 100 iterations; nothing else has one.
+    few = name.startswith(('camvid', 'own'))
+    assert policy.begin == (100 if few else 0)
+    assert [(step.type, step.begin, step.end) for step in warm_up] == [('LinearLR', 0, 100)] * few
 
 
 def test_data_is_the_named_one_everywhere(leaf):
     name, cfg = leaf
     kind = 'CamVid' if name.startswith('camvid') else 'Cityscapes'
-    expected = f'{kind}{"Human" if name.endswith("human") else "Vehicle"}Dataset'
+    expected = 'BinaryMaskDataset' if name == OWN else f'{kind}{"Human" if name.endswith("human") else "Vehicle"}Dataset'
     loaders = [cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader]
     assert {loader.dataset.type for loader in loaders} == {expected}
     assert DATASETS.get(expected) is not None
@@ -64,8 +66,11 @@ def test_augmentation_is_bisenets(leaf):
     augmentation = TRANSFORMS.build(steps['RandomResizeCropFlip'])
     assert augmentation.crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
     assert augmentation.flip_prob == 0.5
-    # A quick start is too short for other scales.
-    assert augmentation.scale_factors == ((1.0,) if name.startswith('toy') else (0.75, 1.0, 1.5, 1.75, 2.0))
+    if name == OWN:  # whose images have any size: the same range, of images that are fitted into one size
+        assert augmentation.scale_factors == ()
+        assert (augmentation.scale, augmentation.ratio_range) == (cfg.test_pipeline[1].scale, (0.75, 2.0))
+    else:  # a quick start is too short for other scales
+        assert augmentation.scale_factors == ((1.0,) if name.startswith('toy') else (0.75, 1.0, 1.5, 1.75, 2.0))
     for step in [*pipeline, *cfg.tta_pipeline]:
         TRANSFORMS.build(step)
 

@@ -34,6 +34,7 @@ SUBCOMMANDS = {
     'doctor': 'mmseg_bisenet_lite.doctor',
     'benchmark-train': 'tools/benchmark_train.py',
     'make-toy': 'tools/make_toy_cityscapes.py',
+    'convert-masks': 'tools/convert_masks.py',
 }
 # Their arguments are ROS's, or none that a block of commands shows.
 WITHOUT_OPTIONS = ('mmseg_bisenet_lite.deploy.ros2_node', 'mmseg_bisenet_lite.doctor')
@@ -237,7 +238,7 @@ def data_sets(config):
     return [DATASETS.build(loader.dataset) for loader in (read.train_dataloader, read.val_dataloader)]
 
 
-@pytest.mark.parametrize('page', ['README.md', 'configs/README.md'])
+@pytest.mark.parametrize('page', ['README.md', 'configs/README.md', 'configs/own/README.md'])
 def test_own_masks_are_read(page, own_masks):
     config = next(block for block in blocks(PAGES[page], 'python') if 'mine = dict(' in block)
     for mask in Path().glob('data/mine/*annot/*.png'):
@@ -247,6 +248,23 @@ def test_own_masks_are_read(page, own_masks):
     assert train.metainfo['classes'] == val.metainfo['classes'] == ('background', 'crack')
     assert set(train[0]['data_samples'].gt_sem_seg.data.unique().tolist()) <= {0, 1}
     assert np.array_equal(val[0]['data_samples'].gt_sem_seg.data[0].numpy(), own_masks // 255)
+
+
+def test_the_first_command_of_own_masks_writes_the_config_of_the_page(own_masks):
+    Path('mine').mkdir()
+    for part, kind in (('train', 'images'), ('trainannot', 'masks')):
+        Path('data/mine', part).rename(Path('mine', kind))
+    for file in [*Path('mine/images').iterdir(), *Path('mine/masks').iterdir()]:
+        shutil.copy(file, file.with_name(f'2{file.suffix}'))
+    shutil.rmtree('data')
+    page = PAGES['configs/own/README.md']
+    command = next(words for words in command_lines(page) if 'convert-masks' in words)
+    run_here(*tool_of(command)[:1], *tool_of(command)[1])
+    (config,) = blocks(page, 'python')
+    assert Path('data/mine/mine.py').read_text().endswith(config)
+    assert all(
+        np.array_equal(each[0]['data_samples'].gt_sem_seg.data[0].numpy() > 0, own_masks > 0) for each in data_sets(config)[1:]
+    )
 
 
 def test_the_values_of_the_table_are_taken(own_masks):

@@ -19,6 +19,7 @@ COMMANDS = {
     'benchmark-train': ('benchmark_train.py', 'time the data loader, step and workers of a training'),
     'reproduce': ('reproduce.py', "train the paper's comparison and print it beside the paper's numbers"),
     'publish': ('publish.py', 'turn a checkpoint into weights to give away'),
+    'convert-masks': ('convert_masks.py', 'turn annotations of labelme, CVAT or COCO into a data set'),
     'make-toy': ('make_toy_cityscapes.py', 'render a small street data set'),
     'doctor': (f'{PACKAGE}.doctor', 'show versions, devices and active fixes, and what is missing'),
 }

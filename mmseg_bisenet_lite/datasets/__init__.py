@@ -1,6 +1,7 @@
 """Two-class data sets, their loaders and transforms, and the toy data set."""
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
+from mmseg_bisenet_lite.datasets.binary_mask import BinaryMaskDataset
 from mmseg_bisenet_lite.datasets.camvid import CamVidBinaryDataset, CamVidHumanDataset, CamVidVehicleDataset
 from mmseg_bisenet_lite.datasets.cityscapes import (
     CityscapesBinaryDataset,
@@ -16,6 +17,7 @@ from mmseg_bisenet_lite.datasets.transforms import (
 )
 
 __all__ = [
+    'BinaryMaskDataset',
     'BinarySegDataset',
     'CamVidBinaryDataset',
     'CamVidHumanDataset',

@@ -142,6 +142,10 @@ class BinarySegDataset(BaseSegDataset):
             raise InputError(f'metainfo.palette has {len(palette)} colours: give two, of the background and of the foreground')
         return list(super()._update_palette())
 
+    def label_name(self, value: int) -> str:
+        """Return a value of a label map for messages."""
+        return str(value)
+
     def get_data_info(self, idx: int) -> dict:
         """Return the sample's paths, and the table that maps its label values."""
         return {**super().get_data_info(idx), 'label_table': self.label_table}
@@ -161,12 +165,7 @@ class BinarySegDataset(BaseSegDataset):
         suffix = ''
         if ann_dir:
             suffix, labels = self._list_labels(ann_dir)
-            self.label_table = label_table(self.vocabularies[suffix], self.foreground, self.ignore_index)
-            if 1 not in self.label_table:
-                raise InputError(
-                    f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose '
-                    'other classes or other label maps'
-                )
+            self.label_table = self._table_of(ann_dir, suffix, labels)
         pairs: list[tuple[str, str | None]]
         if self.ann_file:
             label_names = Names(ann_dir, labels, self.data_root) if ann_dir else None
@@ -196,13 +195,23 @@ class BinarySegDataset(BaseSegDataset):
                 data_list.append(info if label is None else {**info, 'seg_map_path': label})
         return data_list
 
+    def _table_of(self, ann_dir: str, suffix: str, labels: Mapping[str, str]) -> np.ndarray:
+        """Return the class of each value of the label maps of a folder, see :func:`label_table`."""
+        table = label_table(self.vocabularies[suffix], self.foreground, self.ignore_index)
+        if 1 not in table:
+            raise InputError(
+                f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose other '
+                'classes or other label maps'
+            )
+        return table
+
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
         """Return the suffix of the label maps to read, and their files by stem."""
         suffixes = [self.seg_map_suffix] if self.seg_map_suffix else list(self.vocabularies)
-        for suffix in suffixes[:-1]:
+        for suffix in suffixes:
             if found := self._list(ann_dir, suffix, 'label maps', may_be_empty=True):
                 return suffix, found
-        return suffixes[-1], self._list(ann_dir, suffixes[-1], 'label maps')
+        return suffixes[-1], self._list(ann_dir, suffixes, 'label maps')  # an error that names all of them
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
         """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder.

@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, UnidentifiedImageError
 
+from mmseg_bisenet_lite.datasets.mask_keys import as_colour
 from mmseg_bisenet_lite.datasets.metainfo import require_two_classes
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.datasets.transforms.loading import LoadBinaryAnnotations, MapLabelsAfter, map_labels, unknown_values
@@ -43,7 +44,7 @@ class LabelCheck:
         self._sets = list(_inner_sets(dataset))
         self._classes: Sequence[str] = ()
         self._seen: set[int] = set()  # classes that have a pixel
-        self._files: dict[tuple[int, str], list[str]] = {}  # value and its meaning -> files that have it
+        self._files: dict[tuple[int, str, str], list[str]] = {}  # value, its name and its meaning -> files that have it
         self._steps = self._walk()
 
     def step(self) -> bool:
@@ -74,15 +75,15 @@ class LabelCheck:
                 info['seg_map_path'], info['img_path'] = (Tile.of(info[key]).path for key in ('seg_map_path', 'img_path'))
                 if info['seg_map_path'] not in done:
                     done.add(info['seg_map_path'])
-                    if not self._check(info, read, len(classes), ignored, dataset.ann_file):
+                    if not self._check(info, read, len(classes), ignored, dataset):
                         self.unreadable.append(type(dataset).__name__)
                         break
                     yield info['seg_map_path']
         if len(self._classes) == 2 and self.checked and not self.unreadable:
             self._require_both()
 
-    def _check(self, info: dict, read: Read, classes: int, ignored: int, ann_file: str) -> bool:
-        path = info['seg_map_path']
+    def _check(self, info: dict, read: Read, classes: int, ignored: int, dataset: Any) -> bool:
+        path, ann_file = info['seg_map_path'], dataset.ann_file
         try:
             loaded = read(info)
         except FileNotFoundError as error:
@@ -98,12 +99,13 @@ class LabelCheck:
         present = np.flatnonzero(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel())
         known = {*range(classes), ignored}
         if stray := [value for value in present.tolist() if table[value] not in known]:
-            raise unknown_values(path, stray, [value for value in range(256) if table[value] in known])
+            raise unknown_values(path, label[np.isin(label, stray)], [value for value in range(256) if table[value] in known])
         self.checked += 1
         for value in present.tolist():
             kind = int(table[value])
             self._seen.add(kind)
-            self._files.setdefault((value, 'ignored' if kind == ignored else self._classes[kind]), []).append(path)
+            meaning = 'ignored' if kind == ignored else self._classes[kind]
+            self._files.setdefault((value, getattr(dataset, 'label_name', str)(value), meaning), []).append(path)
         return True
 
     def _require_both(self) -> None:
@@ -111,17 +113,34 @@ class LabelCheck:
         if not lacking:
             return
         found = ', '.join(
-            f'{value} ({meaning}) in {len(files)} files such as {files[0]}'
-            for (value, meaning), files in sorted(self._files.items())
+            f'{name} ({meaning}) in {len(files)} files such as {files[0]}'
+            for (_, name, meaning), files in sorted(self._files.items())
         )
-        values = {value for value, _ in self._files}
+        values = {value for value, _, _ in self._files}
         background, foreground = self._classes
         pair = next((pair for pair in ((0, 255), (0, 1)) if values <= {*pair}), None) if values != {0} else None
         meaning = f'{{{pair[0]}: {background!r}, {pair[1]}: {foreground!r}}}' if pair else '{VALUE: NAME, ...}'
         raise InputError(
             f'the {self.name} set has no pixel of {" and none of ".join(lacking)}, so nothing can be learned or judged. Its '
             f"{self.checked} label maps hold {found}. Say what the values mean with type='BinarySegDataset', "
-            f'values={meaning}, foreground={foreground!r}, or give label maps that have both classes'
+            f'values={meaning}, foreground={foreground!r}, or with foreground= and background= of BinaryMaskDataset, or give '
+            'label maps that have both classes'
+        )
+
+
+def require_agreement(train: Any, val: Any) -> None:
+    """Raise an error if the foreground of train's and of val's masks is not the same and nobody has said so.
+
+    Raises:
+        InputError: Two of the data sets have masks of another foreground, and one of them has been found out.
+    """
+    sets = [inner for dataset in (train, val) for inner in _inner_sets(dataset) if getattr(inner, 'meaning', None) is not None]
+    found = {frozenset(map(as_colour, inner.meaning.foreground)): inner for inner in sets}
+    if len(found) > 1 and not all(inner.given.foreground for inner in sets):
+        one, other = list(found.values())[:2]
+        raise InputError(
+            f'{one.data_prefix["seg_map_path"]} and {other.data_prefix["seg_map_path"]} do not agree: the masks of the first '
+            f'are {one.meaning.told()}, those of the second {other.meaning.told()}; make them alike, or give both foreground='
         )
 
 

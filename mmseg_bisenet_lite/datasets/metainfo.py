@@ -41,7 +41,10 @@ def metainfo_of(dataset: Mapping[str, Any]) -> dict[str, Any]:
         InputError: The data set names no classes.
     """
     dataset = inner_sets(dataset)[0]
-    found = {**getattr(class_of(DATASETS, dataset.get('type')), 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    kind = class_of(DATASETS, dataset.get('type'))
+    if (of_config := getattr(kind, 'metainfo_of', None)) is not None:  # a data set of ours with an option for it
+        return of_config(dataset)
+    found = {**getattr(kind, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
     if not found.get('classes'):
         raise InputError(f'the data set {dataset.get("type")} names no classes; set its metainfo=dict(classes=...)')
     return found

@@ -8,7 +8,7 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmseg_bisenet_lite.datasets.label_check import LabelCheck
+from mmseg_bisenet_lite.datasets.label_check import LabelCheck, require_agreement
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -27,7 +27,7 @@ class LabelCheckHook(Hook):
 
     Raises:
         InputError: A label map is missing, damaged, of another size than its photograph, or has an unknown value; a set has no
-            pixel of one of two classes; or an argument is out of range.
+            pixel of one of two classes; the masks of train and val do not mean the same; or an argument is out of range.
     """
 
     def __init__(self, seconds: float = 10.0, share: float = 0.05) -> None:
@@ -47,6 +47,7 @@ class LabelCheckHook(Hook):
         self._checks.append(LabelCheck('train', runner.train_dataloader.dataset))
         if runner.val_loop is not None:
             self._checks.append(LabelCheck('val', runner.val_dataloader.dataset))
+            require_agreement(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
         self._advance(runner, self.seconds)
         if self._checks:
             runner.logger.info('LabelCheckHook: the check of the label maps goes on while the training runs')

@@ -273,7 +273,10 @@ def test_photographs_and_masks_in_one_folder(data):
         (MASK.astype(np.uint16) * 257, r'uint16|int32.*grey 8-bit PNG'),
         (np.arange(8, dtype=np.uint8).reshape(2, 4) * 30, r'30, 60, 90, 120, 150, 180, 210 \(the data set knows 0, 255\)'),
         (np.arange(200, dtype=np.uint8)[None], r'label value 1, 2, 3, 4, 5, 6, 7, 8 and 191 more .*hard edges'),
-        (MASK // 255, r'label value 1 \(the data set knows 0, 255\); say what each value means with values='),
+        (
+            MASK // 255,
+            r'label value 1 \(the data set knows 0, 255\), which 3 pixels have; say what each value means with values=',
+        ),
         (np.zeros((3, 5), np.uint8), r'the label map is 5x3, but its photograph .*a.jpg is 4x2'),
     ],
 )

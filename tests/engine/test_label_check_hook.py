@@ -8,7 +8,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
-from mmseg_bisenet_lite import BinarySegDataset, LabelCheckHook
+from mmseg_bisenet_lite import BinaryMaskDataset, BinarySegDataset, LabelCheckHook
 from mmseg_bisenet_lite.datasets import label_check
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -211,3 +211,10 @@ def test_what_it_cannot_read_is_told(good):
 def test_wrong_options_are_named(options):
     with pytest.raises(InputError, match=f'{next(iter(options))}='):
         LabelCheckHook(**options)
+
+
+def test_masks_of_train_and_val_must_agree(tmp_path):
+    sets = [build(write(tmp_path / name, mask), BinaryMaskDataset) for name, mask in (('a', MASK), ('b', MASK // 255))]
+    with pytest.raises(InputError, match=r'a/ann and .*b/ann do not agree: .* 255 is foreground, .* 1 is foreground'):
+        train(*sets)
+    assert train(sets[0], sets[0])

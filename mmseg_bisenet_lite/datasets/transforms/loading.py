@@ -12,11 +12,14 @@ from mmseg.registry import TRANSFORMS
 
 from mmseg_bisenet_lite.datasets.decoded_cache import DecodedCache
 from mmseg_bisenet_lite.datasets.decoding import decode
+from mmseg_bisenet_lite.datasets.mask_keys import decode_colours, numbered
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
 
 UNKNOWN = 254  # in a label table: the value belongs to no class of the data set
+
+COLOURS = 'colours'  # flag for pixels as decode_colours returns them
 
 # Enough for the photographs and label maps of Cityscapes' train set.
 CACHE_GIB = 24.0
@@ -45,6 +48,8 @@ class _PixelReader:
                 data = fileio.get(tile.path, backend_args=self.backend_args)
             else:  # for old configs
                 data = fileio.FileClient.infer_client(self.file_client_args, tile.path).get(tile.path)
+            if flag == COLOURS:
+                return decode_colours(data, tile.path)
             return decode(data, tile.path, flag, self.imdecode_backend, what)
 
         return tile.cut(
@@ -83,6 +88,8 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
     """``LoadAnnotations``, but faster: map all label values with one look-up table, and check the label map.
 
     ``results['label_table']``, see :func:`map_labels`, holds the class of each value. Without it the labels stay as they are.
+    ``results['label_colours']``, if there, are the colours whose numbers are these values, see
+    :func:`~mmseg_bisenet_lite.datasets.mask_keys.numbered`.
     MMSegmentation's ``label_map`` compares the whole label map once for each value instead.
 
     Args:
@@ -101,7 +108,7 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
         results['seg_fields'].append('gt_seg_map')
 
     def values_of(self, results: dict) -> np.ndarray:
-        """Return the pixels of ``results['seg_map_path']`` as they are in the file."""
+        """Return the values of ``results['seg_map_path']`` as they are in the file; of colours their numbers."""
         path = results.get('seg_map_path')
         if path is None:
             raise InputError(
@@ -112,12 +119,12 @@ class LoadBinaryAnnotations(_PixelReader, LoadAnnotations):
             raise InputError(
                 'LoadAnnotations(reduce_zero_label=True): remove it; the two classes are 0 and 1, and neither is void'
             )
+        table = results.get('label_table')
+        if (colours := results.get('label_colours')) is not None:
+            rest = table is not None and table[255] != UNKNOWN
+            return numbered(self._pixels(path, COLOURS, 'label map'), colours, rest, Tile.of(path).path)
         label = self._pixels(path, 'unchanged', 'label map')
-        if label.dtype == bool:  # of 1 bit a pixel: white is the value that the data set knows
-            table = results.get('label_table')
-            white = 255 if table is not None and table[1] == UNKNOWN != table[255] else 1
-            label = label.astype(np.uint8) * np.uint8(white)
-        return label
+        return label.astype(np.uint8) * np.uint8(_white(table)) if label.dtype == bool else label
 
 
 @TRANSFORMS.register_module()
@@ -140,6 +147,11 @@ class MapLabelsAfter(BaseTransform):
     def transform(self, results: dict) -> dict | None:
         """Return the results of the transform, with ``gt_seg_map`` mapped if it has been loaded."""
         table = results.get('label_table')
+        if results.get('label_colours') is not None and table is not None:
+            raise InputError(
+                f'{self.inner!r}: masks in colours are read by LoadAnnotations only; put that into the pipeline, or give masks '
+                'of values'
+            )
         found = self.inner(results)
         if not isinstance(found, dict) or found.get('gt_seg_map') is None:
             return found
@@ -178,13 +190,27 @@ def map_labels(results: dict) -> None:
         results['label_table'] = None
         mapped = cv2.LUT(label, table)
         if (mapped == UNKNOWN).any():
-            raise unknown_values(path, np.unique(label[mapped == UNKNOWN]).tolist(), np.flatnonzero(table != UNKNOWN).tolist())
+            raise unknown_values(path, label[mapped == UNKNOWN], np.flatnonzero(table != UNKNOWN).tolist())
         label = mapped
     results['gt_seg_map'] = label
 
 
-def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> InputError:
-    """Return the error for a label map with values that its data set does not know."""
+def _white(table: np.ndarray | None) -> int:
+    """Return what white is in a label map of 1 bit a pixel: the value that the data set knows, or rather its foreground."""
+    if table is None or table[255] == UNKNOWN:
+        return 1
+    return 255 if table[1] == UNKNOWN or table[255] == 1 != table[1] else 1
+
+
+def unknown_values(path: str, pixels: np.ndarray, known: Sequence[int]) -> InputError:
+    """Return the error for a label map with values that its data set does not know.
+
+    Args:
+        path: Name of the file.
+        pixels: The values of these pixels, of any shape.
+        known: Values that the data set knows, ascending.
+    """
+    values = np.unique(pixels).tolist()
     shown = ', '.join(map(str, values[:_MOST_SHOWN]))
     more = len(values) - _MOST_SHOWN
     if more > 0:
@@ -194,9 +220,13 @@ def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> In
             'such values come from soft edges, from JPEG or from resizing with interpolation: save masks as PNG with hard edges'
         )
     else:
-        advice = 'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset (None: ignore), or mend the file'
+        advice = (
+            'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset (None: ignore), or with foreground=, '
+            'background= and ignore= of BinaryMaskDataset, or mend the file'
+        )
     return InputError(
-        f'{path}: no class of the data set has the label value {shown} (the data set knows {ranges(known)}); {advice}'
+        f'{path}: no class of the data set has the label value {shown} (the data set knows {ranges(known)}), which '
+        f'{pixels.size} pixels have; {advice}'
     )
 
 

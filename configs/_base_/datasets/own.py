@@ -1,0 +1,43 @@
+# Images and masks of your own, of any sizes: each image is scaled to fit into `scale`, in training and in tests.
+_base_ = './cityscapes_vehicle.py'
+dataset_type = 'BinaryMaskDataset'
+data_root = 'data/mine'
+scale = (640, 480)  # (width, height); of an upright image (height, width)
+crop_size = (320, 320)  # (height, width)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(
+        type='RandomResizeCropFlip',
+        scale=scale,
+        ratio_range=(0.75, 2.0),
+        crop_size=crop_size,
+        foreground_prob=0.5,
+    ),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=scale, keep_ratio=True),
+    dict(type='LoadAnnotations'),  # after Resize, so that masks are compared at the size they have
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='train', seg_map_path='trainannot'),
+        pipeline=train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='val', seg_map_path='valannot'),
+        pipeline=test_pipeline,
+    )
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(boundary_ratio=0.02)
+test_evaluator = val_evaluator

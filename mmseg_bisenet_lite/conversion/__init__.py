@@ -1,0 +1,1 @@
+"""From the exports of annotation tools, and from folders of images and masks, to what BinaryMaskDataset reads."""
