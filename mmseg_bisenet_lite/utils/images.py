@@ -100,7 +100,7 @@ def check_image(data: bytes, name: str, what: str = 'image') -> Header:
 def decode_image(data: bytes, name: str) -> np.ndarray:
     """Return the pixels of an image file, upright by its EXIF orientation, as (height, width, 3), uint8, BGR.
 
-    Grey, palette and CMYK pictures become BGR; transparency is dropped. Of 16 bits the upper 8 are kept.
+    Grey, palette and CMYK pictures become BGR; transparency is dropped, of a TIFF laid over black. Of 16 bits the upper 8 are kept.
 
     Args:
         data: Content of the file.
@@ -116,6 +116,8 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
 def decode_checked(data: bytes, header: Header, name: str) -> np.ndarray:
     """Return the pixels of an image file whose header :func:`check_image` has returned; see :func:`decode_image`."""
     cv2 = require('cv2', 'opencv-python-headless')
+    if not header.unsigned:  # OpenCV cannot decode all of them, and writes to standard error
+        raise InputError(f'{name}: its values are floating-point or negative numbers; save it with 8 bits')
     deep = header.kind in ('PNG', 'TIFF', 'PNM')  # formats that store 12 bits as the lower ones of 16
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
     with as_input_error(f'{name}: not a readable image, or a damaged one', cv2.error):
