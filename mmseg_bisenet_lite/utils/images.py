@@ -100,7 +100,8 @@ def check_image(data: bytes, name: str, what: str = 'image') -> Header:
 def decode_image(data: bytes, name: str) -> np.ndarray:
     """Return the pixels of an image file, upright by its EXIF orientation, as (height, width, 3), uint8, BGR.
 
-    Grey, palette and CMYK pictures become BGR; transparency is dropped, of a TIFF laid over black. Of 16 bits the upper 8 are kept.
+    Grey, palette and CMYK pictures become BGR; transparency is dropped, of a TIFF laid over black.
+    Of 16 bits the upper 8 are kept.
 
     Args:
         data: Content of the file.

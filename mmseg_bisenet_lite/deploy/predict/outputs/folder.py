@@ -1,8 +1,7 @@
 """OutputFolder: where outputs are written, never over an input."""
 
-import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -24,21 +23,28 @@ class OutputFolder:
     Args:
         path: The folder.
         sources: Where the frames come from; their files stay as they are.
+        kinds: Names of the folders in it that outputs go to.
 
     Raises:
-        InputError: The folder is named like a picture or a video, is a file, holds inputs or cannot be created.
+        InputError: The folder is named like a picture or a video, is a file, holds inputs or cannot be created; or inputs are
+            among the outputs.
     """
 
-    def __init__(self, path: Path, sources: Sequence[Source]) -> None:
+    def __init__(self, path: Path, sources: Sequence[Source], kinds: Collection[str]) -> None:
         self.path = path
         self._sources = sources
         if path.exists() and not path.is_dir():
             raise InputError(f'--out {path}: this is a file; give a folder')
         if not path.exists() and path.suffix.lower() in (*SUFFIXES, *_VIDEOS):
             raise InputError(f'--out {path}: give a folder, not the name of a file; each kind of output is a folder in it')
-        self._input_folders = _folders(sources)
+        folders = _folders(sources)
+        self._input_folders = {_identity(folder) for folder in folders} - {None}
         if path.exists() and _identity(path) in self._input_folders:
             raise InputError(f'--out {path}: this folder holds the input frames; give another folder')
+        real, first = path.resolve(), [(kind,) for kind in kinds]
+        for folder in folders:  # after a run into a folder among the inputs, its outputs would be inputs
+            if folder.is_relative_to(real) and folder.relative_to(real).parts[:1] in first:
+                raise InputError(f'--out {path}: holds inputs among its outputs, in {folder}; give another folder')
         with as_input_error(f'--out {path}: this folder cannot be created or written to', OSError):
             path.mkdir(parents=True, exist_ok=True)
 
@@ -71,15 +77,15 @@ class OutputFolder:
         return {_identity(file) for source in self._sources for file in source.files} - {None}
 
 
-def _folders(sources: Sequence[Source]) -> set[_Identity | None]:
-    """Return the folders that the inputs lie in; for links, those of their targets too."""
+def _folders(sources: Sequence[Source]) -> set[Path]:
+    """Return the folders that the inputs lie in, without links; of inputs that are links, those of their targets too."""
     folders: set[str] = set()
     for source in sources:
         for file in source.files:
             folders.add(str(file.parent))
             if file.is_symlink():
-                folders.add(str(Path(os.path.realpath(file)).parent))
-    return {_identity(Path(folder)) for folder in folders} - {None}
+                folders.add(str(file.resolve().parent))
+    return {Path(folder).resolve() for folder in folders}
 
 
 def _identity(file: Path) -> _Identity | None:

@@ -62,7 +62,7 @@ class Outputs:
     ) -> None:
         if unknown := [kind for kind in save if kind not in KINDS]:
             raise InputError(f'--save {unknown[0]}: there is no such output; give {", ".join(KINDS)}')
-        setting = Setting(OutputFolder(folder, sources), metadata, sources, mask_values, part)
+        setting = Setting(OutputFolder(folder, sources, KINDS), metadata, sources, mask_values, part)
         self._folder, self._overwrite = folder, overwrite
         with as_input_error(f'--out {folder}: its files cannot be read or written', OSError):
             # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.

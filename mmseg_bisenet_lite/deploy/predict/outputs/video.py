@@ -3,7 +3,7 @@
 import re
 import threading
 import warnings
-from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,23 +65,18 @@ class Video(Writer):
         painted = paint(result.frame.pixels, result.mask, self.setting.metadata.palette)
         with self._lock:
             if source not in self._open:
-                self._finish([each for each in self._open if not each.live and not source.live])
+                for ended in [each for each in self._open if not (each.live or source.live)]:
+                    self._open.pop(ended).finish()
                 file = self.setting.folder.file(self._file(source))
                 self._open[source] = _Encoder(file, self.codec, result.frame)
             self._open[source].write(painted, result.frame)
 
     def close(self, complete: bool) -> None:
         """Finish the videos; after an interruption only those of live sources, and the others are removed."""
-        try:
-            self._finish([source for source in self._open if complete or source.live])
-        finally:
-            for encoder in self._open.values():
-                encoder.drop()
+        with ExitStack() as stack:  # if one fails, the others are finished
+            for source, encoder in self._open.items():
+                stack.callback(encoder.finish if complete or source.live else encoder.drop)
             self._open.clear()
-
-    def _finish(self, sources: Iterable[Source]) -> None:
-        for source in sources:
-            self._open.pop(source).finish()
 
     def _file(self, source: Source) -> str:
         return f'video/{self._names[source]}{self.suffix}'

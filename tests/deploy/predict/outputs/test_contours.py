@@ -67,6 +67,7 @@ def test_a_file_that_was_removed_is_assembled_again(open_outputs, source, result
     assert content(tmp_path) == before
 
 
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools, beside numpy 2
 def test_pycocotools_reads_the_masks_as_they_are(open_outputs, source, result_of, tmp_path):
     coco = pytest.importorskip('pycocotools.coco', reason='pycocotools, of the extra test, is not installed')
     images = source()

@@ -45,6 +45,7 @@ def test_a_mask_of_one_value(value):
     assert [region['segmentation']['counts'] for region in found] == ([[0, 12]] if value else [])
 
 
+@pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools, beside numpy 2
 def test_pycocotools_decodes_the_same():
     mask_tools = pytest.importorskip('pycocotools.mask', reason='pycocotools, of the extra test, is not installed')
     mask = np.random.default_rng(0).random((90, 120)) > 0.6
