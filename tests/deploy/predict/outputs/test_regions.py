@@ -39,6 +39,10 @@ def test_regions_are_ordered_by_area_and_keep_their_holes():
     assert not decoded(found[0]['segmentation'])[9, 11]
 
 
+def test_pixels_that_touch_at_a_corner_are_one_region():
+    assert [region['area'] for region in regions(np.eye(4, dtype=bool))] == [4]
+
+
 @pytest.mark.parametrize('value', [False, True])
 def test_a_mask_of_one_value(value):
     found = regions(np.full((3, 4), value))
