@@ -44,7 +44,7 @@ class OutputFolder:
         real, first = path.resolve(), [(kind,) for kind in kinds]
         for folder in folders:  # after a run into a folder among the inputs, its outputs would be inputs
             if folder.is_relative_to(real) and folder.relative_to(real).parts[:1] in first:
-                raise InputError(f'--out {path}: holds inputs among its outputs, in {folder}; give another folder')
+                raise InputError(f'--out {path}: its outputs in {folder} are inputs too; give a folder outside of the inputs')
         with as_input_error(f'--out {path}: this folder cannot be created or written to', OSError):
             path.mkdir(parents=True, exist_ok=True)
 

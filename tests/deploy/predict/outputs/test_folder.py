@@ -107,6 +107,6 @@ def test_outputs_of_an_earlier_run_are_not_inputs(photographs, source, tmp_path)
     for name in ('mask', 'other'):
         (out / name / 'deep').mkdir(parents=True)
         write_image(out / name / 'deep/a.png', GREY)
-    with pytest.raises(InputError, match=r'out: holds inputs among its outputs, in .*mask/deep; give another folder'):
+    with pytest.raises(InputError, match=r'its outputs in .*mask/deep are inputs too; give a folder outside of'):
         open_folder(out, [source(files=[photographs / 'a.png', out / 'mask/deep/a.png'])])
     open_folder(out, [source(files=[photographs / 'a.png', out / 'other/deep/a.png'])])
