@@ -2,22 +2,16 @@
 
 import re
 import threading
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
-from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.deploy.paint import paint
-from mmseg_bisenet_lite.deploy.predict.frames import Frame, Result, Source
+from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
+from mmseg_bisenet_lite.deploy.predict.outputs.encoder import Encoder
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.errors import InputError
 
-RATE = 25.0  # frames a second of a video whose source states none
-_LONGEST_GAP = 60  # seconds; for a longer one the video would stand still
 _NUMBER = re.compile(r'%(0\d+)?d')  # in a pattern of numbered images
 
 
@@ -37,7 +31,7 @@ class Video(Writer):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self._lock = threading.Lock()
-        self._open: dict[Source, _Encoder] = {}
+        self._open: dict[Source, Encoder] = {}
         self._names: dict[Source, str] = {}
         moving = [source for source in setting.sources if source.moving]
         if not moving and not setting.part:
@@ -68,7 +62,7 @@ class Video(Writer):
                 for ended in [each for each in self._open if not (each.live or source.live)]:
                     self._open.pop(ended).finish()
                 file = self.setting.folder.file(self._file(source))
-                self._open[source] = _Encoder(file, self.codec, result.frame)
+                self._open[source] = Encoder(file, self.codec, result.frame)
             self._open[source].write(painted, result.frame)
 
     def close(self, complete: bool) -> None:
@@ -87,76 +81,6 @@ class WebM(Video):
 
     suffix: ClassVar[str] = '.webm'
     codec: ClassVar[str] = 'VP80'
-
-
-class _Encoder:
-    """A video file that is being written, under a temporary name."""
-
-    def __init__(self, file: Path, codec: str, first: Frame) -> None:
-        cv2 = require('cv2', 'opencv-python-headless')
-        self._file = file
-        self._part = file.with_name(f'.{file.stem}.part{file.suffix}')
-        self._first = first
-        self._size = first.pixels.shape[1], first.pixels.shape[0]
-        self._written = 0
-        self._before = first.pixels
-        self._rate = first.source.rate or RATE
-        if not first.source.rate:
-            warnings.warn(
-                f'{first.source.label}: its frame rate is unknown; {file.name} has {RATE:g} frames a second', stacklevel=2
-            )
-        path = str(self._part.absolute())  # FFmpeg takes what is before a colon for a protocol, if no / is before it
-        with as_input_error(f'{file}: cannot be encoded', cv2.error, UnicodeEncodeError):
-            fourcc = cv2.VideoWriter_fourcc(*codec)
-            self._writer: Any = cv2.VideoWriter(path, cv2.CAP_FFMPEG, fourcc, self._rate, self._size)
-        if not self._writer.isOpened():
-            self.drop()
-            raise InputError(f'{file}: OpenCV cannot encode a video of {"x".join(map(str, self._size))} pixels as {codec}')
-
-    def write(self, painted: np.ndarray, frame: Frame) -> None:
-        """Write a frame where it belongs in time: in place of missing ones the one before is shown longer."""
-        size = painted.shape[1], painted.shape[0]
-        if size != self._size:  # a video has one size
-            painted = Letterbox(size, self._size).put(painted)
-        missing = self._missing(frame)
-        if missing < -1:  # a live source that is faster than its rate; by one frame it may be too early
-            return
-        for _ in range(min(missing, round(_LONGEST_GAP * self._rate))):
-            self._put(self._before)
-        self._put(painted)
-        self._before = painted
-
-    def finish(self) -> None:
-        """Give the video its name."""
-        self._writer.release()
-        try:
-            self._check()
-            self._part.replace(self._file)
-        finally:
-            self.drop()
-
-    def drop(self) -> None:
-        """Remove what is not finished."""
-        self._writer.release()
-        self._part.unlink(missing_ok=True)
-
-    def _missing(self, frame: Frame) -> int:
-        if frame.source.live:
-            return round((frame.captured - self._first.captured) * self._rate) - self._written
-        return frame.number - self._first.number - self._written
-
-    def _put(self, painted: np.ndarray) -> None:
-        self._writer.write(painted)
-        self._written += 1
-
-    def _check(self) -> None:
-        """Raise an error if frames are missing in the file, since OpenCV does not tell that writing failed."""
-        cv2 = require('cv2', 'opencv-python-headless')
-        video = cv2.VideoCapture(str(self._part.absolute()), cv2.CAP_FFMPEG)
-        count = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
-        video.release()
-        if abs(count - self._written) > 1:  # WebM states only the duration
-            raise InputError(f'{self._file}: only {count} of {self._written} frames were written; is the disk full?')
 
 
 def _name(source: Source) -> str:
