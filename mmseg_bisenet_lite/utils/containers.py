@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-_ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 256, 257  # tags of TIFF and EXIF
+_ORIENTATION, _WIDTH, _HEIGHT, _NUMBER_KIND = 0x0112, 256, 257, 339  # tags of TIFF and EXIF
 _NUMBERS = {1: 'B', 3: 'H', 4: 'I'}  # type of a tag's value -> its struct format
 _JPEG_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')  # not a stuffed byte, a restart marker or a fill byte
 _JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -26,12 +26,14 @@ class Header:
         width: Width of the stored picture in pixels.
         height: Height of the stored picture in pixels.
         orientation: EXIF orientation to apply, 1 to 8; 1 is none. OpenCV and Pillow apply a TIFF's own, so it is 1 for TIFF.
+        unsigned: Whether the values are whole numbers from 0 on; ``True`` if the header does not say.
     """
 
     kind: str
     width: int
     height: int
     orientation: int = 1
+    unsigned: bool = True
 
 
 def kind_of(start: bytes) -> str | None:
@@ -134,7 +136,7 @@ def _tiff(data: bytes) -> Header:
     tags = _tags(data)
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise DamagedImageError('the directory of the TIFF is missing')
-    return Header('TIFF', tags[_WIDTH], tags[_HEIGHT])
+    return Header('TIFF', tags[_WIDTH], tags[_HEIGHT], unsigned=tags.get(_NUMBER_KIND, 1) == 1)
 
 
 def _pnm(data: bytes) -> Header:

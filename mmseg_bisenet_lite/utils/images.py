@@ -2,7 +2,7 @@
 
 import stat
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.utils.containers import KINDS, DamagedImageError, Header
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import atomic_write
 from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.png_texts import with_texts
 
 MOST_PIXELS = 2**28  # 268 million: more than any camera, and 0.8 GB
 MOST_BYTES = 2**31
@@ -28,6 +29,10 @@ _OTHER_PICTURES = (
     *('.avif', '.exr', '.hdr', '.heic', '.heif', '.j2k', '.jp2', '.jpf', '.jpx', '.jxl', '.pfm', '.pic', '.ras', '.sr'),
     *('.arw', '.cr2', '.cr3', '.dng', '.nef', '.orf', '.pef', '.raf', '.raw', '.rw2', '.srw'),
 )
+# Options of cv2.imencode, by their numbers, which are the same in all versions: IMWRITE_PNG_COMPRESSION is 16 and
+# IMWRITE_PNG_STRATEGY 17. Runs of equal values, of masks, need a third of the bytes by the strategy for runs (3).
+PNG_QUICK = (16, 1)
+PNG_FLAT = (*PNG_QUICK, 17, 3)
 # The upper quarter of a camera's values is used by no 14-bit value, and nearly always by a picture of 16 real bits.
 _SURELY_16_BITS = 2**14
 
@@ -95,7 +100,8 @@ def check_image(data: bytes, name: str, what: str = 'image') -> Header:
 def decode_image(data: bytes, name: str) -> np.ndarray:
     """Return the pixels of an image file, upright by its EXIF orientation, as (height, width, 3), uint8, BGR.
 
-    Grey, palette and CMYK pictures become BGR; transparency is dropped. Of 16 bits the upper 8 are kept.
+    Grey, palette and CMYK pictures become BGR; transparency is dropped, of a TIFF laid over black.
+    Of 16 bits the upper 8 are kept.
 
     Args:
         data: Content of the file.
@@ -111,6 +117,8 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
 def decode_checked(data: bytes, header: Header, name: str) -> np.ndarray:
     """Return the pixels of an image file whose header :func:`check_image` has returned; see :func:`decode_image`."""
     cv2 = require('cv2', 'opencv-python-headless')
+    if not header.unsigned:  # OpenCV cannot decode all of them, and writes to standard error
+        raise InputError(f'{name}: its values are floating-point or negative numbers; save it with 8 bits')
     deep = header.kind in ('PNG', 'TIFF', 'PNM')  # formats that store 12 bits as the lower ones of 16
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if deep else 0)
     with as_input_error(f'{name}: not a readable image, or a damaged one', cv2.error):
@@ -156,8 +164,14 @@ def output_name(file: Path) -> str:
     return file.name if file.suffix.lower() in _ENCODERS else f'{file.name}.png'
 
 
-def write_image(file: Path, pixels: np.ndarray) -> None:
+def write_image(file: Path, pixels: np.ndarray, options: Sequence[int] = (), texts: Mapping[str, str] | None = None) -> None:
     """Write an image file in the format of its suffix; a link of that name is replaced, not followed.
+
+    Args:
+        file: The file.
+        pixels: (height, width) or (height, width, 3), BGR; uint8, for PNG also uint16.
+        options: OpenCV's options of the encoder, such as ``PNG_QUICK``.
+        texts: Texts in the metadata, for PNG.
 
     Raises:
         InputError: OpenCV cannot encode the pixels in this format.
@@ -165,9 +179,10 @@ def write_image(file: Path, pixels: np.ndarray) -> None:
     """
     cv2 = require('cv2', 'opencv-python-headless')
     with as_input_error(f'{file}: cannot be encoded', cv2.error):
-        encoded, data = cv2.imencode(_ENCODERS[file.suffix.lower()], pixels)
+        encoded, buffer = cv2.imencode(_ENCODERS[file.suffix.lower()], pixels, options)
     if not encoded:
-        raise InputError(f'{file}: OpenCV cannot encode this format')
+        raise InputError(f'{file}: OpenCV cannot encode {pixels.shape[1]}x{pixels.shape[0]} pixels in this format')
+    data = with_texts(buffer.tobytes(), texts) if texts else buffer
     # Waiting for the disk takes longer than encoding, and a video has thousands of frames.
     with atomic_write(file, f'.{uuid.uuid4().hex[:8]}.tmp', durable=False) as temporary:
         temporary.write_bytes(data)

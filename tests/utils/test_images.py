@@ -161,6 +161,13 @@ def test_jpegs_for_printers_keep_their_colours():
     assert np.abs(pixels.astype(int) - photograph()).mean() < 5
 
 
+def test_a_transparent_tiff_lies_over_black():
+    image = Image.fromarray(photograph()[..., ::-1]).convert('RGBA')
+    image.putalpha(Image.fromarray(photograph()[..., 0]))
+    expected = photograph() * (photograph()[..., :1] / 255)
+    assert np.abs(decode_image(encoded('TIFF', image), 'a') - expected).max() <= 1
+
+
 @pytest.mark.parametrize('suffix', ['.png', '.tiff', '.ppm'])
 def test_16_bits_keep_their_brightness_and_fewer_are_refused(suffix):
     bright = photograph().astype(np.uint16) * 257
@@ -172,6 +179,14 @@ def test_16_bits_keep_their_brightness_and_fewer_are_refused(suffix):
                 continue
             with pytest.raises(InputError, match=r'^a\.x: a 16-bit image with values up to \d+ only.* save it with 8 bits$'):
                 decode_image(cv2.imencode(suffix, camera)[1].tobytes(), 'a.x')
+
+
+@pytest.mark.parametrize('kind', [np.float32, np.int32])
+def test_grey_tiffs_that_opencv_cannot_decode_are_refused_in_one_line(kind, capfd):
+    data = encoded('TIFF', Image.fromarray(photograph()[..., 0].astype(kind)))
+    with pytest.raises(InputError, match=r'^a\.tif: its values are floating-point or negative numbers; save it with 8 bits$'):
+        decode_image(data, 'a.tif')
+    assert capfd.readouterr().err == ''
 
 
 def test_floating_point_values_are_refused():

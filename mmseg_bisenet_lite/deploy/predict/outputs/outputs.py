@@ -1,0 +1,111 @@
+"""Outputs: all that a run of predict writes."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from mmseg_bisenet_lite.deploy.metadata import Metadata
+from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
+from mmseg_bisenet_lite.deploy.predict.outputs.contours import Contours
+from mmseg_bisenet_lite.deploy.predict.outputs.folder import OutputFolder
+from mmseg_bisenet_lite.deploy.predict.outputs.maps import Confidence, Margin
+from mmseg_bisenet_lite.deploy.predict.outputs.mask import Mask
+from mmseg_bisenet_lite.deploy.predict.outputs.overlay import Overlay
+from mmseg_bisenet_lite.deploy.predict.outputs.summary import Summary
+from mmseg_bisenet_lite.deploy.predict.outputs.video import Video, WebM
+from mmseg_bisenet_lite.deploy.predict.outputs.writer import MaskValues, Setting, Writer
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+
+# Name for --save -> what writes it.
+KINDS: Mapping[str, type[Writer]] = {
+    'mask': Mask,
+    'overlay': Overlay,
+    'margin': Margin,
+    'confidence': Confidence,
+    'contours': Contours,
+    'video': Video,
+    'webm': WebM,
+}
+
+
+class Outputs:
+    """Writes what was asked for, and a summary, into a folder; ``with`` closes it.
+
+    Attributes:
+        needs: Fields of a result that must not be ``None``: ``'margin'``, ``'probability'``.
+        together: Whether the frames of a moving source must come all together or not at all, as a video needs them.
+
+    Args:
+        folder: The folder.
+        save: Keys of ``KINDS``.
+        metadata: Classes and colours of the network.
+        overwrite: Whether to write again what exists.
+        sources: Where the frames come from.
+        mask_values: Values of background and foreground in mask pictures.
+        part: Name of the part of the inputs that this run has, such as ``'2of8'``. Runs of different parts may write into one
+            folder at the same time.
+
+    Raises:
+        InputError: There is no such kind, the folder cannot be used, or a kind cannot be made of these sources.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        save: Sequence[str],
+        metadata: Metadata,
+        overwrite: bool,
+        sources: Sequence[Source],
+        mask_values: MaskValues = '0/255',
+        part: str | None = None,
+    ) -> None:
+        if unknown := [kind for kind in save if kind not in KINDS]:
+            raise InputError(f'--save {unknown[0]}: there is no such output; give {", ".join(KINDS)}')
+        setting = Setting(OutputFolder(folder, sources, KINDS), metadata, sources, mask_values, part)
+        self._folder, self._overwrite = folder, overwrite
+        with as_input_error(f'--out {folder}: its files cannot be read or written', OSError):
+            # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.
+            kinds: list[type[Writer]] = [*(KINDS[kind] for kind in dict.fromkeys(save)), Summary]
+            self._writers = [kind(setting) for kind in kinds]
+        self.needs = frozenset[str]().union(*(writer.needs for writer in self._writers))
+        self.together = any(isinstance(writer, Video) for writer in self._writers)
+
+    def done(self, frame_name: str, source: Source) -> bool:
+        """Whether all that was asked for exists of a frame; never of a live source, whose next frame is another one."""
+        return not (self._overwrite or source.live) and all(writer.done(frame_name, source) for writer in self._writers)
+
+    def write(self, result: Result) -> None:
+        """Write what was asked for of a frame; several threads may call this, for a moving source in the order of its frames.
+
+        Raises:
+            InputError: An output cannot be written, an input would be replaced, or a recording of a live source would be.
+        """
+        name, source = result.frame.name, result.frame.source
+        if source.live and not self._overwrite and any(writer.done(name, source) for writer in self._writers):
+            earlier = f'--out {self._folder}: there are outputs of {name} from an earlier run'
+            raise InputError(f'{earlier}, and {source.label} cannot be continued; give another folder, or --overwrite')
+        with as_input_error(f'--out {self._folder}: the outputs of {name} cannot be written', OSError):
+            for writer in self._writers:
+                writer.write(result)
+
+    def close(self, complete: bool = True) -> None:
+        """Finish the videos, the contours and the summary.
+
+        Args:
+            complete: Whether all frames were written. If not, the video of a source that has an end is removed; the rest stays,
+                and a later run goes on from there.
+
+        Raises:
+            InputError: A file cannot be finished; the others are.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(as_input_error(f'--out {self._folder}: cannot be finished', OSError))
+            for writer in self._writers:
+                stack.callback(writer.close, complete)
+
+    def __enter__(self) -> 'Outputs':
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close(complete=error is None)

@@ -1,0 +1,98 @@
+"""Writer: the interface of all kinds of outputs; and Picture: the kinds that are one picture a frame."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.metadata import Metadata
+from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
+from mmseg_bisenet_lite.deploy.predict.outputs.folder import OutputFolder
+from mmseg_bisenet_lite.utils.images import write_image
+
+MaskValues = Literal['0/1', '0/255']
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all writers of a run share.
+
+    Attributes:
+        folder: Where they write.
+        metadata: Classes and colours.
+        sources: Where the frames come from.
+        mask_values: Values of background and foreground in mask pictures.
+        part: Name of the part of the inputs that this run has, such as ``'2of8'``; ``None`` if it has all.
+    """
+
+    folder: OutputFolder
+    metadata: Metadata
+    sources: Sequence[Source]
+    mask_values: MaskValues
+    part: str | None
+
+    def table(self, name: str, suffix: str) -> str:
+        """Return the name of a file that has something of every frame, such as ``'summary-2of8.csv'``."""
+        return f'{name}-{self.part}{suffix}' if self.part else f'{name}{suffix}'
+
+
+class Writer(ABC):
+    """Writes one kind of output.
+
+    Attributes:
+        needs: Fields of a result that must not be ``None``.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+
+    @abstractmethod
+    def done(self, name: str, source: Source) -> bool:
+        """Whether the output of a frame exists."""
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Write a result; several threads may call this at once.
+
+        Raises:
+            InputError: The result cannot be encoded, or an input would be replaced.
+            OSError: The file cannot be written.
+        """
+
+    def close(self, complete: bool) -> None:  # noqa: B027  most kinds have nothing to do
+        """Finish; after an error or an interruption, ``complete`` is ``False``."""
+
+
+class Picture(Writer):
+    """Writes one picture for each frame, into a folder of its kind.
+
+    Attributes:
+        kind: Name of the folder.
+        suffix: Suffix of the pictures.
+        options: OpenCV's options of the encoder.
+        texts: Texts in each picture's metadata, for PNG.
+    """
+
+    kind: ClassVar[str]
+    suffix: ClassVar[str] = '.png'
+    options: ClassVar[Sequence[int]] = ()
+    texts: ClassVar[Mapping[str, str]] = {}
+
+    @abstractmethod
+    def picture(self, result: Result) -> np.ndarray:
+        """Return the pixels of the picture of a result."""
+
+    def done(self, name: str, source: Source) -> bool:
+        """Whether the picture of a frame exists."""
+        return (self.setting.folder.path / self._name(name)).is_file()
+
+    def write(self, result: Result) -> None:
+        """Write the picture of a result; it replaces an earlier one, or a link, of its name."""
+        write_image(self.setting.folder.file(self._name(result.frame.name)), self.picture(result), self.options, self.texts)
+
+    def _name(self, name: str) -> str:
+        return f'{self.kind}/{name}{self.suffix}'

@@ -1,0 +1,49 @@
+import json
+
+import pytest
+
+from mmseg_bisenet_lite.deploy.predict.outputs.contours import _parse as parse_lines
+from mmseg_bisenet_lite.deploy.predict.outputs.rows import Rows
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+def row(name, value):
+    return json.dumps({'name': name, 'value': value}, separators=(',', ':')) + '\n'
+
+
+def test_rows_of_earlier_runs_stay_and_newer_ones_replace_them(tmp_path):
+    file = tmp_path / 'rows'
+    first = Rows(file, parse_lines)
+    for name in 'abc':
+        first.append(name, row(name, 1))
+    assert file.read_text() == row('a', 1) + row('b', 1) + row('c', 1)  # also without close
+    second = Rows(file, parse_lines)
+    assert [name in second for name in 'abcd'] == [True, True, True, False]
+    second.append('b', row('b', 2))
+    second.append('d', row('d', 2))
+    second.close()
+    assert file.read_text() == row('a', 1) + row('c', 1) + row('b', 2) + row('d', 2)
+
+
+@pytest.mark.parametrize('cut', range(1, len(row('b', 1)) + 1))
+def test_a_row_that_was_cut_off_at_any_byte_is_dropped(tmp_path, cut):
+    file = tmp_path / 'rows'
+    file.write_text((row('a', 1) + row('b', 1))[:-cut])
+    rows = Rows(file, parse_lines)
+    assert ('a' in rows, 'b' in rows) == (True, False)
+    rows.append('b', row('b', 2))
+    assert file.read_text() == row('a', 1) + row('b', 2)
+
+
+def test_rows_that_an_interruption_left_twice_are_one_after_opening(tmp_path):
+    file = tmp_path / 'rows'
+    file.write_text(row('a', 1) + row('b', 1) + row('a', 2))
+    assert list(Rows(file, parse_lines)) == [row('b', 1), row('a', 2)]
+
+
+def test_a_file_of_somebody_else_stays_as_it_is(tmp_path):
+    file = tmp_path / 'summary.csv'
+    file.write_text('my,own,table\n1,2,3\n')
+    with pytest.raises(InputError, match=r'summary.csv: begins with .my,own,table.* give another folder'):
+        Rows(file, parse_lines, 'name,share\n')
+    assert file.read_text() == 'my,own,table\n1,2,3\n'
