@@ -22,6 +22,14 @@ UNKNOWN = 254  # in a label table: the value belongs to no class of the data set
 CACHE_GIB = 24.0
 
 
+class SizesDifferError(InputError):
+    """A label map does not have the size of its photograph."""
+
+
+class UnknownValuesError(InputError):
+    """A label map holds values that are no class of its data set."""
+
+
 class _PixelReader:
     """Read the pixels of a file or of a tile, for both loaders.
 
@@ -169,7 +177,7 @@ def map_labels(results: dict) -> None:
     size = results.get('ori_shape', label.shape)
     sizes = (tuple(size), results['img'].shape[:2] if 'img' in results else None)
     if label.shape not in sizes:
-        raise InputError(
+        raise SizesDifferError(
             f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, but its photograph '
             f'{results["img_path"]} is {size[1]}x{size[0]}; give both the same size'
         )
@@ -183,7 +191,7 @@ def map_labels(results: dict) -> None:
     results['gt_seg_map'] = label
 
 
-def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> InputError:
+def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> 'UnknownValuesError':
     """Return the error for a label map with values that its data set does not know."""
     shown = ', '.join(map(str, values[:_MOST_SHOWN]))
     more = len(values) - _MOST_SHOWN
@@ -195,7 +203,7 @@ def unknown_values(path: str, values: Sequence[int], known: Sequence[int]) -> In
         )
     else:
         advice = 'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset (None: ignore), or mend the file'
-    return InputError(
+    return UnknownValuesError(
         f'{path}: no class of the data set has the label value {shown} (the data set knows {ranges(known)}); {advice}'
     )
 
