@@ -34,6 +34,7 @@ SUBCOMMANDS = {
     'doctor': 'mmseg_bisenet_lite.doctor',
     'benchmark-train': 'tools/benchmark_train.py',
     'make-toy': 'tools/make_toy_cityscapes.py',
+    'check-dataset': 'tools/check_dataset.py',
 }
 # Their arguments are ROS's, or none that a block of commands shows.
 WITHOUT_OPTIONS = ('mmseg_bisenet_lite.deploy.ros2_node', 'mmseg_bisenet_lite.doctor')
