@@ -9,7 +9,9 @@ Mirrored copies are not found.
 To find such pairs, the 64 bits are cut into 4 parts of 16. If at most 11 bits differ, then in one part at most 2 do, so it is
 enough to look each part up with each of the 137 patterns of at most 2 bits changed: 548 look-ups for each photograph, whose few
 hits are compared in full. 100,000 random hashes with CamVid's shares of ones took 1.8e8 comparisons in place of 5e9. Where all
-photographs are alike, as of a camera that stands still, each is compared with each, a million pairs at a time. Source: Norouzi et al., Fast search in Hamming space with multi-index hashing, 2012, https://arxiv.org/abs/1307.2982.
+photographs are alike, as of a camera that stands still, each is compared with each, a million pairs at a time.
+
+Source: Norouzi et al., Fast search in Hamming space with multi-index hashing, 2012, https://arxiv.org/abs/1307.2982.
 """
 
 from collections.abc import Callable, Iterator
