@@ -12,7 +12,7 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 CELLS, COLUMNS = 24, 6
 _WIDTH, _HEIGHT, _LINE = 320, 180, 18  # of a cell's picture, and of one of its two lines of text
-_RED, _WHITE, _GREY = (60, 20, 220), (255, 255, 255), 40  # BGR
+_RED, _WHITE, _GREY = (90, 90, 255), (255, 255, 255), 40  # BGR
 _PALETTE = ((0, 0, 0), (255, 0, 80))  # RGB
 
 
@@ -40,10 +40,11 @@ def chosen(records: Sequence[Record], pairs: Sequence[tuple[str, Record, Record]
         records: The photographs of the split.
         pairs: Reason, photograph and other photograph, the worst pairs first.
     """
+    records = [record for record in records if record.digest is not None]  # others cannot be shown
     wrong = [
         Cell(record, record.findings[0].kind, wrong=True)
         for record in records
-        if record.digest is not None and any(finding.level == 'error' for finding in record.findings)
+        if any(finding.level == 'error' for finding in record.findings)
     ]
     cells = wrong[:6]
     by_other = {id(other): (reason, one, other) for reason, one, other in reversed(pairs)}  # the worst pair of each
@@ -57,7 +58,7 @@ def chosen(records: Sequence[Record], pairs: Sequence[tuple[str, Record, Record]
         fresh = [record for record in group if id(record) not in shown]
         shown |= {id(record) for record in fresh}
         cells += [Cell(record, reason) for record in fresh]
-    rest = [record for record in records if record.digest is not None and id(record) not in shown]
+    rest = [record for record in records if id(record) not in shown]
     count = min(CELLS - len(cells), len(rest))
     return cells + [Cell(rest[i], '') for i in np.linspace(0, len(rest) - 1, max(count, 0)).astype(int)]
 

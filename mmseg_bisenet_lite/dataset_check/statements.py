@@ -34,7 +34,9 @@ def about_duplicates(findings: Sequence[Finding], split: SplitResult, earlier: S
     if not count:
         yield f'{share}.'
         return
-    flattered = f', so a score on {split.name} says how well they are remembered' if count > _MANY * split.photographs else ''
+    flattered = (
+        f', so a score on {split.name} partly says how well they are remembered' if count > _MANY * split.photographs else ''
+    )
     yield f'{share}, such as {findings[0].file} and {findings[0].other}{flattered}. Move them into one split.'
 
 

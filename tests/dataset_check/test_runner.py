@@ -85,7 +85,7 @@ def test_masks_of_0_and_1_are_known_by_their_looks(data):
     assert (result.findings, result.splits[0].foreground) == ([], 0.5)
 
 
-def test_every_fault_of_a_file_is_found_in_one_run(data):
+def test_every_fault_of_a_file_is_found_in_one_run(data, tmp_path):
     (data / 'trainannot' / '0.png').unlink()
     (data / 'train' / '1.png').write_bytes((data / 'train' / '1.png').read_bytes()[:-40])
     (data / 'trainannot' / '2.png').write_bytes(b'')
@@ -94,7 +94,7 @@ def test_every_fault_of_a_file_is_found_in_one_run(data):
     write(data / 'valannot' / '10.png', mask(value=7))
     write(data / 'val' / '12.png', photograph(12))
     write(data / 'valannot' / '12.png', mask(0))
-    result = check(data)
+    result = check(data, tmp_path / 'out')  # what cannot be read is on no contact sheet
     assert sorted((each.kind, each.split, Path(each.file).name) for each in result.findings) == [
         ('mask is missing', 'train', '0.png'),
         ('mask is not used', 'train', 'extra.png'),
