@@ -5,6 +5,7 @@ the same names, and an interrupted run goes on from where it was if it is starte
 machines must see the files and the outputs under the same paths, and have the package installed.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -76,6 +77,7 @@ def run_shards(
     # Ray tells its makers about each start unless told not to.
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     ray, data = require('ray', 'ray[data]'), require('ray.data', 'ray[data]')
+    logging.getLogger('ray.data').setLevel(logging.ERROR)  # it tells each plan
     results = []
     with ExitStack() as stack:
         if not ray.is_initialized():
