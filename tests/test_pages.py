@@ -35,6 +35,7 @@ SUBCOMMANDS = {
     'benchmark-train': 'tools/benchmark_train.py',
     'make-toy': 'tools/make_toy_cityscapes.py',
     'convert-masks': 'tools/convert_masks.py',
+    'check-dataset': 'tools/check_dataset.py',
 }
 # Their arguments are ROS's, or none that a block of commands shows.
 WITHOUT_OPTIONS = ('mmseg_bisenet_lite.deploy.ros2_node', 'mmseg_bisenet_lite.doctor')

@@ -17,6 +17,7 @@ COMMANDS = {
     'export': ('export.py', 'write ONNX, OpenVINO or TensorRT files, checked against MMSegmentation'),
     'benchmark': ('benchmark.py', 'time segmentors side by side'),
     'benchmark-train': ('benchmark_train.py', 'time the data loader, step and workers of a training'),
+    'check-dataset': ('check_dataset.py', 'look for wrong files and masks, duplicates and splits of one recording'),
     'reproduce': ('reproduce.py', "train the paper's comparison and print it beside the paper's numbers"),
     'publish': ('publish.py', 'turn a checkpoint into weights to give away'),
     'convert-masks': ('convert_masks.py', 'turn annotations of labelme, CVAT or COCO into a data set'),

@@ -5,6 +5,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,27 @@ VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
 Vocabulary = Mapping[int, str | None]
 
 _NOT_UTF_8 = re.compile('[\udc80-\udcff]')  # how Python names the bytes of such a file name
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Photographs and label maps of a data set.
+
+    Attributes:
+        infos: The samples with both files, as MMSegmentation wants them.
+        photographs: Number of photographs.
+        label_maps: Number of label maps.
+        missing: Label maps that photographs lack.
+        unused: Label maps without a photograph.
+        hint: What may be the reason for missing ones, to follow a message.
+    """
+
+    infos: list[dict]
+    photographs: int
+    label_maps: int
+    missing: list[str]
+    unused: list[str]
+    hint: str
 
 
 @DATASETS.register_module()
@@ -159,6 +181,28 @@ class BinarySegDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
+        found = self.find_pairs()
+        img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
+        if found.unused:
+            print_log(
+                f'{ann_dir}: {len(found.unused)} of {found.label_maps} label maps are not used, since {img_dir} has no '
+                f'photographs for them, such as {found.unused[0].removeprefix(f"{ann_dir}/")}',
+                'current',
+                logging.WARNING,
+            )
+        if found.missing:
+            raise InputError(
+                f'{found.missing[0]}: this label map is missing ({len(found.missing)} of {found.photographs} photographs '
+                f'in {img_dir} have none){found.hint}'
+            )
+        return found.infos
+
+    def find_pairs(self) -> Pairs:
+        """Pair photographs with label maps, and set ``label_table``; photographs without a label map are left out, and named.
+
+        Raises:
+            InputError: As for the class, except that label maps may be missing.
+        """
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         images = self._list(img_dir, self.img_suffix, 'photographs')
         labels: dict[str, str] = {}
@@ -167,33 +211,33 @@ class BinarySegDataset(BaseSegDataset):
             suffix, labels = self._list_labels(ann_dir)
             self.label_table = self._table_of(ann_dir, suffix, labels)
         pairs: list[tuple[str, str | None]]
+        unused: list[str] = []
         if self.ann_file:
             label_names = Names(ann_dir, labels, self.data_root) if ann_dir else None
             pairs = read_list(self.ann_file, Names(img_dir, images, self.data_root), label_names, self.backend_args)
         else:
             pairs = [(stem, None) for stem in sorted(images)]
-            if unused := sorted(labels.keys() - images.keys()):
-                print_log(
-                    f'{ann_dir}: {len(unused)} of {len(labels)} label maps are not used, since {img_dir} has no photographs '
-                    f'for them, such as {labels[unused[0]]}',
-                    'current',
-                    logging.WARNING,
-                )
-        if ann_dir and (missing := [stem for stem, label in pairs if label is None and stem not in labels]):
-            similar = next((path for path in labels.values() if path.startswith((f'{missing[0]}_', f'{missing[0]}-'))), None)
-            hint = similar and f'; for {similar} set seg_map_suffix={similar[len(missing[0]) :]!r}'
-            raise InputError(
-                f'{ann_dir}/{missing[0]}{suffix}: this label map is missing ({len(missing)} of {len(pairs)} photographs '
-                f'in {img_dir} have none){hint or ""}'
-            )
-        data_list = []
+            unused = [f'{ann_dir}/{labels[stem]}' for stem in sorted(labels.keys() - images.keys())]
+        missing = [stem for stem, label in pairs if label is None and stem not in labels] if ann_dir else []
+        begins = (f'{missing[0]}_', f'{missing[0]}-') if missing else ()
+        similar = next((path for path in labels.values() if path.startswith(begins)), '') if begins else ''
+        infos = []
         for stem, named in pairs:
+            if ann_dir and (named or stem) not in labels:
+                continue
             image_tiles = tile_paths(f'{img_dir}/{images[stem]}', *self.tiles)
             label_tiles = tile_paths(f'{ann_dir}/{labels[named or stem]}', *self.tiles) if labels else [None] * len(image_tiles)
             for image, label in zip(image_tiles, label_tiles, strict=True):
                 info = dict(img_path=image, label_map=None, reduce_zero_label=self.reduce_zero_label, seg_fields=[])
-                data_list.append(info if label is None else {**info, 'seg_map_path': label})
-        return data_list
+                infos.append(info if label is None else {**info, 'seg_map_path': label})
+        return Pairs(
+            infos=infos,
+            photographs=len(pairs),
+            label_maps=len(labels),
+            missing=[f'{ann_dir}/{stem}{suffix}' for stem in missing],
+            unused=unused,
+            hint=f'; for {similar} set seg_map_suffix={similar[len(missing[0]) :]!r}' if similar else '',
+        )
 
     def _table_of(self, ann_dir: str, suffix: str, labels: Mapping[str, str]) -> np.ndarray:
         """Return the class of each value of the label maps of a folder, see :func:`label_table`."""

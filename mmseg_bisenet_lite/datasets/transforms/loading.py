@@ -25,6 +25,14 @@ COLOURS = 'colours'  # flag for pixels as decode_colours returns them
 CACHE_GIB = 24.0
 
 
+class SizesDifferError(InputError):
+    """A label map does not have the size of its photograph."""
+
+
+class UnknownValuesError(InputError):
+    """A label map holds values that are no class of its data set."""
+
+
 class _PixelReader:
     """Read the pixels of a file or of a tile, for both loaders.
 
@@ -181,7 +189,7 @@ def map_labels(results: dict) -> None:
     size = results.get('ori_shape', label.shape)
     sizes = (tuple(size), results['img'].shape[:2] if 'img' in results else None)
     if label.shape not in sizes:
-        raise InputError(
+        raise SizesDifferError(
             f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, but its photograph '
             f'{results["img_path"]} is {size[1]}x{size[0]}; give both the same size'
         )
@@ -202,7 +210,7 @@ def _white(table: np.ndarray | None) -> int:
     return 255 if table[1] == UNKNOWN or table[255] == 1 != table[1] else 1
 
 
-def unknown_values(path: str, pixels: np.ndarray, known: Sequence[int]) -> InputError:
+def unknown_values(path: str, pixels: np.ndarray, known: Sequence[int]) -> 'UnknownValuesError':
     """Return the error for a label map with values that its data set does not know.
 
     Args:
@@ -224,7 +232,7 @@ def unknown_values(path: str, pixels: np.ndarray, known: Sequence[int]) -> Input
             'say what each value means with values={VALUE: NAME, ...} of BinarySegDataset (None: ignore), or with foreground=, '
             'background= and ignore= of BinaryMaskDataset, or mend the file'
         )
-    return InputError(
+    return UnknownValuesError(
         f'{path}: no class of the data set has the label value {shown} (the data set knows {ranges(known)}), which '
         f'{pixels.size} pixels have; {advice}'
     )
