@@ -19,6 +19,11 @@ CRACK = np.bool_([[0, 1, 1, 0, 0], [0, 1, 0, 0, 0]])
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
+def shown(value):
+    """Name an image in the names of tests: its address would differ between pytest's processes."""
+    return value.mode if isinstance(value, Image.Image) else str(value)
+
+
 def grey(values):
     return Image.fromarray(np.uint8(values))
 
@@ -139,6 +144,7 @@ def test_masks_of_every_kind_are_read_and_told_once(data, kind, monkeypatch):
         (grey([[0, 255, 9, 255]]), dict(foreground=255, ignore=[9, 10])),
         (Image.fromarray(np.uint8([[(0, 0, 0), RED, BLUE, RED]])), dict(foreground=RED, ignore='blue')),
     ],
+    ids=shown,
 )
 @pytest.mark.parametrize('ignore_index', [255, 200])
 def test_ignored_pixels(data, mask, options, ignore_index):
@@ -219,7 +225,7 @@ def test_wrong_options_are_named(options, message):
         (grey(CRACK * 255), coloured(RED), {}, r'colour; its values are \(0, 0, 0\), \(255, 0, 0\)'),
         (grey(CRACK * 255), grey(CRACK[:, 1:] * 255), {}, r'the label map is 4x2, but its photograph .* is 5x2'),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_file_that_was_not_looked_at_is_checked_when_it_is_read(data, monkeypatch, good, bad, options, message):
     """In training, in validation and by the check of all label maps alike."""
