@@ -30,8 +30,8 @@ class Stabiliser:
     and where the margins differ much: what really changes is not smeared. Then a pixel that was foreground stays so until its
     average is below ``-hysteresis``, and a background pixel until it is above ``hysteresis``, in proportion to that weight.
 
-    No frame waits for a later one. An object keeps one for the frames of one source, in their order; it is not made to be called
-    by several threads. It starts anew when the frame's size changes or the scene is cut.
+    No frame waits for a later one. An object is for the frames of one source, in their order, from one thread at a time. It
+    starts anew when the frame's size changes or the scene is cut.
 
     Args:
         memory: Weight of the past, from 0 to below 1.
@@ -40,8 +40,8 @@ class Stabiliser:
     Raises:
         InputError: An argument is out of its range, or OpenCV is missing.
 
-    Source: the flow is DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016); the limit of the margin is
-    the clamping of OctoMap (Hornung et al., Autonomous Robots 2013, section 3.4), which lets a map follow what changes.
+    Source: the flow is DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016); the limit of the margin
+    is the clamping of OctoMap (Hornung et al., Autonomous Robots 2013, section 3.4), which lets a map follow what changes.
     """
 
     def __init__(self, memory: float = MEMORY, hysteresis: float = HYSTERESIS) -> None:

@@ -81,9 +81,8 @@ class TiledSegmenter:
     def __repr__(self) -> str:
         count = self.tiles[0] * self.tiles[1]
         where = '' if self.roi is None else f' of the region {",".join(map(str, self.roi))}'
-        return (
-            f'{size_text(self.tiles)} tile(s){where}, {count} image(s) through the network in {self.runs} run(s) for each frame'
-        )
+        cost = f'{count} image(s) through the network in {self.runs} run(s) for each frame'
+        return f'{size_text(self.tiles)} tile(s){where}, {cost}'
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Return the mask of a frame, or the masks of a batch; arguments, values and errors are the Segmenter's.

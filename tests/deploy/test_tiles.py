@@ -126,7 +126,7 @@ def test_a_region_alone_needs_no_margin(make):
     assert np.array_equal(mask[4:14, 5:17], frame[4:14, 5:17, 0] > 127)
     with pytest.raises(InputError, match='--margin'):
         TiledSegmenter(plain, roi=(5, 4, 12, 10)).with_margin(frame)
-    with pytest.raises(InputError, match='blended by their margins.*--margin'):
+    with pytest.raises(InputError, match=r'blended by their margins.*--margin'):
         TiledSegmenter(plain, (2, 1))
 
 
@@ -147,7 +147,7 @@ def test_arguments_out_of_range_are_named(make, arguments, message):
 
 def test_what_does_not_fit_the_frame_is_named(make):
     plain, _ = make()
-    with pytest.raises(InputError, match='25,4,12,10 .*30x20'):
+    with pytest.raises(InputError, match=r'25,4,12,10 .*30x20'):
         TiledSegmenter(plain, roi=(25, 4, 12, 10))(frames(20, 30))
     with pytest.raises(InputError, match='40x1 tiles are more than'):
         TiledSegmenter(plain, (40, 1))(frames(20, 30))
