@@ -51,7 +51,7 @@ class Stabiliser:
             raise InputError(f'hysteresis={hysteresis}: give a margin of at least 0')
         self.memory, self.hysteresis = memory, hysteresis
         self._cv2: Any = require('cv2', 'opencv-python-headless')
-        self._flow = self._cv2.DISOpticalFlow_create(self._cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = self._cv2.DISOpticalFlow.create(self._cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._flow.setFinestScale(0)  # the preset's is a quarter of the picture, made for large ones
         self.reset()
 

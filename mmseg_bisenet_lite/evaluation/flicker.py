@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ def warped_iou(masks: Iterable[np.ndarray], frames: Iterable[np.ndarray]) -> flo
     Source: temporal consistency of Liu et al., Efficient Semantic Video Segmentation with Per-frame Inference, ECCV 2020,
     section 4.2; there with FlowNet2 and as the mean over classes.
     """
-    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    engine: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     last = before = None
     both = either = count = 0
     for mask, frame in zip_longest(masks, frames):
@@ -90,8 +91,9 @@ def warped_iou(masks: Iterable[np.ndarray], frames: Iterable[np.ndarray]) -> flo
             height, width = decision.shape
             grid = np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
             origin = engine.calc(picture, before, None) + grid  # where each pixel was in the last frame
-            moved = cv2.remap(last, origin, None, cv2.INTER_NEAREST)
-            seen = cv2.absdiff(cv2.remap(before, origin, None, cv2.INTER_LINEAR), picture) <= MOST_CHANGE
+            x, y = origin[..., 0], origin[..., 1]
+            moved: np.ndarray = cv2.remap(last, x, y, cv2.INTER_NEAREST)
+            seen = cv2.absdiff(cv2.remap(before, x, y, cv2.INTER_LINEAR), picture) <= MOST_CHANGE
             seen &= ((origin >= 0) & (origin <= grid[-1, -1])).all(axis=-1)
             both += int((seen & (moved & decision > 0)).sum())
             either += int((seen & (moved | decision > 0)).sum())
