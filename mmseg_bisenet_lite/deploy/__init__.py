@@ -6,7 +6,20 @@ from mmseg_bisenet_lite.deploy.live import live
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.paint import paint
 from mmseg_bisenet_lite.deploy.segmenter import Segmenter
+from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
+from mmseg_bisenet_lite.deploy.tiles import TiledSegmenter
 from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
-__all__ = ['Calibration', 'Latency', 'Metadata', 'OperatingPoints', 'Segmenter', 'abstain', 'live', 'paint']
+__all__ = [
+    'Calibration',
+    'Latency',
+    'Metadata',
+    'OperatingPoints',
+    'Segmenter',
+    'Stabiliser',
+    'TiledSegmenter',
+    'abstain',
+    'live',
+    'paint',
+]

@@ -11,6 +11,8 @@ from typing import Any
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.thresholds import parse_threshold
 
+MOST_TILES = 64  # in a row or a column: more is a slip of the finger
+
 
 def size(text: str) -> tuple[int, int]:
     """``argparse`` type of an image size, ``'WxH'`` to (width, height)."""
@@ -18,6 +20,22 @@ def size(text: str) -> tuple[int, int]:
     if match is None or min(map(int, match.groups())) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 640x360 (width x height)')
     return int(match[1]), int(match[2])
+
+
+def tiles(text: str) -> tuple[int, int]:
+    """``argparse`` type of a grid of tiles, ``'CxR'`` to (columns, rows)."""
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    if match is None or not all(1 <= int(each) <= MOST_TILES for each in match.groups()):
+        raise argparse.ArgumentTypeError(f'{text!r} is no grid such as 2x1 (columns x rows), each from 1 to {MOST_TILES}')
+    return int(match[1]), int(match[2])
+
+
+def region(text: str) -> tuple[int, int, int, int]:
+    """``argparse`` type of a region of a frame, ``'X,Y,W,H'`` to (x, y, width, height) in pixels."""
+    match = re.fullmatch(r'(\d+),(\d+),(\d+),(\d+)', text)
+    if match is None or min(int(match[3]), int(match[4])) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is no region such as 0,120,640,240 (left, top, width, height in pixels)')
+    return int(match[1]), int(match[2]), int(match[3]), int(match[4])
 
 
 def count(text: str) -> int:

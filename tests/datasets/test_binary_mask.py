@@ -179,7 +179,7 @@ def test_ignored_pixels(data, mask, options, ignore_index):
         (palette(CRACK, RED, BLUE), dict(foreground=RED, background=0), r'has a palette, so values are its indices'),
         (Image.fromarray(np.uint16([[0, 65535]])), {}, r'a.png: a mask needs one channel of 8 bits or RGB colours'),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_is_not_clear_is_one_error_when_the_set_is_built(data, mask, options, message):
     with pytest.raises(InputError, match=message) as error:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mmseg_bisenet_lite.utils.arguments import key_and_value, output_file, path
+from mmseg_bisenet_lite.utils.arguments import key_and_value, output_file, path, region, tiles
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -48,3 +48,23 @@ def test_changes_to_a_config_are_taken_as_they_are(text):
 def test_an_empty_path_is_not_the_current_folder(parse):
     with pytest.raises(argparse.ArgumentTypeError, match="'' is not a path; is a variable of the shell empty"):
         parse('')
+
+
+def test_a_grid_of_tiles_is_columns_by_rows():
+    assert tiles('2x1') == (2, 1)
+
+
+@pytest.mark.parametrize('text', ['', '2', '0x1', '2x', '65x1', '2,1', '-1x1', ' 2x1', '2x1x1'])
+def test_what_is_no_grid_is_named(text):
+    with pytest.raises(argparse.ArgumentTypeError, match='is no grid such as 2x1'):
+        tiles(text)
+
+
+def test_a_region_is_left_top_width_and_height():
+    assert region('5,0,640,240') == (5, 0, 640, 240)
+
+
+@pytest.mark.parametrize('text', ['', '1,2,3', '1,2,0,4', '1,2,3,0', '-1,2,3,4', '1,2,3,4,5', '1.5,2,3,4', '640x360'])
+def test_what_is_no_region_is_named(text):
+    with pytest.raises(argparse.ArgumentTypeError, match='is no region such as 0,120,640,240'):
+        region(text)
