@@ -41,6 +41,10 @@ class Source(Protocol):
         """Files that no output may replace."""
         ...
 
+    def name(self, number: int) -> str:
+        """Return the name of the outputs of a frame, see :class:`Frame`."""
+        ...
+
     def __iter__(self) -> 'Iterator[Frame | Failure]':
         """Yield the frames in order, and a failure in place of each file that cannot be read."""
         ...

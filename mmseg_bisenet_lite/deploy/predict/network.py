@@ -1,0 +1,111 @@
+"""Network: from frames to results, with the state of a source."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.latency import Latency
+from mmseg_bisenet_lite.deploy.metadata import Metadata
+from mmseg_bisenet_lite.deploy.predict.frames import Frame, Result, Source
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+class Segments(Protocol):
+    """What a ``Segmenter`` and a ``TiledSegmenter`` have in common."""
+
+    latency: Latency
+
+    @property
+    def metadata(self) -> Metadata:
+        """Metadata of the file."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """Name of the library."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Precision of the computation."""
+        ...
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Return masks."""
+        ...
+
+    def with_margin(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return masks and margins."""
+        ...
+
+
+@dataclass
+class Network:
+    """Runs a segmenter on frames, and what follows it in each frame.
+
+    Attributes:
+        segmenter: Runs the network.
+        margin: Whether the results have margins.
+        probability: Whether the results have probabilities.
+        stabilise: Whether the masks of a moving source are stabilised.
+        abstain: Probability that a class must have for a pixel to be decided; ``None`` decides every pixel.
+
+    Raises:
+        InputError: The network gives no margin, or has no calibration, and an option needs it.
+    """
+
+    segmenter: Segments
+    margin: bool = False
+    probability: bool = False
+    stabilise: bool = False
+    abstain: float | None = None
+    _stabiliser: Any = None
+
+    def __post_init__(self) -> None:
+        """Find out before the first frame whether the network gives what is needed."""
+        self._calibrated = self.probability or self.abstain is not None
+        self._needs_margin = self.margin or self.stabilise or self._calibrated
+        if self._needs_margin and not self.segmenter.metadata.margin:
+            what = 'margin, confidence, --abstain and --stabilise'
+            raise InputError(f'{what} need the margin, which this file was exported without; export it with --margin')
+        if self._calibrated:
+            self._probability(np.zeros((1, 1), np.float32))
+
+    def start(self, source: Source) -> None:
+        """Begin with a source, whose frames have nothing to do with those before."""
+        self._stabiliser = None
+        if self.stabilise and source.moving:
+            from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser  # type: ignore[import-untyped,import-not-found]
+
+            self._stabiliser = Stabiliser()
+
+    def __call__(self, frames: Sequence[Frame]) -> list[Result]:
+        """Return the results of consecutive frames of one size and source.
+
+        Raises:
+            InputError: The network cannot run on them.
+        """
+        pixels = frames[0].pixels if len(frames) == 1 else np.stack([frame.pixels for frame in frames])
+        start = time.perf_counter()
+        outputs = self.segmenter.with_margin(pixels) if self._needs_margin else (self.segmenter(pixels),)
+        seconds = (time.perf_counter() - start) / len(frames)
+        each = [outputs] if len(frames) == 1 else zip(*outputs, strict=True)
+        return [self._result(frame, seconds, *output) for frame, output in zip(frames, each, strict=True)]
+
+    def _result(self, frame: Frame, seconds: float, mask: np.ndarray, margin: np.ndarray | None = None) -> Result:
+        if self._stabiliser is not None:
+            mask, margin = self._stabiliser(margin, frame.pixels)
+        probability = self._probability(margin) if self._calibrated and margin is not None else None
+        if self.abstain is not None:
+            from mmseg_bisenet_lite.deploy.calibration import abstain  # type: ignore[import-untyped,import-not-found]
+
+            mask = abstain(mask, probability, self.abstain)
+        kept = margin if self.margin else None
+        return Result(frame, mask, kept, probability if self.probability else None, seconds)
+
+    def _probability(self, margin: np.ndarray) -> np.ndarray:
+        probability: np.ndarray = self.segmenter.metadata.probability(margin)  # type: ignore[attr-defined]
+        return probability
