@@ -105,7 +105,7 @@ def dataset_meta_of(checkpoint: str, config: Config) -> dict:
     with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = metainfo_of(dataset)
-    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or {}
+    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent').get('meta', {}).get('dataset_meta') or {}
     told = {key: named[key] for key in ('classes', 'palette') if named.get(key) is not None and len(named[key])}
     dataset_meta = {**expected, **told}
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):

@@ -55,7 +55,7 @@ class Meter:
         """The stage that sets the speed: the one that the network waits for, or else the network."""
         waits = {stage: self.seconds[stage] for stage in ('reading', 'writing')}
         slowest = max(waits, key=lambda stage: waits[stage])
-        return slowest if sum(waits.values()) > _SHARE * sum(self.seconds.values()) else 'network'
+        return slowest if waits[slowest] > _SHARE * sum(self.seconds.values()) else 'network'
 
     def left(self, total: int | None) -> float | None:
         """Return the seconds that ``total`` frames will take from now on, if that can be told."""

@@ -53,7 +53,7 @@ class TorchRuntime:
         _refuse_in_a_fork()
         checkpoint = with_scheme(name) if config is None else name
         model_config = pretrained_config(name) if config is None else read_config(config)
-        meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta') or {}
+        meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent').get('meta') or {}
         dataset_meta = dataset_meta_of(checkpoint, model_config)
         with as_input_error(f'device={device!r}', RuntimeError, AssertionError):
             self._device = torch.device((device or 'cpu').lower())
