@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from mmseg_bisenet_lite.deploy.predict.frames import Failure, Source
 from mmseg_bisenet_lite.deploy.predict.meter import Meter
 from mmseg_bisenet_lite.deploy.predict.models import batch_of, network_of, segmenter_of
-from mmseg_bisenet_lite.deploy.predict.network import Network
+from mmseg_bisenet_lite.deploy.predict.network import Network, Segments
 from mmseg_bisenet_lite.deploy.predict.options import parse_args
 from mmseg_bisenet_lite.deploy.predict.outputs import Outputs
 from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
@@ -37,11 +37,13 @@ def main() -> None:
         if not sources:
             print(f'--shard {args.shard[0]}/{args.shard[1]}: no files are left for this shard')
             return
-        with _outputs(args, network, save, sources) as outputs:
+        meter, failures = Meter(), Failures(sources)
+        with _outputs(args, segmenter, save, sources) as outputs:
             if sources[0].live:
                 _run_live(args, network, sources, outputs)
             else:
-                _run(args, network, save, sources, outputs)
+                _run(args, network, sources, outputs, meter, failures)
+        failures.check(meter)
 
 
 def _check_sources(args: argparse.Namespace, sources: Sequence[Source]) -> None:
@@ -63,56 +65,50 @@ def _default_save(sources: Sequence[Source]) -> list[str]:
     return pictures + (['video'] if not all(isinstance(source, Images) for source in sources) else [])
 
 
-@contextmanager
 def _outputs(
-    args: argparse.Namespace, network: Network, save: list[str], sources: Sequence[Source]
-) -> Iterator[Outputs | None]:
-    """Yield the outputs, and finish them however the run ends."""
+    args: argparse.Namespace, segmenter: Segments, save: list[str], sources: Sequence[Source]
+) -> AbstractContextManager[Outputs | None]:
     if args.out is None:
-        yield None
-        return
+        return nullcontext()
     part = None if args.shard is None else f'{args.shard[0]}of{args.shard[1]}'
     values = args.mask_values or '0/255'
-    metadata = network.segmenter.metadata
-    outputs = Outputs(args.out, save, metadata, args.overwrite, sources, mask_values=values, part=part)
-    try:
-        yield outputs
-    finally:
-        outputs.close()
+    return Outputs(args.out, save, segmenter.metadata, args.overwrite, sources, mask_values=values, part=part)
 
 
 def _run(
-    args: argparse.Namespace, network: Network, save: list[str], sources: Sequence[Source], outputs: Outputs | None
+    args: argparse.Namespace,
+    network: Network,
+    sources: Sequence[Source],
+    outputs: Outputs | None,
+    meter: Meter,
+    failures: 'Failures',
 ) -> None:
-    meter, failures = Meter(), Failures(sources)
-    counts = [source.count for source in sources]
-    total = None if None in counts else sum(count for count in counts if count is not None)
-    if args.limit is not None:
-        total = min(total or args.limit, args.limit)
+    together = args.stabilise or (outputs is not None and outputs.together)
+    batch = batch_of(network.segmenter, args.batch)
     try:
-        with shown(meter, total) as tick:
-            Pipeline(
-                network,
-                outputs,
-                meter,
-                failures.add,
-                tick,
-                batch=batch_of(network.segmenter, args.batch),
-                limit=args.limit,
-                together='video' in save or args.stabilise,
-            ).run(sources)
+        with shown(meter, _total(sources, args.limit)) as tick:
+            Pipeline(network, outputs, meter, failures.add, tick, batch, args.limit, together).run(sources)
     finally:  # also after Ctrl-C
         if meter.tried or meter.skipped:
             print(meter)
         if network.segmenter.latency.calls:
             print(network.segmenter.latency)
-    failures.check(meter)
+
+
+def _total(sources: Sequence[Source], limit: int | None) -> int | None:
+    """Return the number of frames, if all sources know theirs; a limit may be more than there are."""
+    counts = [source.count for source in sources]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return limit
+    return sum(known) if limit is None else min(limit, sum(known))
 
 
 def _run_live(args: argparse.Namespace, network: Network, sources: Sequence[Source], outputs: Outputs | None) -> None:
     from mmseg_bisenet_lite.deploy.predict.live_runner import run_live  # type: ignore[import-untyped,import-not-found]
 
-    run_live(network, sources, outputs.write if outputs else None, max_fps=args.max_fps, limit=args.limit)
+    write = outputs.write if outputs else None
+    run_live(network, sources, write, limit=args.limit, batch=args.batch, max_fps=args.max_fps)
 
 
 def _tell_left_out(inputs: Inputs) -> None:

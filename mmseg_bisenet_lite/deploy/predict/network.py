@@ -1,8 +1,8 @@
-"""Network: from frames to results, with the state of a source."""
+"""Network: from frames to results, with the state of each source."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,7 +62,7 @@ class Network:
     probability: bool = False
     stabilise: bool = False
     abstain: float | None = None
-    _stabiliser: Any = None
+    _stabilisers: dict[int, Any] = field(default_factory=dict)  # id of a source -> its Stabiliser
 
     def __post_init__(self) -> None:
         """Find out before the first frame whether the network gives what is needed."""
@@ -74,16 +74,21 @@ class Network:
         if self._calibrated:
             self._probability(np.zeros((1, 1), np.float32))
 
-    def start(self, source: Source) -> None:
-        """Begin with a source, whose frames have nothing to do with those before."""
-        self._stabiliser = None
-        if self.stabilise and source.moving:
-            from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser  # type: ignore[import-untyped,import-not-found]
+    def start(self, *sources: Source) -> None:
+        """Begin with sources, whose frames have nothing to do with those before; forget the earlier sources."""
+        self._stabilisers = {}
+        if self.stabilise:
+            from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser  # type: ignore[import-not-found,import-untyped]
 
-            self._stabiliser = Stabiliser()
+            self._stabilisers = {id(source): Stabiliser() for source in sources if source.moving}
+
+    def restart(self, source: Source) -> None:
+        """Forget the earlier frames of a source that was interrupted."""
+        if id(source) in self._stabilisers:
+            self._stabilisers[id(source)].reset()
 
     def __call__(self, frames: Sequence[Frame]) -> list[Result]:
-        """Return the results of consecutive frames of one size and source.
+        """Return the results of frames of one size: consecutive ones of a source, or one of each source.
 
         Raises:
             InputError: The network cannot run on them.
@@ -96,11 +101,11 @@ class Network:
         return [self._result(frame, seconds, *output) for frame, output in zip(frames, each, strict=True)]
 
     def _result(self, frame: Frame, seconds: float, mask: np.ndarray, margin: np.ndarray | None = None) -> Result:
-        if self._stabiliser is not None:
-            mask, margin = self._stabiliser(margin, frame.pixels)
+        if id(frame.source) in self._stabilisers:
+            mask, margin = self._stabilisers[id(frame.source)](margin, frame.pixels)
         probability = self._probability(margin) if self._calibrated and margin is not None else None
         if self.abstain is not None:
-            from mmseg_bisenet_lite.deploy.calibration import abstain  # type: ignore[import-untyped,import-not-found]
+            from mmseg_bisenet_lite.deploy.calibration import abstain  # type: ignore[import-not-found,import-untyped]
 
             mask = abstain(mask, probability, self.abstain)
         kept = margin if self.margin else None

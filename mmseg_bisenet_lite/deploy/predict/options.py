@@ -4,10 +4,8 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 
+from mmseg_bisenet_lite.deploy.predict.outputs import KINDS
 from mmseg_bisenet_lite.utils.arguments import number, path, positive, size, some_of
-
-# What can be written for each frame, or for a source; in this order.
-SAVES = ('mask', 'overlay', 'margin', 'confidence', 'contours', 'video')
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -69,7 +67,7 @@ def _add_masks(add: Callable[..., object]) -> None:
 def _add_outputs(add: Callable[..., object]) -> None:
     add('--out', type=path, metavar='DIR', help='folder for the outputs; without it only speed and latency are printed')
     default = 'default: mask,overlay for images, video for the others'
-    add('--save', type=some_of(SAVES), metavar='WHAT,...', help=f'what to write: {", ".join(SAVES)} ({default})')
+    add('--save', type=some_of(KINDS), metavar='WHAT,...', help=f'what to write: {", ".join(KINDS)} ({default})')
     add('--mask-values', choices=('0/1', '0/255'), help='values of background and foreground in masks (default: 0/255)')
     add('--overwrite', action='store_true', help='write again what is there; otherwise it is skipped')
     add(

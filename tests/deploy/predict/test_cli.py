@@ -44,6 +44,8 @@ class Stub:
 class Outputs:
     """What would be written."""
 
+    together = False
+
     def __init__(self, folder, save, metadata, overwrite, sources, mask_values='0/255', part=None):
         self.made = (folder, save, overwrite, mask_values, part)
         self.results, self.closed, Outputs.last = [], False, self
@@ -54,7 +56,10 @@ class Outputs:
     def write(self, result):
         self.results.append(result)
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.closed = True
 
     @property
@@ -329,4 +334,4 @@ def test_live_sources_go_to_the_live_runner(predict, monkeypatch):
     (((_, sources, write), options),) = calls
     assert [source.label for source in sources] == ['0', 'rtsp://robot/camera']
     assert write is None
-    assert options == dict(max_fps=5.0, limit=9)
+    assert options == dict(limit=9, batch=None, max_fps=5.0)

@@ -12,9 +12,13 @@ from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.utils.errors import as_input_error
 from mmseg_bisenet_lite.utils.images import write_image
 
+KINDS = dict.fromkeys(('mask', 'overlay', 'margin', 'confidence', 'contours', 'video'))
+
 
 class Outputs:
     """Pictures of the masks and of the painted frames."""
+
+    together = False
 
     def __init__(
         self,
@@ -46,8 +50,11 @@ class Outputs:
                     file.parent.mkdir(parents=True, exist_ok=True)
                 write_image(file, pictures[kind])
 
-    def close(self) -> None:
-        """Finish."""
+    def __enter__(self) -> 'Outputs':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def _file(self, name: str, kind: str) -> Path:
         return self._folder / f'{name}.{kind}.png'

@@ -1,7 +1,6 @@
 """Video: a video, a stream or a camera, read by OpenCV."""
 
 import re
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from mmseg_bisenet_lite.deploy.predict.capture import next_frame, open_capture
 from mmseg_bisenet_lite.deploy.predict.frames import Frame
 from mmseg_bisenet_lite.deploy.predict.sources.containers import is_cut
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
@@ -79,7 +79,7 @@ class Video:
         """
         cv2 = require('cv2', 'opencv-python-headless')
         with as_input_error(f'{self.label}: OpenCV cannot open it', cv2.error):
-            capture = cv2.VideoCapture(int(self._text) if self._text.isdecimal() else self._text)
+            capture = open_capture(self._text)
             if not capture.isOpened():
                 capture.release()
                 raise InputError(f'{self.label}: OpenCV cannot open it as a video, a stream or a camera')
@@ -98,9 +98,9 @@ class Video:
             self.__dict__['_stated'] = rate, stated  # what a live source states is known only now
             number, done, damaged, failures = 0, 0, 0, 0
             while failures < MOST_FAILURES:
-                read, pixels = capture.read()
-                if read:
-                    yield Frame(pixels, self, self.name(number), number, time.monotonic())
+                if frame := next_frame(capture):
+                    captured, pixels = frame
+                    yield Frame(pixels, self, self.name(number), number, captured)
                     done, damaged, failures = done + 1, damaged + failures, 0
                 elif number >= stated:
                     break

@@ -40,9 +40,12 @@ def opened(monkeypatch):
     asked = []
 
     class Capture:
-        def __init__(self, source):
+        def __init__(self, source, *_):
             asked.append(source)
             self.left = 3
+
+        def set(self, *_):
+            return False
 
         def isOpened(self):  # noqa: N802  OpenCV's name
             return True
@@ -50,9 +53,12 @@ def opened(monkeypatch):
         def get(self, _):
             return -9.2e18  # FFmpeg's answer for a stream
 
-        def read(self):
+        def grab(self):
             self.left -= 1
-            return (True, frame(0)) if self.left >= 0 else (False, None)
+            return self.left >= 0
+
+        def retrieve(self):
+            return True, frame(0)
 
         def release(self):
             asked.append('released')
