@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -23,7 +24,8 @@ MOST_NAMED = 8  # failures that the last line names
 
 def main() -> None:
     """Segment what the command line names, write what it asks for, and print the speed."""
-    with one_line_errors():
+    with one_line_errors(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
         args = parse_args()
         inputs = find(args.source, args.recursive)
         _tell_left_out(inputs)
@@ -109,6 +111,10 @@ def _run_live(args: argparse.Namespace, network: Network, sources: Sequence[Sour
 
     write = outputs.write if outputs else None
     run_live(network, sources, write, limit=args.limit, batch=args.batch, max_fps=args.max_fps)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f'warning: {message}', file=sys.stderr)
 
 
 def _tell_left_out(inputs: Inputs) -> None:

@@ -64,7 +64,9 @@ class Meter:
         return max(0, total - self.tried - self.skipped) / self.rate
 
     def __str__(self) -> str:
-        counts = [f'{self.done} frames done', f'{self.skipped} skipped', f'{self.failed} failed']
+        counts = f'frames: {self.done} done, {self.skipped} skipped, {self.failed} failed'
+        if not self.tried:
+            return counts
         whole = max(sum(self.seconds.values()), 1e-9)
-        shares = ', '.join(f'{stage} {self.seconds[stage] / whole:.0%}' for stage in self.seconds)
-        return f'{", ".join(counts)}; {self.rate:.1f} frames a second; bottleneck: {self.bottleneck} (time spent on {shares})'
+        shares = ', '.join(f'{stage} {spent / whole:.0%}' for stage, spent in self.seconds.items())
+        return f'{counts}; {self.rate:.1f} a second; bottleneck: {self.bottleneck} (time spent on {shares})'

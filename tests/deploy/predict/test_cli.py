@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import types
+import warnings
 from dataclasses import replace
 
 import cv2
@@ -113,7 +114,7 @@ def test_images_are_segmented_under_their_names(predict, folder, tmp_path):
     status, out, errors = predict(folder, '--out', tmp_path / 'out')
     assert (status, errors) == (0, [])
     assert out[0] == 'file.onnx: stub, fp32; classes: background, vehicle'
-    assert out[-2].startswith('3 frames done, 0 skipped, 0 failed; ')
+    assert out[-2].startswith('frames: 3 done, 0 skipped, 0 failed; ')
     assert out[-1].startswith('3 calls, median 1.00 ms')
     assert Outputs.last.made == (tmp_path / 'out', ['mask', 'overlay'], False, '0/255', None)
     assert Outputs.last.names == ['a', 'b', 'c']
@@ -131,7 +132,7 @@ def test_a_bad_image_does_not_end_the_run(predict, folder, tmp_path):
     (folder / 'notes.txt').touch()
     status, out, errors = predict(folder, '--out', tmp_path / 'out')
     assert status == 1
-    assert out[-2].startswith('2 frames done, 0 skipped, 2 failed; ')
+    assert out[-2].startswith('frames: 2 done, 0 skipped, 2 failed; ')
     assert out[-1].startswith('2 calls')
     assert Outputs.last.names == ['a', 'c']
     left_out, truncated, small, last = errors
@@ -168,6 +169,20 @@ def test_a_video_is_written_as_a_video(predict, clip, tmp_path):
 
 def test_the_limit_counts_frames(predict, folder):
     assert predict(folder, '--limit', 2)[1][-1].startswith('2 calls')
+
+
+def test_a_warning_is_one_line_without_the_place_in_the_code(predict, folder, monkeypatch):
+    call = Stub.__call__
+
+    def warn(self, frame):
+        warnings.warn('letterboxed', stacklevel=1)
+        return call(self, frame)
+
+    monkeypatch.setattr(Stub, '__call__', warn)
+    shown = warnings.showwarning
+    status, _, errors = predict(folder)
+    assert (status, errors) == (0, ['warning: letterboxed'])
+    assert warnings.showwarning is shown
 
 
 class Moving:

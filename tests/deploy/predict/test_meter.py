@@ -32,6 +32,7 @@ def test_rate_and_time_left():
     assert meter.left(None) is None
     assert Meter().left(100) is None
     assert str(meter) == (
-        '15 frames done, 40 skipped, 5 failed; 2.0 frames a second; bottleneck: network '
+        'frames: 15 done, 40 skipped, 5 failed; 2.0 a second; bottleneck: network '
         '(time spent on reading 0%, network 100%, writing 0%)'
     )
+    assert str(Meter()) == 'frames: 0 done, 0 skipped, 0 failed'
