@@ -65,7 +65,7 @@ class Meter:
 
     def __str__(self) -> str:
         counts = f'frames: {self.done} done, {self.skipped} skipped, {self.failed} failed'
-        if not self.tried:
+        if not self.done:
             return counts
         whole = max(sum(self.seconds.values()), 1e-9)
         shares = ', '.join(f'{stage} {spent / whole:.0%}' for stage, spent in self.seconds.items())

@@ -48,6 +48,7 @@ class WriteBehind(Generic[T]):
     def __init__(self, write: Callable[[T], None], threads: int, behind: int) -> None:
         self._write = write
         self._behind = behind
+        self._broken = False  # by an error of the function that nobody may have seen yet
         self._pending: deque[Future[None]] = deque()
         self._pool = ThreadPoolExecutor(threads, 'write')
 
@@ -59,7 +60,7 @@ class WriteBehind(Generic[T]):
         """
         while self._pending and (len(self._pending) >= self._behind or self._pending[0].done()):
             self._finish_first()
-        self._pending.append(self._pool.submit(self._write, item))
+        self._pending.append(self._pool.submit(self._write_one, item))
 
     def flush(self) -> None:
         """Wait until all is written.
@@ -69,6 +70,14 @@ class WriteBehind(Generic[T]):
         """
         while self._pending:
             self._finish_first()
+
+    def _write_one(self, item: T) -> None:
+        if not self._broken:
+            try:
+                self._write(item)
+            except BaseException:
+                self._broken = True
+                raise
 
     def _finish_first(self) -> None:
         try:
