@@ -30,7 +30,6 @@ DEPLOY = PAGES['mmseg_bisenet_lite/deploy/README.md']
 
 # Sub-commands of ``bisenet-lite`` that are not called as their script is.
 SUBCOMMANDS = {
-    'predict': 'mmseg_bisenet_lite.deploy',
     'doctor': 'mmseg_bisenet_lite.doctor',
     'benchmark-train': 'tools/benchmark_train.py',
     'make-toy': 'tools/make_toy_cityscapes.py',
@@ -186,10 +185,10 @@ def test_the_page_of_the_tools_has_each_option():
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
     scripts = {file.name for file in (ROOT / 'tools').glob('*.py')} - {'bisenet_lite.py'}  # the command of all of them
     assert scripts == {name for name in sections if name.endswith('.py')}
-    for name in (*scripts, 'predict'):
+    for name in scripts:
         cells = re.findall(r'^\| (`[^|]*) \|', sections[name], re.MULTILINE)
         told = {word for cell in cells for word in re.findall(r'--[a-z][\w-]*', cell)}
-        assert told == options_of(SUBCOMMANDS.get(name, f'tools/{name}')), name
+        assert told == options_of(f'tools/{name}'), name
 
 
 def test_ci_runs_the_block_that_is_marked():

@@ -1,4 +1,4 @@
-"""The command ``bisenet-lite SUB ...``: the scripts of ``tools/``, the predictor and the doctor under one name.
+"""The command ``bisenet-lite SUB ...``: the scripts of ``tools/`` and the doctor under one name.
 
 In a wheel this file is a top-level module, ``bisenet_lite``. Importing anything from ``mmseg_bisenet_lite`` loads PyTorch,
 which takes seconds, and the list of sub-commands should not wait for it.
@@ -13,7 +13,7 @@ PACKAGE = 'mmseg_bisenet_lite'
 COMMANDS = {
     'train': ('train.py', 'train a segmentor'),
     'test': ('test.py', 'score a checkpoint or an exported file'),
-    'predict': (f'{PACKAGE}.deploy', 'run weights or an exported file on images, a video or a camera'),
+    'predict': ('predict.py', 'segment images, folders, videos, streams and cameras'),
     'export': ('export.py', 'write ONNX, OpenVINO or TensorRT files, checked against MMSegmentation'),
     'benchmark': ('benchmark.py', 'time segmentors side by side'),
     'benchmark-train': ('benchmark_train.py', 'time the data loader, step and workers of a training'),

@@ -79,7 +79,7 @@ class _Frames:
 
 def _source_of(camera: 'str | int | Source | Iterable[np.ndarray]', number: int) -> Source:
     if isinstance(camera, str | int):
-        from mmseg_bisenet_lite.deploy.predict.sources import sources_of  # type: ignore[import-not-found,import-untyped]
+        from mmseg_bisenet_lite.deploy.predict.sources import sources_of
 
         source: Source = sources_of([str(camera)], False)[0]
         check_live(source)

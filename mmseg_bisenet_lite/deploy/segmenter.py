@@ -105,6 +105,37 @@ class Segmenter:
         segmenter._start(load_pretrained(name, device, threads, precision, size, threshold), resize)
         return segmenter
 
+    @classmethod
+    def from_checkpoint(
+        cls,
+        config: str | Path,
+        checkpoint: str | Path,
+        size: tuple[int, int] | None = None,
+        device: str | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        threshold: str | float | None = None,
+        resize: bool = False,
+    ) -> 'Segmenter':
+        """Run a checkpoint of one's own with PyTorch in this process, as :meth:`from_pretrained` runs weights of the package.
+
+        Args:
+            config: Config file of the segmentor. It is code: read only configs that you trust.
+            checkpoint: File of the weights, or ``bisenet-lite://NAME``.
+            size: (width, height) of the frames; ``None`` is any size.
+            device: As for ``from_pretrained``.
+            threads: As for ``from_pretrained``.
+            precision: As for ``from_pretrained``.
+            threshold: As for ``from_pretrained``.
+            resize: As for the class.
+
+        Raises:
+            InputError: As for ``from_pretrained``; or the checkpoint does not fit the config, or they are not for two classes.
+        """
+        segmenter = cls.__new__(cls)
+        segmenter._start(load_pretrained(str(checkpoint), device, threads, precision, size, threshold, str(config)), resize)
+        return segmenter
+
     _told = False  # whether it was said that a frame is letterboxed
 
     def _start(self, runtime: Runtime, resize: bool) -> None:

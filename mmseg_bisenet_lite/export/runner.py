@@ -9,7 +9,6 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models import BaseSegmentor
 
-from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
 from mmseg_bisenet_lite.export.config import ExportConfig
 from mmseg_bisenet_lite.export.formats import write
@@ -19,12 +18,11 @@ from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
 from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold, score_of
 from mmseg_bisenet_lite.pretrained import checkpoint_file, sha256_of
-from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.pretrained.loading import dataset_meta_of, load_segmentor, read_config
 from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.cpu import cpu_features
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.schema import read, two_classes, two_colours
 from mmseg_bisenet_lite.utils.scratch import scratch_folder
 from mmseg_bisenet_lite.version import __version__
 
@@ -53,7 +51,7 @@ def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]
     if config.threshold is not None:
         config = replace(config, threshold=chosen_threshold(config.threshold, loaded, config.checkpoint))
     segmentor = load_segmentor(config.config, model_config, config.checkpoint, config.threshold)
-    metadata = _metadata(config, segmentor, _dataset_meta(config.checkpoint, model_config), loaded)
+    metadata = _metadata(config, segmentor, dataset_meta_of(config.checkpoint, model_config), loaded)
     samples = samples_to_compare(config.frames, model_config, config.size)[: config.limit]
     if not samples:
         raise InputError(f'--frames {config.frames}: {samples.source}: has no images; give val, renders or a folder of images')
@@ -102,31 +100,6 @@ def _checked_on(format: str, device: str | None) -> str:
     if format == 'tensorrt':
         return device or 'cuda:0'
     return cpu_features() if device is None or device.lower() == 'cpu' else device
-
-
-def _dataset_meta(checkpoint: str, config: Config) -> dict:
-    """Return classes and palette of the checkpoint, or of the config's dataset if the checkpoint has none.
-
-    MMSegmentation's ``init_model`` would fall back to any dataset with the same number of classes.
-
-    Raises:
-        InputError: The config has no val set, or checkpoint and config do not have the same two classes.
-    """
-    with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
-        dataset = config.val_dataloader.dataset
-    expected = metainfo_of(dataset)
-    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu').get('meta', {}).get('dataset_meta') or {}
-    told = {key: named[key] for key in ('classes', 'palette') if named.get(key) is not None and len(named[key])}
-    dataset_meta = {**expected, **told}
-    if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
-        here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
-        raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
-    if not dataset_meta.get('palette'):
-        raise InputError(
-            f'{config.filename}: its val set has no colours; set metainfo.palette, such as [[0, 0, 0], [220, 20, 60]]'
-        )
-    read(dataset_meta, {'classes': two_classes, 'palette': two_colours}, f'{checkpoint} with {config.filename}')
-    return dataset_meta
 
 
 def _metadata(config: ExportConfig, segmentor: BaseSegmentor, dataset_meta: dict, loaded: dict) -> Metadata:

@@ -5,15 +5,18 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 
 from mmseg_bisenet_lite import compat
+from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.models.decision import set_threshold
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file, with_scheme
 from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 from mmseg_bisenet_lite.utils.locks import OUTPUT
+from mmseg_bisenet_lite.utils.schema import read, two_classes, two_colours
 
 
 def parse_config(file: str) -> Config:
@@ -90,3 +93,28 @@ def pretrained_config(name: str) -> Config:
     """
     meta = read_meta(with_scheme(name))
     return read_config(str(compat.mim_folder('mmseg_bisenet_lite') / 'configs' / str(meta['config_name'])))
+
+
+def dataset_meta_of(checkpoint: str, config: Config) -> dict:
+    """Return classes and palette of the checkpoint, or of the config's dataset if the checkpoint has none.
+
+    MMSegmentation's ``init_model`` would fall back to any dataset with the same number of classes.
+
+    Raises:
+        InputError: The config has no val set, or checkpoint and config do not have the same two classes.
+    """
+    with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
+        dataset = config.val_dataloader.dataset
+    expected = metainfo_of(dataset)
+    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent').get('meta', {}).get('dataset_meta') or {}
+    told = {key: named[key] for key in ('classes', 'palette') if named.get(key) is not None and len(named[key])}
+    dataset_meta = {**expected, **told}
+    if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
+        here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
+        raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
+    if not dataset_meta.get('palette'):
+        raise InputError(
+            f'{config.filename}: its val set has no colours; set metainfo.palette, such as [[0, 0, 0], [220, 20, 60]]'
+        )
+    read(dataset_meta, {'classes': two_classes, 'palette': two_colours}, f'{checkpoint} with {config.filename}')
+    return dataset_meta

@@ -61,7 +61,7 @@ def images_in(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
     Hidden entries, such as macOS's ``._a.png``, are in neither list.
     """
-    seen = sorted(entry for entry in entries if not entry.name.startswith('.'))
+    seen = sorted((entry for entry in entries if not entry.name.startswith('.')), key=lambda entry: entry.parts)
     images = [entry for entry in seen if not entry.is_dir() and is_image(entry)]
     taken = set(images)
     return images, [entry for entry in seen if entry not in taken]

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from mmseg_bisenet_lite.datasets import CityscapesVehicleDataset
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.deploy.runtimes import loading
 from mmseg_bisenet_lite.export.parity import mmseg_predictor
 from mmseg_bisenet_lite.export.samples import RenderedSamples
 from mmseg_bisenet_lite.pretrained import names
-from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import read_image
 
@@ -121,3 +122,35 @@ def test_letterboxed_frames_have_nearly_the_masks_of_their_own_size(root, size):
     near, far = ((mask & own).sum() / (mask | own).sum() for mask in (letterboxed, stretched))
     assert near > 0.92
     assert near > far + 0.02
+
+
+def test_a_config_runs_with_its_checkpoint_as_weights_of_the_package_do(small_config, small_checkpoint):
+    frame = RenderedSamples((128, 64), 1)[0].frame
+    segmenter = Segmenter.from_checkpoint(small_config, small_checkpoint)
+    assert segmenter.metadata.classes == ('background', 'vehicle')
+    assert segmenter.metadata.config == small_config.name
+    expected = mmseg_predictor(load_segmentor('', read_config(str(small_config)), str(small_checkpoint)))
+    assert (segmenter(frame) != expected(frame)).mean() <= 0.001
+
+
+def test_classes_that_a_checkpoint_does_not_name_are_the_data_sets(small_config, small_checkpoint, tmp_path):
+    weights = torch.load(small_checkpoint, weights_only=True)['state_dict']
+    torch.save(dict(state_dict=weights), tmp_path / 'bare.pth')
+    metadata = Segmenter.from_checkpoint(small_config, tmp_path / 'bare.pth').metadata
+    assert metadata.classes == ('background', 'vehicle')
+    assert list(map(list, metadata.palette)) == list(map(list, CityscapesVehicleDataset.METAINFO['palette']))
+    with pytest.raises(InputError, match=r"bare\.pth: holds no threshold for 'best'"):
+        Segmenter.from_checkpoint(small_config, tmp_path / 'bare.pth', threshold='best')
+
+
+def test_a_config_of_other_than_two_classes_is_one_line(small_config, small_checkpoint, tmp_path):
+    three = tmp_path / 'three.py'
+    metainfo = "metainfo=dict(classes=('road', 'tram', 'car'))"
+    three.write_text(
+        f'_base_ = {str(small_config)!r}\nmodel = dict(decode_head=dict(num_classes=3))\n'
+        f'val_dataloader = dict(dataset=dict({metainfo}))\n'
+    )
+    with pytest.raises(InputError, match='both must have the same two classes'):
+        Segmenter.from_checkpoint(three, small_checkpoint)
+    with pytest.raises(InputError, match=r'absent\.pth: there is no such checkpoint'):
+        Segmenter.from_checkpoint(small_config, tmp_path / 'absent.pth')

@@ -11,14 +11,12 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.datasets import CityscapesVehicleDataset
 from mmseg_bisenet_lite.deploy import Calibration
 from mmseg_bisenet_lite.export import export, lines, runner
 from mmseg_bisenet_lite.export.config import ExportConfig
-from mmseg_bisenet_lite.export.runner import _dataset_meta, _metadata, _split
+from mmseg_bisenet_lite.export.runner import _metadata, _split
 from mmseg_bisenet_lite.export.samples import samples_to_compare
 from mmseg_bisenet_lite.pretrained import names
-from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
 CHECKPOINT = f'bisenet-lite://{names()[0]}'
@@ -35,39 +33,6 @@ CHECKPOINT = f'bisenet-lite://{names()[0]}'
 def test_the_name_says_what_the_file_takes(size, batch, name):
     config = ExportConfig('configs/lite.py', 'a.pth', Path('out'), size, batch=batch)
     assert config.file_name('openvino', 'int8') == name
-
-
-def test_the_classes_are_the_checkpoints_or_else_the_data_sets(small_config, small_checkpoint, tmp_path):
-    config = read_config(str(small_config))
-    named = dict(classes=('road', 'tram'), palette=[[1, 2, 3], [4, 5, 6]])
-    torch.save(dict(state_dict={}, meta=dict(dataset_meta=named)), tmp_path / 'named.pth')
-    torch.save(dict(state_dict={}), tmp_path / 'bare.pth')
-    with pytest.raises(InputError, match=r'named\.pth: it has the classes road, tram, the config background, vehicle; '):
-        _dataset_meta(str(tmp_path / 'named.pth'), config)
-    assert _dataset_meta(str(tmp_path / 'bare.pth'), config)['classes'] == ('background', 'vehicle')
-    config.val_dataloader.dataset.metainfo = dict(classes=('rest', 'vehicle'))
-    found = _dataset_meta(str(tmp_path / 'bare.pth'), config)
-    assert found['classes'] == ('rest', 'vehicle')
-    assert len(found['palette']) == 2
-    config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram'))
-    assert _dataset_meta(str(tmp_path / 'named.pth'), config) == named
-    config.val_dataloader.dataset.metainfo = dict(classes=('road', 'tram', 'car'))
-    with pytest.raises(InputError, match='both must have the same two classes'):
-        _dataset_meta(str(tmp_path / 'bare.pth'), config)
-    config.val_dataloader.dataset = dict(type='BaseSegDataset', metainfo=dict(classes=('road', 'tram')))
-    with pytest.raises(InputError, match=r'small\.py: its val set has no colours; set metainfo\.palette'):
-        _dataset_meta(str(tmp_path / 'bare.pth'), config)
-    config.val_dataloader = None
-    with pytest.raises(InputError, match=r'small\.py: has no val_dataloader with a dataset; add one'):
-        _dataset_meta(str(tmp_path / 'bare.pth'), config)
-
-
-@pytest.mark.parametrize('kind', [CityscapesVehicleDataset, 'mmseg_bisenet_lite.datasets.CityscapesVehicleDataset', 'mmseg.{}'])
-def test_the_type_of_a_dataset_may_be_a_class_or_a_dotted_name(small_config, small_checkpoint, kind):
-    """Pure Python configs have classes, and the config that such a run writes has names with their modules."""
-    config = read_config(str(small_config))
-    config.val_dataloader.dataset.type = kind.format('CityscapesVehicleDataset') if isinstance(kind, str) else kind
-    assert _dataset_meta(str(small_checkpoint), config)['classes'] == ('background', 'vehicle')
 
 
 @pytest.mark.parametrize(('maps', 'wanted', 'expected'), [(2, None, 0), (2, 0.5, 0.5), (1, None, math.log(4)), (1, 0.5, 0.5)])

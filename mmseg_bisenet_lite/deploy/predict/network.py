@@ -78,7 +78,7 @@ class Network:
         """Begin with sources, whose frames have nothing to do with those before; forget the earlier sources."""
         self._stabilisers = {}
         if self.stabilise:
-            from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser  # type: ignore[import-not-found,import-untyped]
+            from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
 
             self._stabilisers = {id(source): Stabiliser() for source in sources if source.moving}
 
@@ -105,7 +105,7 @@ class Network:
             mask, margin = self._stabilisers[id(frame.source)](margin, frame.pixels)
         probability = self._probability(margin) if self._calibrated and margin is not None else None
         if self.abstain is not None:
-            from mmseg_bisenet_lite.deploy.calibration import abstain  # type: ignore[import-not-found,import-untyped]
+            from mmseg_bisenet_lite.deploy.calibration import abstain
 
             mask = abstain(mask, probability, self.abstain)
         kept = margin if self.margin else None

@@ -14,9 +14,9 @@ SUFFIXES = ('.onnx', '.xml', '.engine')
 # Files that are taken for exported ones, and what to give instead.
 OTHERS = {
     '.bin': "it holds OpenVINO's weights; give the .xml file beside it",
-    '.pth': 'it is a checkpoint; export it with tools/export.py first',
-    '.pt': 'it is a checkpoint; export it with tools/export.py first',
-    '.ckpt': 'it is a checkpoint; export it with tools/export.py first',
+    '.pth': 'it is a checkpoint; export it with tools/export.py first, or predict with --checkpoint and its config',
+    '.pt': 'it is a checkpoint; export it with tools/export.py first, or predict with --checkpoint and its config',
+    '.ckpt': 'it is a checkpoint; export it with tools/export.py first, or predict with --checkpoint and its config',
     '.safetensors': 'these are weights; give bisenet-lite://NAME, or export them with tools/export.py first',
     '.pt2': 'no longer read; export it again with tools/export.py, as onnx, openvino or tensorrt',
 }
@@ -68,19 +68,21 @@ def load_pretrained(
     precision: str | None,
     size: tuple[int, int] | None = None,
     threshold: str | float | None = None,
+    config: str | None = None,
 ) -> Runtime:
-    """Load weights of the package with PyTorch; see :class:`~mmseg_bisenet_lite.deploy.Segmenter` for the arguments.
+    """Load weights of the package, or with ``config`` a checkpoint, with PyTorch; for the arguments see ``Segmenter``.
 
     Raises:
         InputError: As for ``Segmenter``; or the host is not installed.
     """
-    checkpoint_file(with_scheme(name))
+    checkpoint_file(with_scheme(name) if config is None else name)
     check_threads(threads)
     if problem := host_problem():
+        what = f'{name}: the weights that come with the package run' if config is None else f'{config}: a config runs'
         raise InputError(
-            f'{name}: the weights that come with the package run in PyTorch with MMSegmentation ({problem}); where only a '
-            'runtime is installed, give a file of tools/export.py'
+            f'{what} in PyTorch with MMSegmentation ({problem}); where only a runtime is installed, give a file of '
+            'tools/export.py'
         )
     from mmseg_bisenet_lite.deploy.runtimes.torch_runtime import TorchRuntime
 
-    return TorchRuntime(name, device, threads, precision, size, threshold)
+    return TorchRuntime(name, device, threads, precision, size, threshold, config)

@@ -1,17 +1,18 @@
-"""PyTorch, for weights that come with the package: they run without an exported file if the host is installed."""
+"""PyTorch, for weights of the package and other checkpoints: they run without an exported file if the host is installed."""
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
-from mmseg_bisenet_lite.pretrained.loading import load_segmentor, pretrained_config
+from mmseg_bisenet_lite.pretrained.loading import dataset_meta_of, load_segmentor, pretrained_config, read_config
 from mmseg_bisenet_lite.pretrained.names import sha256_of, with_scheme
-from mmseg_bisenet_lite.pretrained.weights import read_meta
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
 from mmseg_bisenet_lite.version import __version__
@@ -21,19 +22,20 @@ _process: int | None = None
 
 
 class TorchRuntime:
-    """Weights of the package, run by PyTorch in this process; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
+    """Weights, run by PyTorch in this process; see :class:`~mmseg_bisenet_lite.deploy.runtimes.Runtime`.
 
     Args:
-        name: Name of the weights, with or without ``bisenet-lite://``.
+        name: Name of weights of the package, with or without ``bisenet-lite://``; with ``config`` a checkpoint.
         device: PyTorch device: ``'cpu'`` (default), ``'cuda'``, ``'cuda:1'``, ...
         threads: Number of CPU threads, for everything that PyTorch does in the process; ``None`` is PyTorch's choice.
         precision: ``'fp32'`` (default), ``'bf16'`` or ``'fp16'``, if the device has arithmetic for it.
         size: (width, height) of the frames; ``None`` is any size.
         threshold: Threshold of the margin: ``None`` is 0; or as for :class:`~mmseg_bisenet_lite.deploy.Segmenter`.
+        config: Config of the checkpoint; ``None`` is the one that the weights of the package were trained with.
 
     Raises:
-        InputError: There are no such weights, or the device does not support an argument; or this process was forked from one
-            in which PyTorch has computed.
+        InputError: There are no such weights, or they are not for two classes, or the device does not support an argument; or
+            this process was forked from one in which PyTorch has computed.
     """
 
     name = 'pytorch'
@@ -46,10 +48,13 @@ class TorchRuntime:
         precision: str | None = None,
         size: tuple[int, int] | None = None,
         threshold: str | float | None = None,
+        config: str | None = None,
     ) -> None:
         _refuse_in_a_fork()
-        checkpoint = with_scheme(name)
-        meta = read_meta(checkpoint)
+        checkpoint = with_scheme(name) if config is None else name
+        model_config = pretrained_config(name) if config is None else read_config(config)
+        meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent').get('meta') or {}
+        dataset_meta = dataset_meta_of(checkpoint, model_config)
         with as_input_error(f'device={device!r}', RuntimeError, AssertionError):
             self._device = torch.device((device or 'cpu').lower())
             torch.empty(0, device=self._device)
@@ -62,20 +67,20 @@ class TorchRuntime:
             torch.set_num_threads(threads)
         value = 0.0 if threshold is None else chosen_threshold(threshold, {'meta': meta}, name)
         self.metadata = Metadata(
-            classes=tuple(meta['dataset_meta']['classes']),
-            palette=tuple(tuple(colour) for colour in meta['dataset_meta']['palette']),
+            classes=tuple(dataset_meta['classes']),
+            palette=tuple(tuple(colour) for colour in dataset_meta['palette']),
             size=size,
             batch=None,
             precision=self.precision,
             margin=True,
-            config=str(meta['config_name']),
+            config=Path(model_config.filename).name,
             commit=None,
             weights_sha256=sha256_of(checkpoint),
             version=__version__,
             threshold=value,
             **vars(FoundOnVal.of({'meta': meta}, name)),
         )
-        segmentor = load_segmentor(checkpoint, pretrained_config(name), checkpoint, value)
+        segmentor = load_segmentor(config or checkpoint, model_config, checkpoint, value)
         module: torch.nn.Module = FrameToMask(segmentor, PRECISIONS[self.precision].dtype, margin=True, size=size)
         # Frames have their channels last already, so nothing has to be rearranged.
         self._module = module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

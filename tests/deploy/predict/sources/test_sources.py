@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmseg_bisenet_lite.deploy.sources import Images, Video, source_of
+from mmseg_bisenet_lite.deploy.predict.frames import Failure
+from mmseg_bisenet_lite.deploy.predict.sources import Images, Video, find, sources_in, sources_of
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
 
@@ -39,9 +40,12 @@ def opened(monkeypatch):
     asked = []
 
     class Capture:
-        def __init__(self, source):
+        def __init__(self, source, *_):
             asked.append(source)
             self.left = 3
+
+        def set(self, *_):
+            return False
 
         def isOpened(self):  # noqa: N802  OpenCV's name
             return True
@@ -49,9 +53,12 @@ def opened(monkeypatch):
         def get(self, _):
             return -9.2e18  # FFmpeg's answer for a stream
 
-        def read(self):
+        def grab(self):
             self.left -= 1
-            return (True, frame(0)) if self.left >= 0 else (False, None)
+            return self.left >= 0
+
+        def retrieve(self):
+            return True, frame(0)
 
         def release(self):
             asked.append('released')
@@ -60,13 +67,20 @@ def opened(monkeypatch):
     return asked
 
 
+def source_of(text):
+    (source,) = sources_of([text])
+    return source
+
+
 def numbers(source):
-    """Names of the frames, which fit their brightness, and the error at the end."""
+    """Numbers of the frames, which fit their names and their brightness, and the error at the end."""
     names, error = [], None
     try:
-        for name, pixels in source:
-            assert abs(int(pixels.mean()) - frame(int(name[:6])).mean()) < 4
-            names.append(int(name[:6]))
+        for each in source:
+            assert abs(int(each.pixels.mean()) - frame(each.number).mean()) < 4
+            assert each.name == source.name(each.number) == f'{source.folder}/{each.number:06d}'
+            assert each.source is source
+            names.append(each.number)
     except InputError as raised:
         error = str(raised)
     return names, error
@@ -139,7 +153,9 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
 def test_opencv_is_asked_for_streams_and_devices_and_their_end_is_an_error(opened, text):
     source = source_of(text)
     frames = iter(source)
-    assert [next(frames)[0] for _ in range(3)] == ['000000.png', '000001.png', '000002.png']
+    assert source.live
+    assert (source.rate, source.count) == (None, None)
+    assert [next(frames).number for _ in range(3)] == [0, 1, 2]
     with pytest.raises(InputError, match=r': no more frames came after 3; to end earlier by intention, give --limit$'):
         next(frames)
     assert opened == [0 if text == '0' else text, 'released']
@@ -163,17 +179,17 @@ def test_a_file_url(clips):
 def test_an_image_is_never_given_to_the_video_reader(tmp_path, monkeypatch, name):
     monkeypatch.setattr(cv2, 'VideoCapture', None)
     write_image(tmp_path / name, frame(7))
-    ((found, pixels),) = source_of(str(tmp_path / name))
-    assert found == name
-    assert np.abs(pixels.astype(int) - frame(7)).max() < 3
+    (found,) = source_of(str(tmp_path / name))
+    assert found.name == 'a'
+    assert np.abs(found.pixels.astype(int) - frame(7)).max() < 3
 
 
 def test_a_picture_of_another_kind_is_an_error_and_no_video(tmp_path, monkeypatch):
     monkeypatch.setattr(cv2, 'VideoCapture', None)
     (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic')
-    ((name, error),) = source_of(str(tmp_path / 'a.heic'))
-    assert name == 'a.heic.png'
-    assert str(error).startswith(f'{tmp_path}/a.heic: not a readable image; give JPEG')
+    (failure,) = source_of(str(tmp_path / 'a.heic'))
+    assert failure.name == 'a.heic'
+    assert str(failure.error).startswith(f'{tmp_path}/a.heic: not a readable image; give JPEG')
 
 
 def test_a_bad_image_among_others_takes_its_place_as_an_error(tmp_path):
@@ -182,12 +198,12 @@ def test_a_bad_image_among_others_takes_its_place_as_an_error(tmp_path):
     (tmp_path / '1.png').write_bytes(b'bad')
     (tmp_path / '._0.png').write_bytes(b'of macOS')
     (tmp_path / 'notes.txt').touch()
-    source = source_of(str(tmp_path))
-    assert [file.name for file in source.left_out] == ['notes.txt']
-    (a, first), (b, second), (c, third) = source
-    assert (a, b, c) == ('0.png', '1.png', '2.png')
-    assert first.shape == third.shape == (48, 64, 3)
-    assert isinstance(second, InputError)
+    inputs = find([str(tmp_path)])
+    assert inputs.left_out == {str(tmp_path): [tmp_path / 'notes.txt']}
+    first, second, third = sources_in(inputs)[0]
+    assert [each.name for each in (first, second, third)] == ['0', '1', '2']
+    assert first.pixels.shape == third.pixels.shape == (48, 64, 3)
+    assert isinstance(second, Failure)
 
 
 def test_numbered_images_are_read_as_images_in_the_order_of_their_numbers(tmp_path):
@@ -195,7 +211,8 @@ def test_numbered_images_are_read_as_images_in_the_order_of_their_numbers(tmp_pa
         write_image(tmp_path / name, frame(1))
     source = source_of(str(tmp_path / 'f_%d.png'))
     assert isinstance(source, Images)
-    assert [file.name for file in source.files] == ['f_8.png', 'f_9.png', 'f_10.png']
+    assert source.moving
+    assert [each.name for each in source] == ['f_8', 'f_9', 'f_10']
     with pytest.raises(InputError, match='no images have such names'):
         source_of(str(tmp_path / 'h_%04d.png'))
 
@@ -203,7 +220,7 @@ def test_numbered_images_are_read_as_images_in_the_order_of_their_numbers(tmp_pa
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(InputError, match=r'absent\.mp4: there is no such file; give an image'):
         source_of(str(tmp_path / 'absent.mp4'))
-    with pytest.raises(InputError, match='there are no images in this folder'):
+    with pytest.raises(InputError, match='there are no images or videos in this folder'):
         source_of(str(tmp_path))
     with pytest.raises(InputError, match='SOURCE is empty'):
         source_of('')
@@ -218,7 +235,113 @@ def test_a_video_whose_name_is_not_utf_8_is_refused(tmp_path):
 
 def test_a_camera_is_a_number_unless_a_file_has_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert source_of('3') == Video('3')
+    assert isinstance(source_of('3'), Video)
     (tmp_path / '3').mkdir()
     write_image(tmp_path / '3' / 'a.png', frame(0))
     assert isinstance(source_of('3'), Images)
+
+
+def test_rate_and_count_are_the_files(clips):
+    source = source_of(str(clips / 'clip.avi'))
+    assert (source.rate, source.count, source.live, source.moving) == (25, FRAMES, False, True)
+    assert source_of(f'file://{clips}/clip.avi').live is False
+
+
+def test_a_video_is_upright_by_its_rotation(tmp_path):
+    """As of a telephone that was held upright; the matrix is where the specification of MP4 has it."""
+    writer = cv2.VideoWriter(str(tmp_path / 'a.mp4'), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*'mp4v'), 25, (64, 48))
+    corner = np.zeros((48, 64, 3), np.uint8)
+    corner[:24, :32] = 255
+    for _ in range(3):
+        writer.write(corner)
+    writer.release()
+    data = bytearray((tmp_path / 'a.mp4').read_bytes())
+    matrix = data.index(b'tkhd') + 44
+    quarter = (0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    data[matrix : matrix + 36] = b''.join(number.to_bytes(4, 'big', signed=True) for number in quarter)
+    (tmp_path / 'a.mp4').write_bytes(data)
+    first = next(iter(source_of(str(tmp_path / 'a.mp4'))))
+    assert first.pixels.shape == (64, 48, 3)
+    assert first.pixels[:28, 28:].mean() > 250  # the upper right corner
+    assert first.pixels[:28, :20].mean() < 5
+
+
+def test_a_password_is_in_no_message():
+    source = Video('rtsp://user:secret@robot:554/camera')
+    assert source.label == 'rtsp://robot:554/camera'
+    assert source.folder == 'robot-camera'
+
+
+def names(*texts, **options):
+    return [each.name for source in sources_of([str(text) for text in texts], **options) for each in source]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Images and a video in folders."""
+    for name in ('a/1.png', 'a/2.png', 'a/deep/1.png', 'b/1.png', '.hidden/1.png', 'a/.2.png'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(tmp_path / name, frame(1))
+    (tmp_path / 'a' / 'clip.mp4').touch()
+    return tmp_path
+
+
+def test_folders_are_mirrored_below_their_common_one(tree):
+    assert names(tree / 'b') == ['1']
+    assert [source.label for source in sources_of([str(tree / 'a')])] == ['images', str(tree / 'a' / 'clip.mp4')]
+    images, video = sources_of([str(tree / 'a'), str(tree / 'b')])
+    assert [images.name(number) for number in range(images.count)] == ['a/1', 'a/2', 'b/1']
+    assert video.name(12) == 'a/clip/000012'
+
+
+def test_deep_folders_only_if_asked(tree):
+    assert [source.count for source in sources_of([str(tree)], recursive=True) if isinstance(source, Images)] == [4]
+    images, video = sources_of([str(tree)], recursive=True)
+    assert [each.name for each in images] == ['a/1', 'a/2', 'a/deep/1', 'b/1']
+    assert video.folder == 'a/clip'
+    with pytest.raises(InputError, match='no images or videos in this folder; with --recursive the folders in it are read too'):
+        find([str(tree)])
+    with pytest.raises(InputError, match='--recursive: no SOURCE is a folder'):
+        find([str(tree / 'b' / '1.png')], recursive=True)
+
+
+def test_patterns(tree):
+    assert names(tree / '*' / '1.png') == ['a/1', 'b/1']
+    assert names(tree / '**' / '1.png') == ['a/1', 'a/deep/1', 'b/1']
+    assert names(tree / 'a' / '[12].png') == ['1', '2']
+    with pytest.raises(InputError, match='there are no images or videos with such names'):
+        find([str(tree / '*.jpg')])
+
+
+def test_a_name_with_marks_is_a_file_before_it_is_a_pattern(tmp_path):
+    write_image(tmp_path / 'a[1].png', frame(1))
+    assert names(tmp_path / 'a[1].png') == ['a[1]']
+
+
+def test_a_list_names_files_below_its_own_folder(tree, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp('elsewhere'))
+    (tree / 'list.txt').write_text(f'\ufeffb/1.png\n\n{tree}/a/2.png\na/none.png\n', encoding='utf-8')
+    first, second, missing = sources_of([str(tree / 'list.txt')])[0]
+    assert [first.name, second.name, missing.name] == ['b/1', 'a/2', 'a/none']
+    assert str(missing.error) == f'{tree}/a/none.png: there is no such image'
+    for text, message in (('', 'names no files'), ('0', '0: a list names images and videos; give streams and cameras as')):
+        (tree / 'list.txt').write_text(text)
+        with pytest.raises(InputError, match=message):
+            find([str(tree / 'list.txt')])
+
+
+def test_a_file_that_is_named_twice_is_done_once(tree):
+    assert names(tree / 'b', tree / 'b' / '1.png', tree / 'b' / '*.png') == ['1']
+
+
+def test_shards_share_out_all_files_under_the_names_that_they_have_together(tree):
+    parts = [sources_of([str(tree)], recursive=True, shard=(number, 3)) for number in (1, 2, 3)]
+    found = [[source.name(n) for n in range(source.count or 1)] for part in parts for source in part]
+    assert found == [['a/1', 'a/deep/1'], ['a/2', 'b/1'], ['a/clip/000000']]
+    assert sources_of([str(tree / 'b')], shard=(2, 2)) == []
+    with pytest.raises(InputError, match='--shard: 0 cannot be shared out'):
+        sources_of(['0'], shard=(1, 2))
+
+
+def test_two_streams_of_one_name_have_two_folders():
+    assert [source.folder for source in sources_of(['rtsp://a/x', 'rtsp://a/x', '0'])] == ['a-x', 'a-x-2', 'camera-0']

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmseg_bisenet_lite.deploy.video_containers import is_cut
+from mmseg_bisenet_lite.deploy.predict.sources.containers import is_cut
 
 
 def box(name, length, large=False):

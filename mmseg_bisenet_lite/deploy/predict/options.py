@@ -1,0 +1,117 @@
+"""The command line of predict."""
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+
+from mmseg_bisenet_lite.deploy.predict.outputs import KINDS
+from mmseg_bisenet_lite.utils.arguments import number, path, positive, size, some_of
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line; by default that of the process."""
+    parser = argparse.ArgumentParser(
+        description='Segment images, folders, videos, streams and cameras with weights, a checkpoint or an exported file.'
+    )
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='name of weights that come with the package; a file that tools/export.py wrote; or a config, with --checkpoint',
+    )
+    parser.add_argument(
+        'source',
+        nargs='+',
+        metavar='SOURCE',
+        help="image; folder; pattern such as 'a/*.jpg', in quotes; .txt file that names images and videos; numbered images, "
+        'such as a/%%04d.png; video; stream; or number of a camera',
+    )
+    _add_network(parser.add_argument_group('network').add_argument)
+    _add_masks(parser.add_argument_group('masks').add_argument)
+    _add_outputs(parser.add_argument_group('outputs').add_argument)
+    _add_frames(parser.add_argument_group('frames').add_argument)
+    args = parser.parse_args(arguments)
+    if args.out is None:
+        for name in ('save', 'mask_values', 'overwrite', 'shard'):
+            if getattr(args, name):
+                parser.error(f'--{name.replace("_", "-")} is about what is written; give --out too')
+    if args.recall is not None and args.threshold is not None:
+        parser.error('--recall chooses the threshold; give --recall or --threshold')
+    return args
+
+
+def _add_network(add: Callable[..., object]) -> None:
+    add('--checkpoint', metavar='FILE', help='weights of the config: a .pth file or bisenet-lite://NAME')
+    device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
+    add('--device', metavar='NAME', help=device)
+    add('--threads', type=positive, metavar='N', help="number of CPU threads of the network (default: the runtime's choice)")
+    precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
+    add('--precision', metavar='P', help=precision)
+    batch = "frames of one size in a call of the network (default: the file's; 1 if it takes any number)"
+    add('--batch', type=positive, metavar='N', help=batch)
+
+
+def _add_masks(add: Callable[..., object]) -> None:
+    add('--threshold', metavar='best|NUMBER', help="margin above which a pixel is foreground (default: the file's)")
+    add('--recall', type=share, metavar='R', help='take the threshold that found this share of the foreground on val')
+    add('--abstain', type=share, metavar='P', help='write 255 where neither class has this probability')
+    add('--stabilise', action='store_true', help='average the masks of a video over time, so that they do not flicker')
+    add('--roi', type=region, metavar='X,Y,W,H', help='look only at this part of each frame, in pixels')
+    add(
+        '--tiles',
+        type=tiles,
+        metavar='CxR',
+        help='look at each frame in columns x rows of overlapping tiles',
+    )
+
+
+def _add_outputs(add: Callable[..., object]) -> None:
+    add('--out', type=path, metavar='DIR', help='folder for the outputs; without it only speed and latency are printed')
+    default = 'default: mask,overlay for images, video for the others'
+    add('--save', type=some_of(KINDS), metavar='WHAT,...', help=f'what to write: {", ".join(KINDS)} ({default})')
+    add('--mask-values', choices=('0/1', '0/255'), help='values of background and foreground in masks (default: 0/255)')
+    add('--overwrite', action='store_true', help='write again what is there; otherwise it is skipped')
+    add(
+        '--shard',
+        type=shard,
+        metavar='I/N',
+        help='do the I-th of N equal parts of the files, I from 1 to N, as in a job array of Slurm; a video is never split',
+    )
+
+
+def _add_frames(add: Callable[..., object]) -> None:
+    add('--recursive', action='store_true', help='read the folders below a folder too')
+    add('--limit', type=positive, metavar='N', help='stop after N frames')
+    add('--max-fps', type=number, metavar='F', help='take at most so many frames a second from each camera and stream')
+
+
+def share(text: str) -> float:
+    """``argparse`` type of a number between 0 and 1."""
+    value = number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number between 0 and 1')
+    return value
+
+
+def region(text: str) -> tuple[int, int, int, int]:
+    """``argparse`` type of a part of a frame, ``'X,Y,W,H'`` to (x, y, width, height)."""
+    match = re.fullmatch(r'(\d+),(\d+),(\d+),(\d+)', text)
+    if match is None or min(int(match[3]), int(match[4])) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a part of a frame such as 0,120,640,240 (x,y,width,height)')
+    return int(match[1]), int(match[2]), int(match[3]), int(match[4])
+
+
+def tiles(text: str) -> tuple[int, int]:
+    """``argparse`` type of a number of tiles, ``'CxR'`` to (columns, rows)."""
+    try:
+        return size(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of tiles such as 3x2 (columns x rows)') from None
+
+
+def shard(text: str) -> tuple[int, int]:
+    """``argparse`` type of a shard, ``'I/N'`` to (I, N), I from 1 to N."""
+    match = re.fullmatch(r'(\d+)/(\d+)', text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        hint = '; with an array that begins at 0, give $((SLURM_ARRAY_TASK_ID + 1))/N' if text.startswith('0/') else ''
+        raise argparse.ArgumentTypeError(f'{text!r} is not a shard I/N, I from 1 to N{hint}')
+    return int(match[1]), int(match[2])

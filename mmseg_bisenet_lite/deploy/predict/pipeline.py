@@ -1,0 +1,183 @@
+"""Pipeline: frames are read ahead of the network and results written behind it, so the slowest of the three sets the speed."""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice, repeat
+from typing import Protocol
+
+from mmseg_bisenet_lite.deploy.predict.frames import Failure, Frame, Result, Source
+from mmseg_bisenet_lite.deploy.predict.meter import Meter
+from mmseg_bisenet_lite.deploy.predict.network import Network
+from mmseg_bisenet_lite.deploy.predict.sources import Images
+from mmseg_bisenet_lite.deploy.predict.threads import WriteBehind, read_ahead
+from mmseg_bisenet_lite.utils.errors import InputError
+
+# Threads that decode images, and as many that encode them. More would only hold more frames in memory.
+THREADS = min(4, os.cpu_count() or 1)
+AHEAD = 2 * THREADS  # frames that are read and not yet segmented; as many results wait to be written
+
+
+class Writer(Protocol):
+    """Where results go."""
+
+    def done(self, frame_name: str, source: Source) -> bool:
+        """Whether all outputs of a frame exist."""
+        ...
+
+    def write(self, result: Result) -> None:
+        """Write a result; several threads may call this at once, for a moving source only one."""
+        ...
+
+
+@dataclass
+class Pipeline:
+    """Segments the frames of sources, one source after the other.
+
+    Attributes:
+        network: From frames to results.
+        writer: Where the results go; ``None`` drops them.
+        meter: Counts the frames.
+        fail: Called with each image, frame or video that fails.
+        tick: Called after each frame, to show the progress.
+        batch: Number of frames of one size in a call of the network.
+        limit: Number of frames to try; ``None`` is all.
+        together: Whether the frames of a moving source are skipped only all together, as those of a video.
+    """
+
+    network: Network
+    writer: Writer | None
+    meter: Meter
+    fail: Callable[[Source, Failure], None]
+    tick: Callable[[], None] = lambda: None
+    batch: int = 1
+    limit: int | None = None
+    together: bool = False
+
+    def run(self, sources: Iterable[Source]) -> None:
+        """Segment the frames of the sources.
+
+        Raises:
+            InputError: A result cannot be written. What fails in a source is given to ``fail``, and the others are done.
+        """
+        self._taken = 0
+        for source in sources:
+            if self._taken == self.limit:
+                break
+            if source.moving and self._is_done(source):
+                self._skip(source.count or 0)
+                continue
+            self.network.start(source)
+            with ExitStack() as stack:
+                writing = None
+                if self.writer:
+                    writing = stack.enter_context(WriteBehind(self.writer.write, 1 if source.moving else THREADS, AHEAD))
+                self._run_one(source, writing)
+                if writing:
+                    with self.meter.spent('writing'):
+                        writing.flush()
+
+    def _run_one(self, source: Source, writing: 'WriteBehind[Result] | None') -> None:
+        with closing(self._frames(source)) as frames:
+            for group in _groups(frames, self.batch):
+                results = self._segment(source, group)
+                for result in results:
+                    if writing:
+                        with self.meter.spent('writing'):
+                            writing.put(result)
+                    self.meter.done += 1
+                    self.tick()
+                if source.moving and len(results) < len(group):  # its other frames have the same size, so they fail too
+                    break
+
+    def _segment(self, source: Source, group: list[Frame]) -> list[Result]:
+        """Return the results of frames; those that fail are left out."""
+        try:
+            with self.meter.spent('network'):
+                return self.network(group)
+        except InputError as error:
+            if len(group) > 1:
+                return [result for frame in group for result in self._segment(source, [frame])]
+            what = source.files[group[0].number] if isinstance(source, Images) else source.label
+            self._failed(source, Failure(group[0].name, InputError(f'{what}: {error.line}')))
+            return []
+
+    def _frames(self, source: Source) -> Generator[Frame, None, None]:
+        """Yield the frames of a source that are to be segmented."""
+        with ExitStack() as stack:
+            if isinstance(source, Images):
+                tasks: Iterable[Callable[[], Frame | Failure | None]] = self._images(source)
+                threads = THREADS
+            else:
+                tasks, threads = repeat(partial(next, stack.enter_context(closing(_generator(source))), None)), 1
+            read = stack.enter_context(closing(read_ahead(tasks, threads, AHEAD)))
+            while self._taken != self.limit:
+                try:
+                    with self.meter.spent('reading'):
+                        item = next(read, None)
+                except InputError as error:
+                    self._failed(source, Failure(source.label, error))
+                    return
+                if item is None:
+                    return
+                if not isinstance(source, Images) and isinstance(item, Frame) and self._skips(source, item.name):
+                    self._skip()
+                    continue
+                self._taken += 1
+                if isinstance(item, Failure):
+                    self._failed(source, item)
+                else:
+                    yield item
+
+    def _images(self, source: Images) -> Iterator[Callable[[], Frame | Failure]]:
+        """Yield functions that read the images that are to be segmented; what is done is not even opened."""
+
+        def wanted() -> Iterator[int]:
+            for number in range(source.count):
+                if self._skips(source, source.name(number)):
+                    self._skip()
+                else:
+                    yield number
+
+        left = None if self.limit is None else self.limit - self._taken
+        return (partial(source.read, number) for number in islice(wanted(), left))
+
+    def _skips(self, source: Source, name: str) -> bool:
+        return self.writer is not None and not (source.moving and self.together) and self.writer.done(name, source)
+
+    def _is_done(self, source: Source) -> bool:
+        """Whether the outputs of all frames of a moving source exist."""
+        writer = self.writer
+        if writer is None or source.live or not source.count:
+            return False
+        return all(writer.done(source.name(number), source) for number in range(source.count))
+
+    def _skip(self, frames: int = 1) -> None:
+        self.meter.skipped += frames
+        self.tick()
+
+    def _failed(self, source: Source, failure: Failure) -> None:
+        self.meter.failed += 1
+        self.fail(source, failure)
+        self.tick()
+
+
+def _generator(source: Source) -> Generator[Frame | Failure, None, None]:
+    yield from source
+
+
+def _groups(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Yield consecutive frames of one shape, up to ``size`` of them."""
+    group: list[Frame] = []
+    for frame in frames:
+        if group and frame.pixels.shape != group[0].pixels.shape:
+            yield group
+            group = []
+        group.append(frame)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group

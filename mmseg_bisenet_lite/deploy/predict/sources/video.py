@@ -1,0 +1,154 @@
+"""Video: a video, a stream or a camera, read by OpenCV."""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from mmseg_bisenet_lite.deploy.predict.capture import next_frame, open_capture
+from mmseg_bisenet_lite.deploy.predict.frames import Frame
+from mmseg_bisenet_lite.deploy.predict.sources.containers import is_cut
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.library import require
+
+# Suffixes by which a video is known in a folder; a file that is named itself may have any.
+VIDEOS = ('.3gp', '.asf', '.avi', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.webm', '.wmv')
+# Containers that list their frames; for others FFmpeg estimates the number from the duration.
+_LISTED = ('.3gp', '.avi', '.m4v', '.mov', '.mp4')
+MOST_FAILURES = 10_000  # frames in a row that cannot be read: then the file has ended, however many it states
+_MOST_FRAMES = 2**31
+_MOST_RATE = 1000.0  # frames a second; of a stream FFmpeg may state 90000, which is its clock
+
+
+class Video:
+    """A video, a stream or a camera; a :class:`~mmseg_bisenet_lite.deploy.predict.frames.Source`.
+
+    Frames are upright by the rotation that the file states: OpenCV's default with FFmpeg, from 4.8 to 5.
+
+    Args:
+        text: Path, URL, pipeline of GStreamer, or number of a camera.
+        name: Folder of its frames' names; by default made from ``text``.
+        files: The file, if it is one.
+    """
+
+    moving = True
+
+    def __init__(self, text: str, name: str | None = None, files: Sequence[Path] = ()) -> None:
+        self.files = files
+        self.label = re.sub(r'(?<=://)[^/@]*@', '', text)  # a password is not for messages
+        self.folder = name or _name_of(text)
+        self.live = not any(file.is_file() for file in files) and not _is_file_elsewhere(text)
+        self._text = text
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second, if the file states them."""
+        return self._stated[0]
+
+    @property
+    def count(self) -> int | None:
+        """Number of frames that the file states."""
+        return self._stated[1] or None
+
+    @cached_property
+    def _stated(self) -> tuple[float | None, int]:
+        """Frames a second and number of frames, 0 if unknown."""
+        if self.live:  # a camera cannot be opened twice
+            return None, 0
+        try:
+            capture = self.open()
+        except InputError:  # it is told when the frames are read
+            return None, 0
+        try:
+            return _stated_by(capture)
+        finally:
+            capture.release()
+
+    def name(self, number: int) -> str:
+        """Return the name of the outputs of a frame."""
+        return f'{self.folder}/{number:06d}'
+
+    def open(self) -> Any:
+        """Return the ``cv2.VideoCapture``, opened.
+
+        Raises:
+            InputError: OpenCV cannot open it.
+        """
+        cv2 = require('cv2', 'opencv-python-headless')
+        with as_input_error(f'{self.label}: OpenCV cannot open it', cv2.error):
+            capture = open_capture(self._text)
+            if not capture.isOpened():
+                capture.release()
+                raise InputError(f'{self.label}: OpenCV cannot open it as a video, a stream or a camera')
+        return capture
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames; a damaged one is left out with its number.
+
+        Raises:
+            InputError: The source cannot be opened; or, after its last frame, frames are missing. Where that is not certain, as
+                the number that a file states may be an estimate or count frames that were trimmed, it is a warning.
+        """
+        capture = self.open()
+        try:
+            rate, stated = _stated_by(capture)
+            self.__dict__['_stated'] = rate, stated  # what a live source states is known only now
+            number, done, damaged, failures = 0, 0, 0, 0
+            while failures < MOST_FAILURES:
+                if frame := next_frame(capture):
+                    captured, pixels = frame
+                    yield Frame(pixels, self, self.name(number), number, captured)
+                    done, damaged, failures = done + 1, damaged + failures, 0
+                elif number >= stated:
+                    break
+                else:
+                    failures += 1  # the frame is damaged, and the next may be whole; or the file has fewer than it states
+                number += 1
+            self._check_end(done, damaged, stated)
+        finally:
+            capture.release()
+
+    def _check_end(self, done: int, damaged: int, stated: int) -> None:
+        """Raise an error unless the video was read to its end."""
+        tolerance = 0 if Path(self._text).suffix.lower() in _LISTED else 1
+        if damaged or done + tolerance < stated:
+            found = f'{self.label}: only {done} of {max(stated, done + damaged)} frames could be read'
+            with as_input_error(f'{self.label}: cannot be read', OSError):
+                certain = damaged or not done or not self.files or any(map(is_cut, self.files))
+            if certain:
+                raise InputError(f'{found}; it is cut off or damaged, or the stream broke')
+            doubt = 'some are damaged, unless the video was trimmed, converted or recorded at a variable rate'
+            warnings.warn(f'{found}: {doubt}', stacklevel=3)
+        if done == 0:
+            raise InputError(f'{self.label}: no frame could be read')
+        if not stated and not any(file.is_file() for file in self.files):
+            raise InputError(f'{self.label}: no more frames came after {done}; to end earlier by intention, give --limit')
+
+
+def _stated_by(capture: Any) -> tuple[float | None, int]:
+    cv2 = require('cv2', 'opencv-python-headless')
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    count = max(0, int(min(capture.get(cv2.CAP_PROP_FRAME_COUNT), _MOST_FRAMES)))  # 0 or less: unknown, or endless
+    return rate if 0 < rate <= _MOST_RATE else None, count
+
+
+def _is_file_elsewhere(text: str) -> bool:
+    """Whether a URL names a file, which waits for its reader, not a camera or a stream."""
+    url = urlsplit(text)
+    return url.scheme == 'file' or (url.scheme != '' and PurePosixPath(url.path).suffix.lower() in VIDEOS)
+
+
+def _name_of(text: str) -> str:
+    """Return a name for the outputs of a camera, a stream or a device."""
+    if text.isdecimal():
+        return f'camera-{int(text)}'
+    url = urlsplit(text)
+    path = PurePosixPath(url.path)
+    if url.scheme in ('', 'file'):
+        plain = path.stem if path.suffix.lower() in VIDEOS else path.name
+    else:
+        plain = f'{url.hostname or ""}{path}'
+    return re.sub(r'[^\w.-]+', '-', plain).strip('-.')[:100] or 'stream'
