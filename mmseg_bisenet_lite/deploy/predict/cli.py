@@ -4,17 +4,18 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 from mmseg_bisenet_lite.deploy.predict.frames import Failure, Source
 from mmseg_bisenet_lite.deploy.predict.meter import Meter
 from mmseg_bisenet_lite.deploy.predict.models import batch_of, network_of, segmenter_of
-from mmseg_bisenet_lite.deploy.predict.network import Network, Segments
+from mmseg_bisenet_lite.deploy.predict.network import Network
+from mmseg_bisenet_lite.deploy.predict.on_cluster import predict_on_ray
 from mmseg_bisenet_lite.deploy.predict.options import parse_args
 from mmseg_bisenet_lite.deploy.predict.outputs import Outputs
 from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
 from mmseg_bisenet_lite.deploy.predict.progress import shown
 from mmseg_bisenet_lite.deploy.predict.sources import Images, Inputs, find, sources_in
+from mmseg_bisenet_lite.deploy.predict.written import default_save, outputs_of
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import named
@@ -31,8 +32,11 @@ def main() -> None:
         _tell_left_out(inputs)
         sources = sources_in(inputs, args.shard or (1, 1), check_names=args.out is not None)
         _check_sources(args, sources)
+        if args.ray is not None:
+            predict_on_ray(args, inputs, sources)
+            return
         segmenter = segmenter_of(args)
-        save = args.save or _default_save(sources)
+        save = args.save or default_save(sources)
         network = network_of(segmenter, args, save if args.out else [])
         model = segmenter.metadata
         print(f'{args.model}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(model.classes)}', flush=True)
@@ -40,7 +44,7 @@ def main() -> None:
             print(f'--shard {args.shard[0]}/{args.shard[1]}: no files are left for this shard')
             return
         meter, failures = Meter(), Failures(sources)
-        with _outputs(args, segmenter, save, sources) as outputs:
+        with outputs_of(args, segmenter, save, sources) as outputs:
             if sources[0].live:
                 _run_live(args, network, sources, outputs)
             else:
@@ -59,22 +63,6 @@ def _check_sources(args: argparse.Namespace, sources: Sequence[Source]) -> None:
         raise InputError('--max-fps 0: give a number above 0')
     if args.stabilise and sources and not any(source.moving for source in sources):
         raise InputError('--stabilise: still images have no earlier frame; give a video, a camera or a/%04d.png')
-
-
-def _default_save(sources: Sequence[Source]) -> list[str]:
-    """Return what to write unless told: pictures if there are images, a video if there is a video or a camera."""
-    pictures = ['mask', 'overlay'] if any(isinstance(source, Images) for source in sources) else []
-    return pictures + (['video'] if not all(isinstance(source, Images) for source in sources) else [])
-
-
-def _outputs(
-    args: argparse.Namespace, segmenter: Segments, save: list[str], sources: Sequence[Source]
-) -> AbstractContextManager[Outputs | None]:
-    if args.out is None:
-        return nullcontext()
-    part = None if args.shard is None else f'{args.shard[0]}of{args.shard[1]}'
-    values = args.mask_values or '0/255'
-    return Outputs(args.out, save, segmenter.metadata, args.overwrite, sources, mask_values=values, part=part)
 
 
 def _run(

@@ -34,6 +34,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         for name in ('save', 'mask_values', 'overwrite', 'shard'):
             if getattr(args, name):
                 parser.error(f'--{name.replace("_", "-")} is about what is written; give --out too')
+    if args.ray is None and args.workers is not None:
+        parser.error('--workers is about --ray; give both')
+    if args.ray is not None and (args.out is None or args.shard or args.limit):
+        parser.error('--ray needs --out, shares the files out by itself, and has no --limit')
+    args.workers = args.workers or 2
     if args.recall is not None and args.threshold is not None:
         parser.error('--recall chooses the threshold; give --recall or --threshold')
     return args
@@ -70,6 +75,9 @@ def _add_outputs(add: Callable[..., object]) -> None:
     add('--save', type=some_of(KINDS), metavar='WHAT,...', help=f'what to write: {", ".join(KINDS)} ({default})')
     add('--mask-values', choices=('0/1', '0/255'), help='values of background and foreground in masks (default: 0/255)')
     add('--overwrite', action='store_true', help='write again what is there; otherwise it is skipped')
+    ray = 'share the files out over the workers of a Ray cluster; without an address Ray is started on this machine'
+    add('--ray', nargs='?', const='local', metavar='ADDRESS', help=ray)
+    add('--workers', type=positive, metavar='N', help='workers of --ray, each with the network and --threads CPUs (default: 2)')
     add(
         '--shard',
         type=shard,

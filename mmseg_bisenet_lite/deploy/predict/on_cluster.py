@@ -1,0 +1,66 @@
+"""The option ``--ray`` of predict: shards of the files on a cluster."""
+
+import argparse
+from collections.abc import Sequence
+
+from mmseg_bisenet_lite.deploy.predict.frames import Source
+from mmseg_bisenet_lite.deploy.predict.meter import Meter
+from mmseg_bisenet_lite.deploy.predict.models import batch_of, network_of, segmenter_of
+from mmseg_bisenet_lite.deploy.predict.on_ray import RunShard, ShardResult, check, run_shards, shards_of
+from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
+from mmseg_bisenet_lite.deploy.predict.sources import Inputs, sources_in
+from mmseg_bisenet_lite.deploy.predict.written import default_save, outputs_of
+from mmseg_bisenet_lite.utils.console import progress_bar
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[Source]) -> None:
+    """Segment files on the workers of a Ray cluster, write what the options ask for, and print what was done.
+
+    Raises:
+        InputError: A source cannot be shared out, there is no such cluster, or something failed; it names the first ones.
+    """
+    if unfit := [*inputs.streams, *(text for text, _ in inputs.sequences)]:
+        raise InputError(f'--ray: {unfit[0]} cannot be shared out; give images, folders, patterns, lists and videos')
+    save = args.save or default_save(sources)
+    shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
+
+    def load() -> RunShard:
+        segmenter = segmenter_of(args)
+        network = network_of(segmenter, args, save)
+
+        def run(number: int, shards: int) -> ShardResult:
+            own = argparse.Namespace(**{**vars(args), 'shard': (number, shards)})
+            part, meter, failures = sources_in(inputs, (number, shards), check_names=False), Meter(), []
+            with outputs_of(own, segmenter, save, part) as outputs:
+                Pipeline(
+                    network,
+                    outputs,
+                    meter,
+                    lambda source, failure: failures.append(failure.error.line),
+                    batch=batch_of(segmenter, args.batch),
+                    together='video' in save or args.stabilise,
+                ).run(part)
+            return ShardResult(number, meter.done, meter.skipped, failures, meter.elapsed)
+
+        return run
+
+    done = []
+    with progress_bar('starting Ray') as show:
+
+        def tick(result: ShardResult) -> None:
+            done.append(result)
+            show(f'{len(done)} of {shards} shards', len(done) / shards)
+
+        results = run_shards(
+            load,
+            shards,
+            args.workers,
+            None if args.ray == 'local' else args.ray,
+            cpus=args.threads or 1,
+            gpus=1 if str(args.device).startswith(('cuda', 'GPU')) else 0,
+            show=tick,
+        )
+    frames, skipped = sum(result.done for result in results), sum(result.skipped for result in results)
+    print(f'{frames} frames done, {skipped} skipped, in {shards} shards on {min(args.workers, shards)} workers')
+    check(results)
