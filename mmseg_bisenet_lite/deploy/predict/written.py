@@ -23,4 +23,6 @@ def outputs_of(
     if args.out is None:
         return nullcontext()
     part = None if args.shard is None else f'{args.shard[0]}of{args.shard[1]}'
-    return Outputs(args.out, save, segmenter.metadata, args.overwrite, sources, mask_values=args.mask_values or '0/255', part=part)
+    return Outputs(
+        args.out, save, segmenter.metadata, args.overwrite, sources, mask_values=args.mask_values or '0/255', part=part
+    )
