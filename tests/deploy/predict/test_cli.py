@@ -1,6 +1,7 @@
 """The program predict, with a stand-in for the network that finds what is bright, and one for the outputs."""
 
 import os
+import re
 import signal
 import sys
 import types
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Latency
-from mmseg_bisenet_lite.deploy.predict import cli, models
+from mmseg_bisenet_lite.deploy.predict import cli, models, on_cluster, written
 from mmseg_bisenet_lite.deploy.predict.frames import Frame
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
@@ -75,7 +76,7 @@ def predict(monkeypatch, capsys, metadata):
     def run(*arguments, model='file.onnx', margin=False):
         monkeypatch.setattr(models, 'Segmenter', Stub)
         monkeypatch.setattr(Stub, 'metadata', replace(metadata, margin=margin))
-        monkeypatch.setattr(cli, 'Outputs', Outputs)
+        monkeypatch.setattr(written, 'Outputs', Outputs)
         monkeypatch.setattr(sys, 'argv', ['predict', model, *map(str, arguments)])
         status = 0
         try:
@@ -350,3 +351,46 @@ def test_live_sources_go_to_the_live_runner(predict, monkeypatch):
     assert [source.label for source in sources] == ['0', 'rtsp://robot/camera']
     assert write is None
     assert options == dict(limit=9, batch=None, max_fps=5.0)
+
+
+@pytest.fixture
+def shards_here(monkeypatch):
+    """Run the shards of ``--ray`` in this process; returns what Ray was asked for."""
+    asked = []
+
+    def run_shards(load, shards, workers, address, cpus, gpus, show):
+        asked.append((shards, workers, address, cpus, gpus))
+        run = load()
+        results = [run(number, shards) for number in range(1, shards + 1)]
+        for result in results:
+            show(result)
+        return results
+
+    monkeypatch.setattr(on_cluster, 'run_shards', run_shards)
+    return asked
+
+
+def test_ray_shares_the_files_out_and_sums_up(predict, folder, tmp_path, shards_here, monkeypatch):
+    (folder / 'b.png').write_bytes(b'damaged')
+    written_names = []
+    monkeypatch.setattr(Outputs, 'write', lambda self, result: written_names.append((result.frame.name, self.made[-1])))
+    status, out, errors = predict(folder, '--out', tmp_path / 'out', '--ray', 'auto', '--workers', '2', '--threads', '3')
+    assert (status, shards_here) == (1, [(2, 2, 'auto', 3, 0)])
+    assert sorted(written_names) == [('a', '1of2'), ('c', '1of2')]
+    assert out[-1] == '2 frames done, 0 skipped, in 2 shards on 2 workers'
+    assert re.search(r'1 failed: .*b\.png: not a readable image', errors[-1])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('--workers', '2'), '--workers is about --ray'),
+        (('--ray',), '--ray needs --out'),
+        (('--ray', '--out', 'o', '--shard', '1/2'), 'shares the files out by itself'),
+        (('--ray', '--out', 'o', '--limit', '2'), 'has no --limit'),
+    ],
+)
+def test_options_that_do_not_go_with_ray_are_refused(predict, folder, options, message):
+    status, _, errors = predict(folder, *options)
+    assert status == 2
+    assert message in errors[-1]
