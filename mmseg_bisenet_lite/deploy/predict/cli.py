@@ -57,8 +57,9 @@ def _check_sources(args: argparse.Namespace, sources: Sequence[Source]) -> None:
     live = [source for source in sources if source.live]
     if live and len(live) < len(sources):
         raise InputError(f'{live[0].label}: cameras and streams do not wait for files; run files and live sources one by one')
-    if args.max_fps is not None and not live:
-        raise InputError('--max-fps: no SOURCE is a camera or a stream; leave it out')
+    for option, value in (('--max-fps', args.max_fps), ('--reconnect-for', args.reconnect_for)):
+        if value is not None and not live:
+            raise InputError(f'{option}: no SOURCE is a camera or a stream; leave it out')
     if args.max_fps == 0:
         raise InputError('--max-fps 0: give a number above 0')
     if args.stabilise and sources and not any(source.moving for source in sources):
@@ -98,7 +99,15 @@ def _run_live(args: argparse.Namespace, network: Network, sources: Sequence[Sour
     from mmseg_bisenet_lite.deploy.predict.live_runner import run_live
 
     write = outputs.write if outputs else None
-    run_live(network, sources, write, limit=args.limit, batch=args.batch, max_fps=args.max_fps)
+    run_live(
+        network,
+        sources,
+        write,
+        limit=args.limit,
+        batch=args.batch,
+        max_fps=args.max_fps,
+        reconnect_for=60.0 if args.reconnect_for is None else args.reconnect_for,
+    )
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

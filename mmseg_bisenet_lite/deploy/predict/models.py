@@ -6,6 +6,7 @@ from typing import Any
 
 from mmseg_bisenet_lite.deploy.predict.network import Network, Segments
 from mmseg_bisenet_lite.deploy.segmenter import Segmenter
+from mmseg_bisenet_lite.deploy.tiles import TiledSegmenter
 from mmseg_bisenet_lite.pretrained.names import SCHEME, names
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -16,17 +17,13 @@ def segmenter_of(args: argparse.Namespace) -> Segments:
     Raises:
         InputError: As for ``Segmenter``; or MODEL and ``--checkpoint`` do not go together.
     """
-    options: dict[str, Any] = dict(device=args.device, threads=args.threads, precision=args.precision, resize=True)
-    threshold = args.threshold if args.recall is None else f'recall={args.recall}'
-    if threshold is not None:
-        options['threshold'] = threshold
+    options: dict[str, Any] = dict(
+        device=args.device, threads=args.threads, precision=args.precision, resize=True, threshold=args.threshold
+    )
     segmenter = _segmenter(args.model, args.checkpoint, options)
     if args.tiles is None and args.roi is None:
         return segmenter
-    from mmseg_bisenet_lite.deploy.tiles import TiledSegmenter
-
-    tiled: Segments = TiledSegmenter(segmenter, tiles=args.tiles or (1, 1), roi=args.roi)
-    return tiled
+    return TiledSegmenter(segmenter, tiles=args.tiles or (1, 1), roi=args.roi)
 
 
 def _segmenter(model: str, checkpoint: str | None, options: dict[str, Any]) -> Segmenter:

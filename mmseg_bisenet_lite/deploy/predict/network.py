@@ -3,13 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from mmseg_bisenet_lite.deploy.calibration import abstain, check_abstain
 from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.predict.frames import Frame, Result, Source
+from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -62,7 +64,7 @@ class Network:
     probability: bool = False
     stabilise: bool = False
     abstain: float | None = None
-    _stabilisers: dict[int, Any] = field(default_factory=dict)  # id of a source -> its Stabiliser
+    _stabilisers: dict[int, Stabiliser] = field(default_factory=dict)  # id of a source -> its Stabiliser
 
     def __post_init__(self) -> None:
         """Find out before the first frame whether the network gives what is needed."""
@@ -71,15 +73,15 @@ class Network:
         if self._needs_margin and not self.segmenter.metadata.margin:
             what = 'margin, confidence, --abstain and --stabilise'
             raise InputError(f'{what} need the margin, which this file was exported without; export it with --margin')
+        if self.abstain is not None:
+            check_abstain(self.abstain)
         if self._calibrated:
-            self._probability(np.zeros((1, 1), np.float32))
+            self.segmenter.metadata.probability(np.zeros((1, 1), np.float32))
 
     def start(self, *sources: Source) -> None:
         """Begin with sources, whose frames have nothing to do with those before; forget the earlier sources."""
         self._stabilisers = {}
         if self.stabilise:
-            from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
-
             self._stabilisers = {id(source): Stabiliser() for source in sources if source.moving}
 
     def restart(self, source: Source) -> None:
@@ -101,16 +103,10 @@ class Network:
         return [self._result(frame, seconds, *output) for frame, output in zip(frames, each, strict=True)]
 
     def _result(self, frame: Frame, seconds: float, mask: np.ndarray, margin: np.ndarray | None = None) -> Result:
-        if id(frame.source) in self._stabilisers:
+        if margin is not None and id(frame.source) in self._stabilisers:
             mask, margin = self._stabilisers[id(frame.source)](margin, frame.pixels)
-        probability = self._probability(margin) if self._calibrated and margin is not None else None
-        if self.abstain is not None:
-            from mmseg_bisenet_lite.deploy.calibration import abstain
-
+        probability = self.segmenter.metadata.probability(margin) if self._calibrated and margin is not None else None
+        if self.abstain is not None and probability is not None:
             mask = abstain(mask, probability, self.abstain)
         kept = margin if self.margin else None
         return Result(frame, mask, kept, probability if self.probability else None, seconds)
-
-    def _probability(self, margin: np.ndarray) -> np.ndarray:
-        probability: np.ndarray = self.segmenter.metadata.probability(margin)  # type: ignore[attr-defined]
-        return probability

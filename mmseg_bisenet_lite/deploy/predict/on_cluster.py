@@ -39,7 +39,7 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
                     meter,
                     lambda source, failure: failures.append(failure.error.line),
                     batch=batch_of(segmenter, args.batch),
-                    together='video' in save or args.stabilise,
+                    together=args.stabilise or (outputs is not None and outputs.together),
                 ).run(part)
             return ShardResult(number, meter.done, meter.skipped, failures, meter.elapsed)
 

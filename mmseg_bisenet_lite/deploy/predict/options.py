@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from mmseg_bisenet_lite.deploy.predict.outputs import KINDS
-from mmseg_bisenet_lite.utils.arguments import number, path, positive, size, some_of
+from mmseg_bisenet_lite.utils.arguments import add_threshold, number, path, positive, region, some_of, tiles
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -26,7 +26,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         'such as a/%%04d.png; video; stream; or number of a camera',
     )
     _add_network(parser.add_argument_group('network').add_argument)
-    _add_masks(parser.add_argument_group('masks').add_argument)
+    masks = parser.add_argument_group('masks')
+    add_threshold(masks, "the file's, which is 0 for weights")
+    _add_masks(masks.add_argument)
     _add_outputs(parser.add_argument_group('outputs').add_argument)
     _add_frames(parser.add_argument_group('frames').add_argument)
     args = parser.parse_args(arguments)
@@ -39,8 +41,6 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if args.ray is not None and (args.out is None or args.shard or args.limit):
         parser.error('--ray needs --out, shares the files out by itself, and has no --limit')
     args.workers = args.workers or 2
-    if args.recall is not None and args.threshold is not None:
-        parser.error('--recall chooses the threshold; give --recall or --threshold')
     return args
 
 
@@ -56,17 +56,10 @@ def _add_network(add: Callable[..., object]) -> None:
 
 
 def _add_masks(add: Callable[..., object]) -> None:
-    add('--threshold', metavar='best|NUMBER', help="margin above which a pixel is foreground (default: the file's)")
-    add('--recall', type=share, metavar='R', help='take the threshold that found this share of the foreground on val')
-    add('--abstain', type=share, metavar='P', help='write 255 where neither class has this probability')
+    add('--abstain', type=share, metavar='P', help='leave pixels undecided where neither class has this probability')
     add('--stabilise', action='store_true', help='average the masks of a video over time, so that they do not flicker')
     add('--roi', type=region, metavar='X,Y,W,H', help='look only at this part of each frame, in pixels')
-    add(
-        '--tiles',
-        type=tiles,
-        metavar='CxR',
-        help='look at each frame in columns x rows of overlapping tiles',
-    )
+    add('--tiles', type=tiles, metavar='CxR', help='look at each frame in columns x rows of overlapping tiles')
 
 
 def _add_outputs(add: Callable[..., object]) -> None:
@@ -90,6 +83,8 @@ def _add_frames(add: Callable[..., object]) -> None:
     add('--recursive', action='store_true', help='read the folders below a folder too')
     add('--limit', type=positive, metavar='N', help='stop after N frames')
     add('--max-fps', type=number, metavar='F', help='take at most so many frames a second from each camera and stream')
+    reconnect = 'open a camera or a stream that broke again, for so many seconds (default: 60)'
+    add('--reconnect-for', type=number, metavar='SECONDS', help=reconnect)
 
 
 def share(text: str) -> float:
@@ -98,22 +93,6 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a number between 0 and 1')
     return value
-
-
-def region(text: str) -> tuple[int, int, int, int]:
-    """``argparse`` type of a part of a frame, ``'X,Y,W,H'`` to (x, y, width, height)."""
-    match = re.fullmatch(r'(\d+),(\d+),(\d+),(\d+)', text)
-    if match is None or min(int(match[3]), int(match[4])) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a part of a frame such as 0,120,640,240 (x,y,width,height)')
-    return int(match[1]), int(match[2]), int(match[3]), int(match[4])
-
-
-def tiles(text: str) -> tuple[int, int]:
-    """``argparse`` type of a number of tiles, ``'CxR'`` to (columns, rows)."""
-    try:
-        return size(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number of tiles such as 3x2 (columns x rows)') from None
 
 
 def shard(text: str) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from mmseg_bisenet_lite.deploy.predict.frames import Source
 from mmseg_bisenet_lite.deploy.predict.network import Segments
 from mmseg_bisenet_lite.deploy.predict.outputs import Outputs
+from mmseg_bisenet_lite.deploy.predict.outputs.writer import MaskValues
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 
 
@@ -23,6 +24,5 @@ def outputs_of(
     if args.out is None:
         return nullcontext()
     part = None if args.shard is None else f'{args.shard[0]}of{args.shard[1]}'
-    return Outputs(
-        args.out, save, segmenter.metadata, args.overwrite, sources, mask_values=args.mask_values or '0/255', part=part
-    )
+    values: MaskValues = args.mask_values or '0/255'
+    return Outputs(args.out, save, segmenter.metadata, args.overwrite, sources, mask_values=values, part=part)
