@@ -40,7 +40,7 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
     def settings(name: str) -> list[Any]:
         """What the choice of a model changes."""
         model = models[name]
-        return [_threshold(gr, model), _best(gr, model), _stabilise(gr, model)]
+        return [_threshold(gr, model), _best(gr, model), _stabilise(gr, model), name]
 
     # Gradio finds the progress among the defaults.
     def show(
@@ -48,6 +48,7 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
         name: str,
         threshold: float,
         stabilise: bool,
+        set_for: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> list[Any]:
         """Run the chosen network on the upload."""
@@ -57,7 +58,8 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
         folder = Path(tempfile.mkdtemp(dir=results))
         try:
             model = models[name]
-            chosen = threshold if model.has_margin else model.threshold  # the slider has rounded it
+            # The slider rounds, and shows the last model's threshold for a moment when another one is chosen.
+            chosen = threshold if model.has_margin and set_for == name else model.threshold
             shown = run(file, model, chosen, stabilise, folder, most_frames, lambda what, done: progress(done, desc=what))
         except InputError as error:
             shutil.rmtree(folder)
@@ -72,6 +74,7 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
                 upload = gr.File(label='Image or short video', file_types=['image', 'video'], height=140)
                 model = gr.Dropdown(list(models), value=first.name, label='Model', interactive=True)
                 threshold = _threshold(gr, first)
+                set_for = gr.State(first.name)  # the model whose threshold the slider has
                 best = _best(gr, first)
                 stabilise = _stabilise(gr, first)
                 button = gr.Button('Segment', variant='primary')
@@ -84,12 +87,12 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
                     for name in ('mask', 'confidence'):
                         with gr.Column(min_width=280):
                             panels += _panels(gr, name)
-        model.change(settings, model, [threshold, best, stabilise], api_visibility='private', show_progress='hidden')
+        model.change(settings, model, [threshold, best, stabilise, set_for], api_visibility='private', show_progress='hidden')
         best.click(lambda name: models[name].best, model, threshold, api_visibility='private', show_progress='hidden')
         gr.on(
             [button.click, upload.upload],
             show,
-            [upload, model, threshold, stabilise],
+            [upload, model, threshold, stabilise, set_for],
             [text, *panels],
             concurrency_limit=1,
             api_visibility='private',

@@ -89,7 +89,8 @@ def page(request, browser, server):
     page = context.new_page()
     asked = []
     page.on('request', lambda each: asked.append(each.url))
-    page.goto(server[0], wait_until='networkidle')
+    page.goto(server[0])
+    page.wait_for_selector('input[type=file]', state='attached')
     yield page
     assert page.evaluate('document.documentElement.scrollWidth') <= request.param  # nothing sticks out
     assert {url for url in asked if not url.startswith((server[0], 'data:', 'blob:'))} == set()
@@ -176,9 +177,9 @@ def test_no_file_of_the_machine_can_be_read(server, root):
 def test_no_file_of_the_machine_can_be_given_as_an_upload(server):
     address, _, _ = server
     config = json.loads(status(f'{address}/config')[1])
-    (number,) = {each['id'] for each in config['dependencies'] if len(each['inputs']) == 4}
+    (number,) = {each['id'] for each in config['dependencies'] if len(each['inputs']) == 5}
     upload = {'path': '/etc/passwd', 'orig_name': 'a.png', 'meta': {'_type': 'gradio.FileData'}}
-    body = json.dumps({'data': [upload, 'bright', 0.0, False], 'fn_index': number, 'session_hash': 'abc'}).encode()
+    body = json.dumps({'data': [upload, 'bright', 0.0, False, None], 'fn_index': number, 'session_hash': 'abc'}).encode()
     code, _ = status(f'{address}/gradio_api/queue/join', body, **{'Content-Type': 'application/json'})
     if code == 200:
         answers = status(f'{address}/gradio_api/queue/data?session_hash=abc')[1].decode()
