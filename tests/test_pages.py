@@ -30,6 +30,7 @@ DEPLOY = PAGES['mmseg_bisenet_lite/deploy/README.md']
 
 # Sub-commands of ``bisenet-lite`` that are not called as their script is.
 SUBCOMMANDS = {
+    'demo': 'mmseg_bisenet_lite.deploy.demo',
     'doctor': 'mmseg_bisenet_lite.doctor',
     'benchmark-train': 'tools/benchmark_train.py',
     'make-toy': 'tools/make_toy_cityscapes.py',

@@ -14,6 +14,7 @@ COMMANDS = {
     'train': ('train.py', 'train a segmentor'),
     'test': ('test.py', 'score a checkpoint or an exported file'),
     'predict': ('predict.py', 'segment images, folders, videos, streams and cameras'),
+    'demo': (f'{PACKAGE}.deploy.demo', 'try networks on images and short videos, in a browser'),
     'export': ('export.py', 'write ONNX, OpenVINO or TensorRT files, checked against MMSegmentation'),
     'benchmark': ('benchmark.py', 'time segmentors side by side'),
     'benchmark-train': ('benchmark_train.py', 'time the data loader, step and workers of a training'),

@@ -1,0 +1,83 @@
+"""Model: a network that the page offers, and what the page must know of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mmseg_bisenet_lite.deploy.segmenter import Segmenter
+from mmseg_bisenet_lite.pretrained.names import SCHEME, names, with_scheme
+from mmseg_bisenet_lite.utils.errors import InputError
+
+BLANK = (640, 360)  # (width, height) of the first frame of a network for any size
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network that the page offers.
+
+    Attributes:
+        name: What the user wrote, without ``bisenet-lite://``.
+        segmenter: Runs the network.
+        best: Threshold with the highest F1 on val, in score units; ``None`` if it is not known.
+    """
+
+    name: str
+    segmenter: Segmenter
+    best: float | None = None
+
+    @property
+    def threshold(self) -> float:
+        """Threshold by which the segmenter decides, in score units."""
+        return self.segmenter.metadata.threshold
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether the network gives a margin: only then threshold, stabiliser and confidence can be chosen."""
+        return self.segmenter.metadata.margin
+
+    @cached_property
+    def why_no_confidence(self) -> str | None:
+        """Why the network gives no probabilities; ``None`` if it does."""
+        if not self.has_margin:
+            return 'the file was exported without the margin; export it with --margin'
+        try:
+            self.segmenter.metadata.probability(np.zeros(1, np.float32))
+        except InputError as error:
+            return error.line
+        return None
+
+    def warm_up(self) -> None:
+        """Run the network once: the first call is slow, and a network that cannot run should not be offered."""
+        width, height = self.segmenter.metadata.size or BLANK
+        self.segmenter(np.zeros((height, width, 3), np.uint8))
+        self.segmenter.latency.reset()
+
+
+def open_models(
+    texts: list[str], device: str | None = None, threads: int | None = None, precision: str | None = None
+) -> dict[str, Model]:
+    """Return models by their names, ready to run.
+
+    Args:
+        texts: Exported files, or ``bisenet-lite://NAME``; none of them are all weights that come with the package.
+        device: As for ``Segmenter``, for each of them.
+        threads: The same.
+        precision: The same.
+
+    Raises:
+        InputError: As for ``Segmenter``.
+    """
+    models = {}
+    for text in dict.fromkeys(texts or map(with_scheme, names())):
+        if text.startswith(SCHEME):
+            segmenter = Segmenter.from_pretrained(
+                text, device=device, threads=threads, precision=precision, threshold='best', resize=True
+            )
+            model = Model(text.removeprefix(SCHEME), segmenter, segmenter.metadata.threshold)
+        else:
+            segmenter = Segmenter(text, device=device, threads=threads, precision=precision, resize=True)
+            model = Model(text, segmenter, getattr(segmenter.metadata, 'best_threshold', None))
+        model.warm_up()
+        models[model.name] = model
+    return models
