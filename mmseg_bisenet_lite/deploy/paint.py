@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-UNDECIDED = 255  # in a mask: neither class is probable enough
+from mmseg_bisenet_lite.deploy.calibration import UNDECIDED
+
 _STRIPE = 4  # pixels
 
 

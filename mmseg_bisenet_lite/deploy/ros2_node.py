@@ -70,8 +70,9 @@ def run() -> None:
         given = {name: node.get_parameter(name).value for name in PARAMETERS}
         if not given['file']:
             raise InputError('the parameter file is not set; start the node with --ros-args -p file:=FILE')
-        options = {} if given['threshold'] == '' else {'threshold': given['threshold']}
-        segmenter = Segmenter(given['file'], given['device'] or None, given['threads'] or None, resize=True, **options)
+        file, device, threads, threshold = (given[name] for name in ('file', 'device', 'threads', 'threshold'))
+        threshold = None if threshold == '' else threshold  # 0 is one
+        segmenter = Segmenter(file, device or None, threads or None, resize=True, threshold=threshold)
         network = Network(segmenter, probability=given['confidence'], stabilise=given['stabilise'])
         topic = Topic()
         network.start(topic)

@@ -128,7 +128,7 @@ def test_without_a_file_it_says_so(monkeypatch, made):
 def test_an_image_becomes_a_mask_with_its_header_and_its_age_is_logged(monkeypatch, made):
     ros, sent = Ros(monkeypatch), image()
     ros.run(sent)
-    assert made.arguments == [(('a.onnx', None, None), dict(resize=True))]
+    assert made.arguments == [(('a.onnx', None, None), dict(resize=True, threshold=None))]
     assert list(ros.published) == ['mask']
     (mask,) = ros.published['mask']
     assert (mask.header, mask.encoding) == (sent.header, 'mono8')
@@ -196,9 +196,7 @@ def test_masks_are_made_steady_by_one_stabiliser(monkeypatch, made):
             seen.append((margin.shape, frame.shape))
             return np.full(margin.shape, len(seen), np.uint8), margin
 
-    module = ModuleType('mmseg_bisenet_lite.deploy.stabiliser')
-    module.Stabiliser = Stabiliser
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr('mmseg_bisenet_lite.deploy.predict.network.Stabiliser', Stabiliser)
     ros = Ros(monkeypatch, stabilise=True)
     more = [image()]
     made.during = lambda: ros.queue.append(more.pop()) if more else None

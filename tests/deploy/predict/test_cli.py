@@ -309,10 +309,10 @@ def test_options_that_do_not_go_together(predict, folder, tmp_path, monkeypatch,
         (('--out', 'out', '--save', 'masks'), "'masks' is unknown; choose from mask, overlay, margin, confidence, contours, "),
         (('--out', 'out', '--shard', '0/2'), 'I from 1 to N; with an array that begins at 0, give $((SLURM_ARRAY_TASK_ID + 1'),
         (('--out', 'out', '--shard', '3/2'), "'3/2' is not a shard I/N, I from 1 to N"),
-        (('--roi', '1,2,0,4'), 'is not a part of a frame such as 0,120,640,240 (x,y,width,height)'),
-        (('--tiles', '3'), "'3' is not a number of tiles such as 3x2 (columns x rows)"),
+        (('--roi', '1,2,0,4'), 'is no region such as 0,120,640,240 (left, top, width, height in pixels)'),
+        (('--tiles', '3'), "'3' is no grid such as 2x1 (columns x rows)"),
         (('--abstain', '1.5'), "'1.5' is not a number between 0 and 1"),
-        (('--recall', '0.9', '--threshold', '1'), '--recall chooses the threshold; give --recall or --threshold'),
+        (('--recall', '0.9', '--threshold', '1'), 'not allowed with argument --recall'),
     ],
 )
 def test_a_wrong_command_line(predict, folder, arguments, message):
@@ -332,7 +332,7 @@ def test_the_stabiliser_begins_anew_in_each_source(predict, clip, tmp_path, monk
             made[-1] += 1
             return (margin > 1).astype(np.uint8), margin + 1
 
-    monkeypatch.setitem(sys.modules, 'mmseg_bisenet_lite.deploy.stabiliser', types.SimpleNamespace(Stabiliser=Stabiliser))
+    monkeypatch.setattr('mmseg_bisenet_lite.deploy.predict.network.Stabiliser', Stabiliser)
     monkeypatch.setattr(Stub, 'with_margin', lambda self, frame: (self(frame), np.ones((48, 64), np.float32)), raising=False)
     other = tmp_path / 'other.avi'
     other.write_bytes((tmp_path / 'clip.avi').read_bytes())
@@ -350,7 +350,7 @@ def test_live_sources_go_to_the_live_runner(predict, monkeypatch):
     (((_, sources, write), options),) = calls
     assert [source.label for source in sources] == ['0', 'rtsp://robot/camera']
     assert write is None
-    assert options == dict(limit=9, batch=None, max_fps=5.0)
+    assert options == dict(limit=9, batch=None, max_fps=5.0, reconnect_for=60.0)
 
 
 @pytest.fixture

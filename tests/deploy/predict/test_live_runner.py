@@ -1,11 +1,10 @@
 """Live runs with a network that is a formula: a pixel is foreground if its blue is above 127."""
 
 import queue
-import sys
 import threading
 import time
 from dataclasses import replace
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,9 +178,7 @@ def test_each_camera_has_its_own_stabiliser_that_forgets_when_it_was_interrupted
         def reset(self):
             self.history.append('reset')
 
-    module = ModuleType('mmseg_bisenet_lite.deploy.stabiliser')
-    module.Stabiliser = Stabiliser
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr('mmseg_bisenet_lite.deploy.predict.network.Stabiliser', Stabiliser)
     left, right = cameras = [make_camera('left'), make_camera('right')]
     left.send(10)
     order = iter([lambda: right.send(20), lambda: left.send(make_camera.BREAK, 11), lambda: right.send(21), None])

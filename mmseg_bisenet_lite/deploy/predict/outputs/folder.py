@@ -6,10 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from mmseg_bisenet_lite.deploy.predict.frames import Source
+from mmseg_bisenet_lite.deploy.predict.sources.video import VIDEOS
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import SUFFIXES
-
-_VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 
 _Identity = tuple[int, int]  # (device, number of the file there), which all names of a file share
 
@@ -35,7 +34,7 @@ class OutputFolder:
         self._sources = sources
         if path.exists() and not path.is_dir():
             raise InputError(f'--out {path}: this is a file; give a folder')
-        if not path.exists() and path.suffix.lower() in (*SUFFIXES, *_VIDEOS):
+        if not path.exists() and path.suffix.lower() in (*SUFFIXES, *VIDEOS):
             raise InputError(f'--out {path}: give a folder, not the name of a file; each kind of output is a folder in it')
         folders = _folders(sources)
         self._input_folders = {_identity(folder) for folder in folders} - {None}

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from mmseg_bisenet_lite.deploy.paint import UNDECIDED
+from mmseg_bisenet_lite.deploy.calibration import UNDECIDED
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.deploy.predict.outputs.rows import Rows
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer
