@@ -93,7 +93,7 @@ def test_numbers_and_urls_are_opened_like_those_of_the_command_line(segmenter, m
 
 
 def test_the_program_of_the_page_prints_the_age_of_each_mask(segmenter, monkeypatch, capsys, root):
-    page = (root / 'mmseg_bisenet_lite' / 'deploy' / 'README.md').read_text(encoding='utf-8')
+    page = (root / 'mmseg_bisenet_lite' / 'deploy' / 'predict' / 'README.md').read_text(encoding='utf-8')
     (program,) = (block for block in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'live(' in block)
 
     def sources_of(texts, recursive):
