@@ -33,7 +33,7 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
             with outputs_of(own, segmenter, save, part) as outputs:
                 fail = lambda source, failure: failures.append(failure.error.line)  # noqa: E731
                 Pipeline(network, outputs, meter, fail, batch=batch_of(segmenter, args.batch)).run(part)
-            return ShardResult(number, meter.done, meter.skipped, failures, meter.elapsed)
+            return ShardResult(number, meter.done, meter.skipped, failures)
 
         return run
 
