@@ -74,7 +74,9 @@ class Outputs:
         return not (self._overwrite or source.live) and all(writer.done(frame_name, source) for writer in self._writers)
 
     def write(self, result: Result) -> None:
-        """Write what was asked for of a frame; several threads may call this, for a moving source in the order of its frames.
+        """Write what was asked for of a frame; several threads may call this.
+
+        The frames of a moving source come in their order, and one video after the other; live sources may be interleaved.
 
         Raises:
             InputError: An output cannot be written, an input would be replaced, or a recording of a live source would be.
