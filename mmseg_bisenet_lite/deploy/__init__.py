@@ -5,6 +5,7 @@ from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.live import live
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.paint import paint
+from mmseg_bisenet_lite.deploy.predict.outputs import read_map
 from mmseg_bisenet_lite.deploy.segmenter import Segmenter
 from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
 from mmseg_bisenet_lite.deploy.tiles import TiledSegmenter
@@ -22,4 +23,5 @@ __all__ = [
     'abstain',
     'live',
     'paint',
+    'read_map',
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from mmseg_bisenet_lite.deploy.predict.frames import Frame, Source
 from mmseg_bisenet_lite.deploy.predict.live_runner import LiveRun, check_live
 from mmseg_bisenet_lite.deploy.predict.network import Network, Segments
+from mmseg_bisenet_lite.deploy.predict.sources import sources_of
 
 
 def live(
@@ -79,9 +80,7 @@ class _Frames:
 
 def _source_of(camera: 'str | int | Source | Iterable[np.ndarray]', number: int) -> Source:
     if isinstance(camera, str | int):
-        from mmseg_bisenet_lite.deploy.predict.sources import sources_of
-
-        source: Source = sources_of([str(camera)], False)[0]
+        source: Source = sources_of([str(camera)])[0]
         check_live(source)
         return source
     if hasattr(camera, 'moving'):

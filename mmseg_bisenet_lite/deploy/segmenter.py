@@ -210,7 +210,7 @@ class Segmenter:
             while pending or not ended:
                 while len(pending) <= ahead and not ended:
                     try:
-                        pending.append(pool.submit(self, np.array(_checked(next(source)))))
+                        pending.append(pool.submit(self, np.array(check_frames(next(source)))))
                     except StopIteration:
                         ended = True
                     except Exception as error:  # any error of the source
@@ -225,7 +225,7 @@ class Segmenter:
 
     def _run(self, frames: np.ndarray) -> tuple[np.ndarray, ...]:
         start = time.perf_counter()
-        _checked(frames)
+        check_frames(frames)
         batch = frames if frames.ndim == 4 else frames[None]
         box = self._box((batch.shape[2], batch.shape[1]))
         count = self.metadata.batch or max(1, MOST_PIXELS_IN_A_RUN // (box.size[0] * box.size[1]))
@@ -275,8 +275,12 @@ class Segmenter:
         return tuple(np.stack([box.cut(each) for each in output]) for output in outputs)
 
 
-def _checked(frames: np.ndarray) -> np.ndarray:
-    """Return the frames, if they are a frame or a batch."""
+def check_frames(frames: np.ndarray) -> np.ndarray:
+    """Return the frames, if they are a frame or a batch, as a Segmenter takes them.
+
+    Raises:
+        InputError: They are not, or have too many pixels for one call.
+    """
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3:
         found = f'{frames.shape} {frames.dtype}' if isinstance(frames, np.ndarray) else type(frames).__name__
         raise InputError(f'frames must be a uint8 array (height, width, 3) or (N, height, width, 3), not {found}')

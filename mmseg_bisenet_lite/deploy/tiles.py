@@ -7,7 +7,7 @@ import numpy as np
 
 from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.metadata import Metadata
-from mmseg_bisenet_lite.deploy.segmenter import Segmenter
+from mmseg_bisenet_lite.deploy.segmenter import Segmenter, check_frames
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.sizes import size_text
 
@@ -103,8 +103,7 @@ class TiledSegmenter:
 
     def _run(self, frames: np.ndarray, margin: bool) -> tuple[np.ndarray, ...]:
         start = time.perf_counter()
-        if not isinstance(frames, np.ndarray) or frames.ndim not in (3, 4):
-            self._segmenter(frames)  # raises the error
+        check_frames(frames)
         batch = frames if frames.ndim == 4 else frames[None]
         x, y, width, height = self._region(batch.shape[2], batch.shape[1])
         inside = batch[:, y : y + height, x : x + width]

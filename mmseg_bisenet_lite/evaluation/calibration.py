@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -81,7 +80,7 @@ class Forecast:
         return cls(calibration.probability(MARGINS), counts)
 
     @classmethod
-    def cross_fitted(cls, halves: Sequence[np.ndarray]) -> Optional['Forecast']:
+    def cross_fitted(cls, halves: Sequence[np.ndarray]) -> 'Forecast | None':
         """Return what the calibration of each half says of the other half; ``None`` if a half has no calibration.
 
         No pixel is judged by a calibration that has seen it. Halves of a film are to be contiguous, since neighbouring frames

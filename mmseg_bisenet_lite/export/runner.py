@@ -51,7 +51,7 @@ def export(config: ExportConfig, progress: ReportProgress) -> list[ExportResult]
     if config.threshold is not None:
         config = replace(config, threshold=chosen_threshold(config.threshold, loaded, config.checkpoint))
     segmentor = load_segmentor(config.config, model_config, config.checkpoint, config.threshold)
-    metadata = _metadata(config, segmentor, dataset_meta_of(config.checkpoint, model_config), loaded)
+    metadata = _metadata(config, segmentor, dataset_meta_of(loaded, config.checkpoint, model_config), loaded)
     samples = samples_to_compare(config.frames, model_config, config.size)[: config.limit]
     if not samples:
         raise InputError(f'--frames {config.frames}: {samples.source}: has no images; give val, renders or a folder of images')

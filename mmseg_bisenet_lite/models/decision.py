@@ -178,9 +178,8 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
     value = chosen_threshold(threshold, loaded, checkpoint or 'no checkpoint given')
     weights = model.state_dict()
     earlier, left = getattr(model, schema.THRESHOLD, (0.0, None))
-    if left is not None and torch.equal(
-        left.to(weights[BIAS]), weights[BIAS]
-    ):  # otherwise other weights have been loaded since
+    # Otherwise other weights have been loaded since.
+    if left is not None and torch.equal(left.to(weights[BIAS]), weights[BIAS]):
         move_threshold(weights, value - earlier)
     else:
         move_threshold(weights, value, decision_point(model))

@@ -1,11 +1,12 @@
 """Networks for inference, from configs and checkpoints."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 
@@ -95,10 +96,15 @@ def pretrained_config(name: str) -> Config:
     return read_config(str(compat.mim_folder('mmseg_bisenet_lite') / 'configs' / str(meta['config_name'])))
 
 
-def dataset_meta_of(checkpoint: str, config: Config) -> dict:
+def dataset_meta_of(checkpoint: Mapping[str, Any], name: str, config: Config) -> dict:
     """Return classes and palette of the checkpoint, or of the config's dataset if the checkpoint has none.
 
     MMSegmentation's ``init_model`` would fall back to any dataset with the same number of classes.
+
+    Args:
+        checkpoint: The checkpoint, as MMEngine loads it.
+        name: Name of its file, for error messages.
+        config: The config.
 
     Raises:
         InputError: The config has no val set, or checkpoint and config do not have the same two classes.
@@ -106,15 +112,15 @@ def dataset_meta_of(checkpoint: str, config: Config) -> dict:
     with as_input_error(f'{config.filename}: has no val_dataloader with a dataset; add one', AttributeError, TypeError):
         dataset = config.val_dataloader.dataset
     expected = metainfo_of(dataset)
-    named = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent').get('meta', {}).get('dataset_meta') or {}
+    named = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
     told = {key: named[key] for key in ('classes', 'palette') if named.get(key) is not None and len(named[key])}
     dataset_meta = {**expected, **told}
     if len(dataset_meta['classes']) != 2 or tuple(dataset_meta['classes']) != tuple(expected['classes']):
         here, there = (', '.join(meta['classes']) for meta in (dataset_meta, expected))
-        raise InputError(f'{checkpoint}: it has the classes {here}, the config {there}; both must have the same two classes')
+        raise InputError(f'{name}: it has the classes {here}, the config {there}; both must have the same two classes')
     if not dataset_meta.get('palette'):
         raise InputError(
             f'{config.filename}: its val set has no colours; set metainfo.palette, such as [[0, 0, 0], [220, 20, 60]]'
         )
-    read(dataset_meta, {'classes': two_classes, 'palette': two_colours}, f'{checkpoint} with {config.filename}')
+    read(dataset_meta, {'classes': two_classes, 'palette': two_colours}, f'{name} with {config.filename}')
     return dataset_meta

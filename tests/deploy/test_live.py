@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from dataclasses import replace
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,15 +77,13 @@ def test_an_iterable_that_fails_is_opened_again_and_an_iterator_is_not(segmenter
 def test_numbers_and_urls_are_opened_like_those_of_the_command_line(segmenter, monkeypatch):
     asked = []
 
-    def sources_of(texts, recursive):
-        asked.append((texts, recursive))
+    def sources_of(texts):
+        asked.append(texts)
         return [SimpleNamespace(label=texts[0], live=texts[0] != 'clip.mp4', moving=True, files=(), rate=None, count=None)]
 
-    module = ModuleType('mmseg_bisenet_lite.deploy.predict.sources')
-    module.sources_of = sources_of
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(sys.modules[live.__module__], 'sources_of', sources_of)
     live(segmenter, 0, 'rtsp://camera/main')
-    assert asked == [(['0'], False), (['rtsp://camera/main'], False)]
+    assert asked == [['0'], ['rtsp://camera/main']]
     with pytest.raises(InputError, match=r'^clip.mp4: is neither a camera nor a stream'):
         live(segmenter, 'clip.mp4')
     with pytest.raises(InputError, match='give at least one camera'):
@@ -93,16 +91,14 @@ def test_numbers_and_urls_are_opened_like_those_of_the_command_line(segmenter, m
 
 
 def test_the_program_of_the_page_prints_the_age_of_each_mask(segmenter, monkeypatch, capsys, root):
-    page = (root / 'mmseg_bisenet_lite' / 'deploy' / 'README.md').read_text(encoding='utf-8')
+    page = (root / 'mmseg_bisenet_lite' / 'deploy' / 'predict' / 'README.md').read_text(encoding='utf-8')
     (program,) = (block for block in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'live(' in block)
 
-    def sources_of(texts, recursive):
+    def sources_of(texts):
         camera = [np.full((2, 4, 3), 255, np.uint8)]
         return [_Frames(camera, texts[0])]
 
-    module = ModuleType('mmseg_bisenet_lite.deploy.predict.sources')
-    module.sources_of = sources_of
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(sys.modules[live.__module__], 'sources_of', sources_of)
     exec(program, {'segmenter': segmenter})  # noqa: S102  our own page
     lines = capsys.readouterr().out.splitlines()
     assert sorted(line.rpartition(' 1.0 ')[0] for line in lines[:2]) == ['0', 'rtsp://192.168.1.7/main']

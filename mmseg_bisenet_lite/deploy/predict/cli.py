@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from mmseg_bisenet_lite.deploy.predict.frames import Failure, Source
+from mmseg_bisenet_lite.deploy.predict.live_runner import run_live
 from mmseg_bisenet_lite.deploy.predict.meter import Meter
 from mmseg_bisenet_lite.deploy.predict.models import batch_of, network_of, segmenter_of
 from mmseg_bisenet_lite.deploy.predict.network import Network
@@ -35,14 +36,14 @@ def main() -> None:
         if args.ray is not None:
             predict_on_ray(args, inputs, sources)
             return
+        if not sources:
+            print(f'--shard {args.shard[0]}/{args.shard[1]}: no files are left for this shard')
+            return
         segmenter = segmenter_of(args)
         save = args.save or default_save(sources)
         network = network_of(segmenter, args, save if args.out else [])
         model = segmenter.metadata
         print(f'{args.model}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(model.classes)}', flush=True)
-        if not sources:
-            print(f'--shard {args.shard[0]}/{args.shard[1]}: no files are left for this shard')
-            return
         meter, failures = Meter(), Failures(sources)
         with outputs_of(args, segmenter, save, sources) as outputs:
             if sources[0].live:
@@ -74,11 +75,10 @@ def _run(
     meter: Meter,
     failures: 'Failures',
 ) -> None:
-    together = args.stabilise or (outputs is not None and outputs.together)
     batch = batch_of(network.segmenter, args.batch)
     try:
         with shown(meter, _total(sources, args.limit)) as tick:
-            Pipeline(network, outputs, meter, failures.add, tick, batch, args.limit, together).run(sources)
+            Pipeline(network, outputs, meter, failures.add, tick, batch, args.limit).run(sources)
     finally:  # also after Ctrl-C
         if meter.tried or meter.skipped:
             print(meter)
@@ -96,13 +96,10 @@ def _total(sources: Sequence[Source], limit: int | None) -> int | None:
 
 
 def _run_live(args: argparse.Namespace, network: Network, sources: Sequence[Source], outputs: Outputs | None) -> None:
-    from mmseg_bisenet_lite.deploy.predict.live_runner import run_live
-
-    write = outputs.write if outputs else None
     run_live(
         network,
         sources,
-        write,
+        outputs.write if outputs else None,
         limit=args.limit,
         batch=args.batch,
         max_fps=args.max_fps,

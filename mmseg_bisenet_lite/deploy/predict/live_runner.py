@@ -112,7 +112,7 @@ class LiveRun:
                 stack.enter_context(capture)
             while taken := take(self._captures, self._batch):
                 for capture in self._captures:
-                    if capture.error and capture not in broken:
+                    if capture.error and capture not in broken and not all(each.ended for each in self._captures):
                         broken.add(capture)
                         self._tell(f'{reason_of(capture.source, capture.error)}; the other sources go on')
                 for capture, _ in taken:

@@ -11,7 +11,6 @@ from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
 from mmseg_bisenet_lite.deploy.predict.sources import Inputs, sources_in
 from mmseg_bisenet_lite.deploy.predict.written import default_save, outputs_of
 from mmseg_bisenet_lite.utils.console import progress_bar
-from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[Source]) -> None:
@@ -20,8 +19,7 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
     Raises:
         InputError: A source cannot be shared out, there is no such cluster, or something failed; it names the first ones.
     """
-    if unfit := [*inputs.streams, *(text for text, _ in inputs.sequences)]:
-        raise InputError(f'--ray: {unfit[0]} cannot be shared out; give images, folders, patterns, lists and videos')
+    inputs.check_shared('--ray')
     save = args.save or default_save(sources)
     shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
 
@@ -33,15 +31,9 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
             own = argparse.Namespace(**{**vars(args), 'shard': (number, shards)})
             part, meter, failures = sources_in(inputs, (number, shards), check_names=False), Meter(), []
             with outputs_of(own, segmenter, save, part) as outputs:
-                Pipeline(
-                    network,
-                    outputs,
-                    meter,
-                    lambda source, failure: failures.append(failure.error.line),
-                    batch=batch_of(segmenter, args.batch),
-                    together=args.stabilise or (outputs is not None and outputs.together),
-                ).run(part)
-            return ShardResult(number, meter.done, meter.skipped, failures, meter.elapsed)
+                fail = lambda source, failure: failures.append(failure.error.line)  # noqa: E731
+                Pipeline(network, outputs, meter, fail, batch=batch_of(segmenter, args.batch)).run(part)
+            return ShardResult(number, meter.done, meter.skipped, failures)
 
         return run
 

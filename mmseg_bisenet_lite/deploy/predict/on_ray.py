@@ -27,14 +27,12 @@ class ShardResult:
         done: Number of frames that have a mask.
         skipped: Number of frames whose outputs were there already.
         failures: What failed, each in one line that names the file.
-        seconds: Duration.
     """
 
     shard: int
     done: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 # Runs shard I of N; its worker calls it again and again.

@@ -3,9 +3,13 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from typing import get_args
 
+from mmseg_bisenet_lite.deploy.calibration import check_abstain
 from mmseg_bisenet_lite.deploy.predict.outputs import KINDS
+from mmseg_bisenet_lite.deploy.predict.outputs.writer import MaskValues
 from mmseg_bisenet_lite.utils.arguments import add_threshold, number, path, positive, region, some_of, tiles
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,12 +55,12 @@ def _add_network(add: Callable[..., object]) -> None:
     add('--threads', type=positive, metavar='N', help="number of CPU threads of the network (default: the runtime's choice)")
     precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
     add('--precision', metavar='P', help=precision)
-    batch = "frames of one size in a call of the network (default: the file's; 1 if it takes any number)"
+    batch = "frames of one size in a call of the network (default: the file's; if it takes any number, 1, or of cameras all)"
     add('--batch', type=positive, metavar='N', help=batch)
 
 
 def _add_masks(add: Callable[..., object]) -> None:
-    add('--abstain', type=share, metavar='P', help='leave pixels undecided where neither class has this probability')
+    add('--abstain', type=certainty, metavar='P', help='leave pixels undecided where neither class has this probability')
     add('--stabilise', action='store_true', help='average the masks of a video over time, so that they do not flicker')
     add('--roi', type=region, metavar='X,Y,W,H', help='look only at this part of each frame, in pixels')
     add('--tiles', type=tiles, metavar='CxR', help='look at each frame in columns x rows of overlapping tiles')
@@ -66,7 +70,7 @@ def _add_outputs(add: Callable[..., object]) -> None:
     add('--out', type=path, metavar='DIR', help='folder for the outputs; without it only speed and latency are printed')
     default = 'default: mask,overlay for images, video for the others'
     add('--save', type=some_of(KINDS), metavar='WHAT,...', help=f'what to write: {", ".join(KINDS)} ({default})')
-    add('--mask-values', choices=('0/1', '0/255'), help='values of background and foreground in masks (default: 0/255)')
+    add('--mask-values', choices=get_args(MaskValues), help='values of background and foreground in masks (default: 0/255)')
     add('--overwrite', action='store_true', help='write again what is there; otherwise it is skipped')
     ray = 'share the files out over the workers of a Ray cluster; without an address Ray is started on this machine'
     add('--ray', nargs='?', const='local', metavar='ADDRESS', help=ray)
@@ -87,11 +91,13 @@ def _add_frames(add: Callable[..., object]) -> None:
     add('--reconnect-for', type=number, metavar='SECONDS', help=reconnect)
 
 
-def share(text: str) -> float:
-    """``argparse`` type of a number between 0 and 1."""
+def certainty(text: str) -> float:
+    """``argparse`` type of the probability of ``--abstain``."""
     value = number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number between 0 and 1')
+    try:
+        check_abstain(value)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(error.line) from None
     return value
 
 

@@ -21,7 +21,13 @@ AHEAD = 2 * THREADS  # frames that are read and not yet segmented; as many resul
 
 
 class Writer(Protocol):
-    """Where results go."""
+    """Where results go.
+
+    Attributes:
+        together: Whether the frames of a moving source are skipped only all together, as those of a video.
+    """
+
+    together: bool
 
     def done(self, frame_name: str, source: Source) -> bool:
         """Whether all outputs of a frame exist."""
@@ -44,7 +50,6 @@ class Pipeline:
         tick: Called after each frame, to show the progress.
         batch: Number of frames of one size in a call of the network.
         limit: Number of frames to try; ``None`` is all.
-        together: Whether the frames of a moving source are skipped only all together, as those of a video.
     """
 
     network: Network
@@ -54,7 +59,6 @@ class Pipeline:
     tick: Callable[[], None] = lambda: None
     batch: int = 1
     limit: int | None = None
-    together: bool = False
 
     def run(self, sources: Iterable[Source]) -> None:
         """Segment the frames of the sources.
@@ -145,7 +149,9 @@ class Pipeline:
         return (partial(source.read, number) for number in islice(wanted(), left))
 
     def _skips(self, source: Source, name: str) -> bool:
-        return self.writer is not None and not (source.moving and self.together) and self.writer.done(name, source)
+        if self.writer is None or (source.moving and (self.writer.together or self.network.stabilise)):
+            return False
+        return self.writer.done(name, source)
 
     def _is_done(self, source: Source) -> bool:
         """Whether the outputs of all frames of a moving source exist."""
@@ -165,7 +171,7 @@ class Pipeline:
 
 
 def _generator(source: Source) -> Generator[Frame | Failure, None, None]:
-    yield from source
+    yield from source  # closes what the source opened when it is closed itself
 
 
 def _groups(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:

@@ -53,8 +53,8 @@ class TorchRuntime:
         _refuse_in_a_fork()
         checkpoint = with_scheme(name) if config is None else name
         model_config = pretrained_config(name) if config is None else read_config(config)
-        meta = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent').get('meta') or {}
-        dataset_meta = dataset_meta_of(checkpoint, model_config)
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
+        dataset_meta = dataset_meta_of(loaded, checkpoint, model_config)
         with as_input_error(f'device={device!r}', RuntimeError, AssertionError):
             self._device = torch.device((device or 'cpu').lower())
             torch.empty(0, device=self._device)
@@ -65,7 +65,7 @@ class TorchRuntime:
             )
         if threads is not None:
             torch.set_num_threads(threads)
-        value = 0.0 if threshold is None else chosen_threshold(threshold, {'meta': meta}, name)
+        value = 0.0 if threshold is None else chosen_threshold(threshold, loaded, name)
         self.metadata = Metadata(
             classes=tuple(dataset_meta['classes']),
             palette=tuple(tuple(colour) for colour in dataset_meta['palette']),
@@ -78,7 +78,7 @@ class TorchRuntime:
             weights_sha256=sha256_of(checkpoint),
             version=__version__,
             threshold=value,
-            **vars(FoundOnVal.of({'meta': meta}, name)),
+            **vars(FoundOnVal.of(loaded, name)),
         )
         segmentor = load_segmentor(config or checkpoint, model_config, checkpoint, value)
         module: torch.nn.Module = FrameToMask(segmentor, PRECISIONS[self.precision].dtype, margin=True, size=size)

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import sys
-import types
 import warnings
 from dataclasses import replace
 
@@ -264,7 +263,7 @@ def test_what_is_asked_of_the_network_and_the_outputs(predict, folder, tmp_path)
 def test_a_shard_without_files_is_no_error(predict, folder, tmp_path):
     status, out, _ = predict(folder, '--out', tmp_path / 'out', '--shard', '4/4')
     assert status == 0
-    assert out[-1] == '--shard 4/4: no files are left for this shard'
+    assert out == ['--shard 4/4: no files are left for this shard']  # the network is not loaded for it
 
 
 @pytest.mark.parametrize(
@@ -311,7 +310,8 @@ def test_options_that_do_not_go_together(predict, folder, tmp_path, monkeypatch,
         (('--out', 'out', '--shard', '3/2'), "'3/2' is not a shard I/N, I from 1 to N"),
         (('--roi', '1,2,0,4'), 'is no region such as 0,120,640,240 (left, top, width, height in pixels)'),
         (('--tiles', '3'), "'3' is no grid such as 2x1 (columns x rows)"),
-        (('--abstain', '1.5'), "'1.5' is not a number between 0 and 1"),
+        (('--abstain', '1.5'), 'abstain 1.5: give a probability from 0.5 to below 1, such as 0.9'),
+        (('--abstain', '0.3'), 'abstain 0.3: give a probability from 0.5 to below 1, such as 0.9'),
         (('--recall', '0.9', '--threshold', '1'), 'not allowed with argument --recall'),
     ],
 )
@@ -344,8 +344,7 @@ def test_the_stabiliser_begins_anew_in_each_source(predict, clip, tmp_path, monk
 
 def test_live_sources_go_to_the_live_runner(predict, monkeypatch):
     calls = []
-    runner = types.SimpleNamespace(run_live=lambda *arguments, **options: calls.append((arguments, options)))
-    monkeypatch.setitem(sys.modules, 'mmseg_bisenet_lite.deploy.predict.live_runner', runner)
+    monkeypatch.setattr(cli, 'run_live', lambda *arguments, **options: calls.append((arguments, options)))
     assert predict('0', 'rtsp://robot/camera', '--max-fps', '5', '--limit', '9')[0] == 0
     (((_, sources, write), options),) = calls
     assert [source.label for source in sources] == ['0', 'rtsp://robot/camera']

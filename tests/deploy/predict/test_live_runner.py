@@ -114,6 +114,20 @@ def test_a_broken_camera_does_not_stop_the_others_and_is_an_error_at_the_end(met
     eventually(lambda: not readers())
 
 
+def test_of_the_only_camera_it_is_not_said_that_others_go_on(metadata, make_camera, readers, eventually):
+    camera, lines = make_camera(), []
+    camera.send(1)
+
+    def write(result):
+        if result.frame.number == 0:
+            camera.send(2, InputError('cam: is gone'))
+            eventually(lambda: not readers())
+
+    with pytest.raises(InputError, match=r'^cam: is gone$'):
+        run_live(Network(Formula(metadata)), [camera], write, reconnect_for=0, tell=lines.append)
+    assert [line.partition(',')[0] for line in lines] == ['cam: age of 2 frames']
+
+
 @pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])
 def test_an_error_or_an_interrupt_ends_the_threads_and_the_report_is_told(metadata, make_camera, eventually, readers, error):
     camera, lines = make_camera(), []

@@ -71,8 +71,8 @@ class Clip:
 
 
 class Writer:
-    def __init__(self, there=(), seconds=0.0, fail_at=None):
-        self.there, self.seconds, self.fail_at = set(there), seconds, fail_at
+    def __init__(self, there=(), seconds=0.0, fail_at=None, together=False):
+        self.there, self.seconds, self.fail_at, self.together = set(there), seconds, fail_at, together
         self.results, self.asked, self.threads = [], [], set()
 
     def done(self, name, source):
@@ -237,13 +237,13 @@ def test_images_that_are_done_are_not_opened(run, images, monkeypatch):
 def test_frames_of_a_video_are_skipped_alone_or_only_all_together(run):
     names = [f'clip/{number}' for number in range(4)]
     for together, expected in ((False, ['clip/1']), (True, names)):
-        writer = Writer(there=set(names) - {'clip/1'})
-        meter, _ = run(Clip(*range(4)), writer=writer, together=together)
+        writer = Writer(there=set(names) - {'clip/1'}, together=together)
+        meter, _ = run(Clip(*range(4)), writer=writer)
         assert writer.names == expected
         assert meter.skipped == 4 - len(expected)
-        writer = Writer(there=names)
+        writer = Writer(there=names, together=together)
         clip = Clip(InputError('is not opened'), 1, 1, 1)
-        meter, failures = run(clip, writer=writer, together=together)
+        meter, failures = run(clip, writer=writer)
         assert (writer.names, failures, meter.skipped) == ([], [], 4)
 
 

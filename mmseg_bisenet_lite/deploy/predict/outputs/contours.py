@@ -1,7 +1,6 @@
 """Contours: the connected regions of the foreground, as COCO JSON."""
 
 import json
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,7 +27,7 @@ class Contours(Writer):
         super().__init__(setting)
         self._file = setting.folder.file(setting.table('contours', '.json'))
         self._rows = Rows(setting.folder.file(setting.table('.contours', '.jsonl')), _parse)
-        self._changed = threading.Event()
+        self._changed = False
 
     def done(self, name: str, source: Source) -> bool:
         """Whether a frame has been done by an earlier run."""
@@ -40,12 +39,12 @@ class Contours(Writer):
         image = {'file_name': _file_name(result.frame), 'height': height, 'width': width}
         row = {'name': result.frame.name, 'image': image, 'regions': regions(result.mask == 1)}  # the name first, see _parse
         self._rows.append(result.frame.name, json.dumps(row, separators=(',', ':')) + '\n')
-        self._changed.set()
+        self._changed = True
 
     def close(self, complete: bool) -> None:
         """Write the COCO JSON of all frames that are done."""
         self._rows.close()
-        if self._changed.is_set() or not self._file.exists():
+        if self._changed or not self._file.exists():
             with atomic_write(self._file) as temporary, temporary.open('w', encoding='utf-8') as opened:
                 self._assemble(opened)
 

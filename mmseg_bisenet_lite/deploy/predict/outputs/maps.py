@@ -24,7 +24,6 @@ CONFIDENCE_SCALE = 1 / _HIGHEST
 class Margin(Picture):
     """Writes margins; they are wrong by at most half of ``MARGIN_SCALE``, on the right side of 0, and end at -64 and 64."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({'margin'})
     kind: ClassVar[str] = 'margin'
     options = PNG_QUICK
     texts: ClassVar[Mapping[str, str]] = {_SCALE: repr(MARGIN_SCALE), _OFFSET: repr(MARGIN_OFFSET)}
@@ -38,7 +37,6 @@ class Margin(Picture):
 class Confidence(Picture):
     """Writes probabilities of the foreground; they are wrong by at most half of ``CONFIDENCE_SCALE``."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({'probability'})
     kind: ClassVar[str] = 'confidence'
     options = PNG_QUICK
     texts: ClassVar[Mapping[str, str]] = {_SCALE: repr(CONFIDENCE_SCALE), _OFFSET: '0'}
@@ -72,5 +70,5 @@ def read_map(file: str | Path) -> np.ndarray:
 
 def _given(field: np.ndarray | None) -> np.ndarray:
     if field is None:
-        raise TypeError('the result lacks what this writer needs, see Writer.needs')
+        raise TypeError('a result to be written has no margin or no probability')
     return field

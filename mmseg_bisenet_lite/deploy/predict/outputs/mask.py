@@ -5,12 +5,12 @@ from typing import ClassVar
 import numpy as np
 
 from mmseg_bisenet_lite.deploy.predict.frames import Result
-from mmseg_bisenet_lite.deploy.predict.outputs.writer import Picture, Setting
+from mmseg_bisenet_lite.deploy.predict.outputs.writer import MaskValues, Picture, Setting
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import PNG_FLAT
 
 # Values of background, foreground and undecided pixels. Where 255 is the foreground, the middle is undecided.
-_VALUES = {'0/1': (0, 1, 255), '0/255': (0, 255, 128)}
+_VALUES: dict[MaskValues, tuple[int, int, int]] = {'0/1': (0, 1, 255), '0/255': (0, 255, 128)}
 
 
 class Mask(Picture):

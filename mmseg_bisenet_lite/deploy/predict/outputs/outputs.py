@@ -33,7 +33,6 @@ class Outputs:
     """Writes what was asked for, and a summary, into a folder; ``with`` closes it.
 
     Attributes:
-        needs: Fields of a result that must not be ``None``: ``'margin'``, ``'probability'``.
         together: Whether the frames of a moving source must come all together or not at all, as a video needs them.
 
     Args:
@@ -68,7 +67,6 @@ class Outputs:
             # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.
             kinds: list[type[Writer]] = [*(KINDS[kind] for kind in dict.fromkeys(save)), Summary]
             self._writers = [kind(setting) for kind in kinds]
-        self.needs = frozenset[str]().union(*(writer.needs for writer in self._writers))
         self.together = any(isinstance(writer, Video) for writer in self._writers)
 
     def done(self, frame_name: str, source: Source) -> bool:
@@ -76,7 +74,9 @@ class Outputs:
         return not (self._overwrite or source.live) and all(writer.done(frame_name, source) for writer in self._writers)
 
     def write(self, result: Result) -> None:
-        """Write what was asked for of a frame; several threads may call this, for a moving source in the order of its frames.
+        """Write what was asked for of a frame; several threads may call this.
+
+        The frames of a moving source come in their order, and one video after the other; live sources may be interleaved.
 
         Raises:
             InputError: An output cannot be written, an input would be replaced, or a recording of a live source would be.

@@ -32,6 +32,7 @@ class Video(Writer):
         super().__init__(setting)
         self._lock = threading.Lock()
         self._open: dict[Source, Encoder] = {}
+        self._ended: set[Source] = set()
         self._names: dict[Source, str] = {}
         moving = [source for source in setting.sources if source.moving]
         if not moving and not setting.part:
@@ -52,14 +53,21 @@ class Video(Writer):
         return not source.moving or (self.setting.folder.path / self._file(source)).is_file()
 
     def write(self, result: Result) -> None:
-        """Add a result to the video of its source."""
+        """Add a result to the video of its source.
+
+        Raises:
+            ValueError: Another source, which is not live either, has begun since.
+        """
         source = result.frame.source
         if not source.moving:
             return
         painted = paint(result.frame.pixels, result.mask, self.setting.metadata.palette)
         with self._lock:
             if source not in self._open:
+                if source in self._ended:  # its file would be replaced by one of the rest of its frames
+                    raise ValueError(f'{source.label}: frames came after those of another video')
                 for ended in [each for each in self._open if not (each.live or source.live)]:
+                    self._ended.add(ended)
                     self._open.pop(ended).finish()
                 file = self.setting.folder.file(self._file(source))
                 self._open[source] = Encoder(file, self.codec, result.frame)

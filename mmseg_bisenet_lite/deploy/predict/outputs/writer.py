@@ -39,13 +39,7 @@ class Setting:
 
 
 class Writer(ABC):
-    """Writes one kind of output.
-
-    Attributes:
-        needs: Fields of a result that must not be ``None``.
-    """
-
-    needs: ClassVar[frozenset[str]] = frozenset()
+    """Writes one kind of output."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting

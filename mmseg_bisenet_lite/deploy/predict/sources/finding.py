@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,17 +34,20 @@ class Inputs:
     folders: list[Path] = field(default_factory=list)
     left_out: dict[str, list[Path]] = field(default_factory=dict)
 
-    def add(self, folder: Path, files: Iterable[Path], is_video: Callable[[Path], bool]) -> None:
-        """Add files, whose names of outputs are relative to a folder, to the images and the videos."""
+    def add(self, folder: Path, images: Iterable[Path] = (), videos: Iterable[Path] = ()) -> None:
+        """Add files whose names of outputs are relative to a folder."""
         self.folders.append(folder)
-        for file in files:
-            (self.videos if is_video(file) else self.images).append(file)
+        self.images += images
+        self.videos += videos
 
-    def drop_repeated(self) -> int:
-        """Keep each file once, at its first place; return how many were dropped."""
-        before = len(self.images) + len(self.videos)
+    def drop_repeated(self) -> None:
+        """Keep each file once, at its first place."""
         self.images, self.videos = ([*dict.fromkeys(files)] for files in (self.images, self.videos))
-        return before - len(self.images) - len(self.videos)
+
+    def check_shared(self, option: str) -> None:
+        """Raise an :class:`InputError`, which names an option, if there is anything that machines cannot share."""
+        if unfit := [*self.streams, *(text for text, _ in self.sequences)]:
+            raise InputError(f'{option}: {unfit[0]} cannot be shared out; give images, folders, patterns, lists and videos')
 
 
 def find(texts: Iterable[str], recursive: bool = False) -> Inputs:
@@ -84,11 +87,11 @@ def _find_one(inputs: Inputs, text: str, recursive: bool) -> None:
         inputs.sequences.append((text, _numbered_images(path, pattern)))
         inputs.folders.append(path.parent)
     elif '://' not in text and is_picture(path) and not (glob.has_magic(text) and not path.exists()):
-        inputs.add(path.parent, [path], lambda _: False)
+        inputs.add(path.parent, [path])
     elif path.is_file():
         with as_input_error(f'{text!a}: OpenCV opens only names in UTF-8; rename it', UnicodeEncodeError):
             text.encode()
-        inputs.add(path.parent, [path], lambda _: True)
+        inputs.add(path.parent, videos=[path])
     elif text.isdecimal() or path.exists() or any(mark in text for mark in ('://', '!', '%')):
         inputs.streams.append(text)
     elif glob.has_magic(text):
@@ -108,8 +111,7 @@ def _take(inputs: Inputs, text: str, folder: Path, images: list[Path], others: l
     if not images and not videos:
         deeper = '; with --recursive the folders in it are read too' if any(file.is_dir() for file in others) else ''
         raise InputError(f'{text}: there are no images or videos {where}{deeper}')
-    inputs.add(folder, images, lambda _: False)
-    inputs.add(folder, videos, lambda _: True)
+    inputs.add(folder, images, videos)
     taken = set(videos)
     if left_out := [file for file in others if file not in taken]:
         inputs.left_out[text] = left_out
@@ -123,7 +125,8 @@ def _take_list(inputs: Inputs, file: Path) -> None:
         raise InputError(f'{file}: this list names no files; write the path of an image or a video in each line')
     if unfit := next((line for line in lines if '://' in line or line.strip().isdecimal()), None):
         raise InputError(f'{file}: {unfit.strip()}: a list names images and videos; give streams and cameras as SOURCE')
-    inputs.add(Path(os.path.commonpath({os.path.abspath(name.parent) for name in named})), named, _is_video)  # noqa: PTH100
+    folder = Path(os.path.commonpath({os.path.abspath(name.parent) for name in named}))  # noqa: PTH100
+    inputs.add(folder, [name for name in named if not _is_video(name)], filter(_is_video, named))
 
 
 def _is_video(file: Path) -> bool:

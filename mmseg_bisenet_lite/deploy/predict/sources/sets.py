@@ -8,7 +8,6 @@ from mmseg_bisenet_lite.deploy.predict.sources.finding import Inputs, find
 from mmseg_bisenet_lite.deploy.predict.sources.images import Images
 from mmseg_bisenet_lite.deploy.predict.sources.naming import Names
 from mmseg_bisenet_lite.deploy.predict.sources.video import Video
-from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def sources_of(texts: Sequence[str], recursive: bool = False, shard: tuple[int, int] = (1, 1)) -> list[Source]:
@@ -44,8 +43,7 @@ def sources_in(inputs: Inputs, shard: tuple[int, int] = (1, 1), check_names: boo
         names.check()
     images, videos = inputs.images, inputs.videos
     if shard != (1, 1):
-        if unfit := [*inputs.streams, *(text for text, _ in inputs.sequences)]:
-            raise InputError(f'--shard: {unfit[0]} cannot be shared out; give images, folders, patterns, lists and videos')
+        inputs.check_shared('--shard')
         mine = set(sorted(chain(images, videos), key=names)[shard[0] - 1 :: shard[1]])
         images, videos = ([file for file in files if file in mine] for files in (images, videos))
     sources: list[Source] = []

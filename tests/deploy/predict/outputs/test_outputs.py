@@ -128,9 +128,7 @@ def test_many_threads_write_at_once(open_outputs, source, complete, tmp_path, li
     assert len(listed(tmp_path / 'out')) == 4 * 100 + 3
 
 
-def test_needs_tells_what_results_must_have(open_outputs, source):
-    assert open_outputs(['mask', 'overlay', 'contours'], source()).needs == frozenset()
-    assert open_outputs(['margin', 'confidence'], source()).needs == {'margin', 'probability'}
+def test_pictures_of_a_moving_source_may_be_written_alone(open_outputs, source):
     assert not open_outputs(ALL, source()).together
 
 

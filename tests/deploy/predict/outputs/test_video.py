@@ -97,7 +97,9 @@ def test_videos_one_after_the_other(open_outputs, source, result_of, tmp_path):
                 outputs.write(result_of(each, number))
             if each is second:
                 assert len(read(tmp_path / 'out/video/a.mp4')[0]) == 4  # memory does not grow with the number of videos
-    assert len(read(tmp_path / 'out/video/b.mp4')[0]) == 4
+        with pytest.raises(ValueError, match=r'a\.mp4: frames came after those of another video'):
+            outputs.write(result_of(first, 4))
+    assert [len(read(tmp_path / f'out/video/{name}.mp4')[0]) for name in 'ab'] == [4, 4]
 
 
 def test_frames_that_are_missing_keep_their_time(open_outputs, source, result_of, tmp_path):
