@@ -187,13 +187,15 @@ def _convert_pairs(config: ConvertConfig, pairs: Pairs, progress: ReportProgress
 
     require_host()  # for the data set, which knows what masks mean
     from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys
-    from mmseg_bisenet_lite.datasets.mask_search import find_meaning
+    from mmseg_bisenet_lite.datasets.mask_search import UnclearMasksError, find_meaning
 
     name = config.name or pairs.name
     masks = [str(mask) for _, _, mask in pairs.pairs]
-    meaning = find_meaning(
-        str(pairs.pairs[0][2].parent), masks, GivenKeys(**pairs.options), lambda path: Path(path).read_bytes()
-    )
+    folder, given = str(pairs.pairs[0][2].parent), GivenKeys(**pairs.options)
+    try:
+        meaning = find_meaning(folder, masks, given, lambda path: Path(path).read_bytes())
+    except UnclearMasksError as error:
+        raise InputError(f'{error.line} (here --foreground, --background and --ignore)') from error
     items = [Item(stem, image, mask) for stem, image, mask in pairs.pairs]
     parts = write(items, config.out, config.val, dict(name=name, **pairs.options), progress)
     return [_written(config, parts), f'masks: {meaning.told(name)}', *_left_out(pairs.without)]

@@ -4,6 +4,7 @@ import os
 import random
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,8 +92,9 @@ def write(
         stems[stem] = item.name
     parts = split(items, val)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f'{out.name}.tmp')
-    shutil.rmtree(temporary, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=out.parent))  # only its owner may enter it
+    temporary = made / out.name
+    temporary.mkdir()
     try:
         done = 0
         for part, those in parts.items():
@@ -105,7 +107,7 @@ def write(
             out.rmdir()
         temporary.rename(out)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
     return {part: len(those) for part, those in parts.items()}
 
 
@@ -139,8 +141,9 @@ def _write_item(item: Item, images: Path, masks: Path) -> None:
     for file in (image, mask):
         file.parent.mkdir(parents=True, exist_ok=True)
     _link(item.image, image)
-    if isinstance(item.mask, Path):
-        _link(item.mask, mask)
+    if isinstance(item.mask, Path):  # a copy: whoever mends the masks of the data set does not want to lose his own
+        with as_input_error(f'{item.mask}: cannot be copied', FileNotFoundError, PermissionError):
+            shutil.copyfile(item.mask, mask)
     else:
         write_image(mask, item.mask())
 

@@ -11,7 +11,8 @@ from mmseg_bisenet_lite.dataset_check.similar import Hash
 from mmseg_bisenet_lite.dataset_check.splits import Part
 from mmseg_bisenet_lite.datasets.decoding import decode
 from mmseg_bisenet_lite.datasets.label_maps import LabelMap, MissingFileError
-from mmseg_bisenet_lite.datasets.transforms.loading import SizesDifferError, UnknownValuesError, unknown_values
+from mmseg_bisenet_lite.datasets.mask_keys import UnknownValuesError
+from mmseg_bisenet_lite.datasets.transforms.loading import SizesDifferError, unknown_values
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
 

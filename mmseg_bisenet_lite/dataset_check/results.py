@@ -18,6 +18,7 @@ QUANTILES = {0.0: 'least', 0.1: '10 %', 0.5: 'median', 0.9: '90 %', 1.0: 'most'}
 # Kind of finding -> its level, in the order of the report. A training stops at errors, or learns something wrong from them.
 LEVELS = {
     'data set cannot be built': ERROR,
+    'masks are not understood': ERROR,
     'photograph is missing': ERROR,
     'mask is missing': ERROR,
     'photograph is unreadable': ERROR,

@@ -16,6 +16,7 @@ from mmseg_bisenet_lite.dataset_check.sheet import chosen, draw
 from mmseg_bisenet_lite.dataset_check.similar import perceptual_hash
 from mmseg_bisenet_lite.dataset_check.splits import Split, splits_of
 from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
 
 _In = TypeVar('_In')
@@ -45,7 +46,10 @@ def check_dataset(config: CheckConfig, show: ReportProgress = lambda what, done:
     Raises:
         InputError: There is no such config or folder, it has no data sets, or ImageHash is missing.
     """
-    perceptual = perceptual_hash() if config.similar else None
+    try:
+        perceptual = perceptual_hash() if config.similar else None
+    except InputError as error:
+        raise InputError(f'{error.line}, or leave out what needs it with --no-similar') from error
     show('listing files', 0.0)
     splits = splits_of(config.source)
     if config.out is not None:

@@ -14,7 +14,9 @@ from mmseg.registry import DATASETS
 from mmseg_bisenet_lite.dataset_check.own_folder import folder_datasets
 from mmseg_bisenet_lite.dataset_check.results import Finding
 from mmseg_bisenet_lite.datasets import BinarySegDataset
+from mmseg_bisenet_lite.datasets.label_check import require_agreement
 from mmseg_bisenet_lite.datasets.label_maps import LabelReader, ValueTally, whole_files
+from mmseg_bisenet_lite.datasets.mask_search import UnclearMasksError
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets, require_two_classes
 from mmseg_bisenet_lite.pretrained.loading import parse_config
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
@@ -28,6 +30,7 @@ class Part:
 
     Attributes:
         kind: Its type.
+        dataset: The data set.
         infos: Its samples, each file once.
         reader: Reader of its masks.
         tally: What its masks hold in all.
@@ -35,6 +38,7 @@ class Part:
     """
 
     kind: str
+    dataset: Any
     infos: list[dict]
     reader: LabelReader
     tally: ValueTally
@@ -71,8 +75,12 @@ def splits_of(source: Path) -> list[Split]:
     for names, dataset in grouped.values():
         split = Split(', '.join(names))
         for inner_config in inner_sets(dataset):
-            _build(inner_config, split)
+            _build(inner_config, split, ' (in a config, which can be checked too)' if source.is_dir() else '')
         splits.append(split)
+    try:
+        require_agreement(*(part.dataset for split in splits for part in split.parts))
+    except InputError as error:
+        splits[-1].findings.append(Finding('masks are not understood', splits[-1].name, '', error.line))
     return splits
 
 
@@ -84,11 +92,11 @@ def _config_datasets(config: Config, file: Path) -> dict[str, Any]:
     return found
 
 
-def _build(config: Mapping[str, Any], split: Split) -> None:
-    """Build a data set, and add it to its split with the files that do not pair."""
+def _build(config: Mapping[str, Any], split: Split, where: str) -> None:
+    """Build a data set, and add it to its split with the files that do not pair; ``where`` its masks can be explained."""
 
-    def failed(reason: str) -> None:
-        split.findings.append(Finding('data set cannot be built', split.name, str(config.get('data_root') or ''), reason))
+    def failed(reason: str, kind: str = 'data set cannot be built') -> None:
+        split.findings.append(Finding(kind, split.name, str(config.get('data_root') or ''), reason))
 
     try:
         dataset = DATASETS.build({**config, 'lazy_init': True})
@@ -98,15 +106,23 @@ def _build(config: Mapping[str, Any], split: Split) -> None:
             return
         if len(classes) == 2:
             require_two_classes(classes)
-        infos, missing, unused = _pairs(dataset)
+        try:
+            infos, missing, unused = _pairs(dataset)
+        except UnclearMasksError as error:
+            failed(error.line + where, 'masks are not understood')
+            dataset.data_prefix['seg_map_path'] = None  # the photographs can be checked
+            infos, missing, unused = _pairs(dataset)
     except Exception as error:  # whatever the data set of a user raises
         reason = f'{config.get("type")}: {type(error).__name__}: {first_line(error)}'
         failed(error.line if isinstance(error, InputError) else reason)
         return
+    for fault in getattr(dataset, 'faults', ()):
+        if isinstance(fault, UnclearMasksError):  # others are told of each file
+            failed(fault.line + where, 'masks are not understood')
     reader = LabelReader(dataset, split.name)
     tally = ValueTally(reader.classes, reader.ignored)
     files = list(whole_files(iter(infos)))
-    split.parts.append(Part(type(dataset).__name__, files, reader, tally, getattr(dataset, 'backend_args', None)))
+    split.parts.append(Part(type(dataset).__name__, dataset, files, reader, tally, getattr(dataset, 'backend_args', None)))
     for kind, said, named in (
         ('mask is missing', 'this mask of a photograph is missing', missing),
         ('mask is not used', 'no photograph has this mask', unused),
@@ -119,13 +135,12 @@ def _build(config: Mapping[str, Any], split: Split) -> None:
 def _pairs(dataset: Any) -> tuple[list[dict], list[str], list[str]]:
     """Return the samples of a data set, the masks that are missing, and those that no photograph has."""
     if isinstance(dataset, BinarySegDataset):
-        found = dataset.find_pairs()
-        if found.missing:  # its own building would end here
-            return [{**info, 'label_table': dataset.label_table} for info in found.infos], found.missing, found.unused
+        dataset.strict = False
+        dataset.serialize_data = False  # which fails without samples
     dataset.full_init()
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    if isinstance(dataset, BinarySegDataset):
-        return infos, [], found.unused
+    if isinstance(dataset, BinarySegDataset) and dataset.pairs is not None:
+        return infos, dataset.pairs.missing, dataset.pairs.unused
     return infos, [], sorted(_unused(dataset, infos))
 
 

@@ -75,6 +75,11 @@ class BinarySegDataset(BaseSegDataset):
         cache_gib: Size limit of that folder, in GiB.
         **kwargs: Arguments of ``BaseSegDataset``; an unknown one is a ``TypeError``.
 
+    Attributes:
+        strict: Whether label maps that are missing or not understood are errors; a check that tells all faults sets it to
+            ``False``.
+        pairs: The photographs and label maps; ``None`` until the data set is loaded.
+
     Raises:
         InputError: A foreground class is unknown, the two names are in the wrong order, a folder or label map is missing, two
             photographs have one label map, or a folder holds no photographs.
@@ -127,6 +132,8 @@ class BinarySegDataset(BaseSegDataset):
         self.vocabularies = vocabularies
         self.tiles = tuple(tiles)
         self.label_table: np.ndarray | None = None
+        self.strict = True
+        self.pairs: Pairs | None = None
         super().__init__(
             img_suffix=self.IMG_SUFFIXES if img_suffix is None else img_suffix,
             seg_map_suffix=seg_map_suffix,
@@ -181,7 +188,9 @@ class BinarySegDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
-        found = self.find_pairs()
+        self.pairs = found = self.find_pairs()
+        if not self.strict:
+            return found.infos
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
         if found.unused:
             print_log(

@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys, MaskMeaning
-from mmseg_bisenet_lite.datasets.mask_search import find_meaning
+from mmseg_bisenet_lite.datasets.mask_search import guess_meaning
 from mmseg_bisenet_lite.utils.errors import InputError
 
 _USUAL: dict[Any, str | None] = {0: 'background', 255: 'foreground'}  # replaced by what the masks hold
@@ -38,6 +38,7 @@ class BinaryMaskDataset(BinarySegDataset):
 
     Attributes:
         meaning: What the masks hold; ``None`` until the data set is loaded.
+        faults: What is wrong with the masks from which it was found out; the first is the error of a ``strict`` data set.
 
     Raises:
         InputError: An option is wrong, it is not clear what the masks mean, or a mask holds something else; or as for
@@ -64,6 +65,7 @@ class BinaryMaskDataset(BinarySegDataset):
             raise InputError("values= is BinarySegDataset's; give BinaryMaskDataset foreground=, background= and ignore=")
         self.given = GivenKeys(foreground, background, ignore)
         self.meaning: MaskMeaning | None = None
+        self.faults: list[InputError] = []
         super().__init__(
             values=_USUAL if seg_map_suffix else None,
             seg_map_suffix=seg_map_suffix,
@@ -87,6 +89,13 @@ class BinaryMaskDataset(BinarySegDataset):
             raise InputError(f'metainfo.classes={metainfo["classes"]!r} and name={name!r}: give one of them')
         return {**cls.METAINFO, 'classes': classes, **metainfo}
 
+    def load_data_list(self) -> list[dict]:
+        """Pair photographs with masks, and find out what the masks hold."""
+        infos = super().load_data_list()
+        if self.strict and self.faults:
+            raise self.faults[0]
+        return infos
+
     def get_data_info(self, idx: int) -> dict:
         """Return the sample's paths, the table that maps its values, and the colours of which these are the numbers."""
         info = super().get_data_info(idx)
@@ -99,6 +108,9 @@ class BinaryMaskDataset(BinarySegDataset):
 
     def _table_of(self, ann_dir: str, suffix: str, labels: Mapping[str, str]) -> np.ndarray:
         files = [f'{ann_dir}/{name}' for name in labels.values()]
-        self.meaning = find_meaning(ann_dir, files, self.given, lambda path: fileio.get(path, backend_args=self.backend_args))
-        print_log(f'masks in {ann_dir}: {self.meaning.told(self.metainfo["classes"][1])}', 'current')
+        self.meaning, self.faults = guess_meaning(
+            ann_dir, files, self.given, lambda path: fileio.get(path, backend_args=self.backend_args)
+        )
+        if not self.faults:
+            print_log(f'masks in {ann_dir}: {self.meaning.told(self.metainfo["classes"][1])}', 'current')
         return self.meaning.table(self.ignore_index)

@@ -83,15 +83,13 @@ class LabelCheck:
         return True
 
 
-def require_agreement(train: Any, val: Any) -> None:
-    """Raise an error if the foreground of train's and of val's masks is not the same and nobody has said so.
+def require_agreement(*datasets: Any) -> None:
+    """Raise an error if the foreground of the masks of data sets is not the same and nobody has said so.
 
     Raises:
         InputError: Two of the data sets have masks of another foreground, and one of them has been found out.
     """
-    sets = [
-        inner for dataset in (train, val) for inner in inner_datasets(dataset) if getattr(inner, 'meaning', None) is not None
-    ]
+    sets = [inner for dataset in datasets for inner in inner_datasets(dataset) if getattr(inner, 'meaning', None) is not None]
     found = {frozenset(map(as_colour, inner.meaning.foreground)): inner for inner in sets}
     if len(found) > 1 and not all(inner.given.foreground for inner in sets):
         one, other = list(found.values())[:2]

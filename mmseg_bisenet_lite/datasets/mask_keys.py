@@ -21,6 +21,10 @@ _OPAQUE, _WHITE = 0xFF, 0xFFFFFF
 MOST_COLOURS = 254  # of an option, since label maps have 8 bits
 
 
+class UnknownValuesError(InputError):
+    """A label map holds values or colours that are no class of its data set."""
+
+
 class Colour(int):
     """A colour as a key: 0xRRGGBB, plus what it lacks to be opaque, 0 to 255, above these 24 bits."""
 
@@ -147,7 +151,7 @@ def numbered(codes: np.ndarray, colours: Sequence[int], rest: bool, path: str) -
     return label
 
 
-def unknown_keys(path: str, counts: dict[int, int], known: Sequence[int]) -> InputError:
+def unknown_keys(path: str, counts: dict[int, int], known: Sequence[int]) -> UnknownValuesError:
     """Return the error for a mask with keys that its data set does not know.
 
     Args:
@@ -168,7 +172,7 @@ def unknown_keys(path: str, counts: dict[int, int], known: Sequence[int]) -> Inp
             f"say what it means with foreground=, background= or ignore= (background='{REST}' is all that the others do not "
             'name), or mend the file'
         )
-    return InputError(
+    return UnknownValuesError(
         f'{path}: the {kind} {told(often)} of {pixels} pixels is neither foreground nor background nor ignored '
         f'(the data set knows {told(known)}); {advice}'
     )

@@ -175,6 +175,7 @@ def test_cvat_segmentation_mask(photographs, converted, tmp_path):
 
 def test_folders_of_images_and_masks(photographs, converted, tmp_path):
     folder = photographs('mine/Images', *(f'{n}.jpg' for n in range(10)), 'without.jpg').parent
+    other = photographs('out.tmp', 'a.jpg') / 'a.jpg'
     (folder / 'masks').mkdir()
     for n in range(10):
         cv2.imwrite(str(folder / 'masks' / f'{n}_mask.png'), square())
@@ -185,8 +186,13 @@ def test_folders_of_images_and_masks(photographs, converted, tmp_path):
         f'left out, since they have no annotation: 1 images: {folder}/Images/without.jpg',
     ]
     assert len(masks) == 10
+    assert other.exists()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ['mine', 'out', 'out.tmp']
     assert all(np.array_equal(mask, square()) for mask in masks.values())
     assert (folder / 'Images' / '3.jpg').stat().st_nlink == 2  # not a copy
+    for mask in (tmp_path / 'out').glob('*annot/*.png'):  # whoever mends them does not lose his own
+        cv2.imwrite(str(mask), square() // 255)
+    assert np.array_equal(cv2.imread(str(folder / 'masks' / '3_mask.png'), 0), square())
     assert [len(each) for each in data_sets(tmp_path / 'out')] == [8, 2]
 
 

@@ -99,6 +99,7 @@ def test_every_fault_of_a_file_is_found_in_one_run(data, tmp_path):
         ('mask is missing', 'train', '0.png'),
         ('mask is not used', 'train', 'extra.png'),
         ('mask is unreadable', 'train', '2.png'),
+        ('masks are not understood', 'val', 'data'),
         ('no foreground', 'val', '12.png'),
         ('photograph is unreadable', 'train', '1.png'),
         ('sizes differ', 'train', '3.png'),
@@ -136,10 +137,37 @@ def test_a_split_that_cannot_be_built_does_not_end_the_check_of_the_others(data)
     write(data / 'otherannot' / '1.png', mask(0))
     assert found(data) == [
         ('data set cannot be built', 'train', 'data'),
-        ('class without a pixel', 'other', ''),
+        ('masks are not understood', 'other', 'data'),
         ('data set cannot be built', 'val', 'data'),
-        ('no foreground', 'other', '1.png'),
     ]
+
+
+@pytest.mark.parametrize('pixels', [np.full((48, 64, 3), (0, 0, 255), np.uint8), photograph(5)[..., 0]])
+def test_a_doubt_about_all_masks_is_one_finding_and_photographs_are_checked(data, pixels):
+    for file in data.glob('trainannot/*.png'):
+        write(file, pixels)
+    (data / 'train' / '1.png').write_bytes(b'')
+    assert found(data) == [('masks are not understood', 'train', 'data'), ('photograph is unreadable', 'train', '1.png')]
+
+
+def test_train_and_val_that_do_not_agree_are_a_finding_as_they_end_a_training(data):
+    for file in data.glob('valannot/*.png'):
+        write(file, mask(value=1))
+    (finding,) = check(data).findings
+    assert (finding.kind, finding.level) == ('masks are not understood', 'error')
+    assert 'do not agree' in finding.detail
+
+
+def test_a_config_with_colours_and_a_missing_mask_is_checked_to_the_end(data, tmp_path):
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[:, 32:] = (0, 0, 255)  # BGR
+    for file in data.glob('*annot/*.png'):
+        write(file, red)
+    (data / 'trainannot' / '0.png').unlink()
+    write(data / 'trainannot' / '1.png', np.full_like(red, 7))
+    config = config_of(data, tmp_path, kind='BinaryMaskDataset', foreground='#ff0000')
+    assert found(config) == [('mask is missing', 'train', '0.png'), ('values of no class', 'train', '1.png')]
+    assert check(config).splits[0].foreground == 0.5
 
 
 def test_a_config_is_checked_as_its_data_sets_read_it(data, tmp_path):
@@ -196,7 +224,7 @@ def test_missing_and_unused_masks_of_mmsegmentations_data_sets(data, tmp_path):
 
 
 def test_findings_and_sheets_are_written(data, tmp_path):
-    write(data / 'trainannot' / '0.png', mask(value=9))
+    write(data / 'trainannot' / '0.png', mask()[:9])
     out = tmp_path / 'out'
     result, written = check_dataset(CheckConfig(data, out, workers=2, similar=False))
     assert sorted(written) == sorted(file.name for file in out.iterdir())
@@ -206,7 +234,7 @@ def test_findings_and_sheets_are_written(data, tmp_path):
     assert finding == {key: row[key] for key in finding}
     assert (finding['level'], finding['kind'], finding['file']) == (
         'error',
-        'values of no class',
+        'sizes differ',
         str(data / 'trainannot' / '0.png'),
     )
     assert cv2.imread(str(out / 'val.jpg')).shape == (216, 640, 3)

@@ -12,7 +12,7 @@ from mmseg.registry import TRANSFORMS
 
 from mmseg_bisenet_lite.datasets.decoded_cache import DecodedCache
 from mmseg_bisenet_lite.datasets.decoding import decode
-from mmseg_bisenet_lite.datasets.mask_keys import decode_colours, numbered
+from mmseg_bisenet_lite.datasets.mask_keys import UnknownValuesError, decode_colours, numbered
 from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
@@ -27,10 +27,6 @@ CACHE_GIB = 24.0
 
 class SizesDifferError(InputError):
     """A label map does not have the size of its photograph."""
-
-
-class UnknownValuesError(InputError):
-    """A label map holds values that are no class of its data set."""
 
 
 class _PixelReader:
@@ -210,7 +206,7 @@ def _white(table: np.ndarray | None) -> int:
     return 255 if table[1] == UNKNOWN or table[255] == 1 != table[1] else 1
 
 
-def unknown_values(path: str, pixels: np.ndarray, known: Sequence[int]) -> 'UnknownValuesError':
+def unknown_values(path: str, pixels: np.ndarray, known: Sequence[int]) -> UnknownValuesError:
     """Return the error for a label map with values that its data set does not know.
 
     Args:
