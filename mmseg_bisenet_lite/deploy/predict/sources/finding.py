@@ -43,7 +43,9 @@ class Inputs:
     def drop_repeated(self) -> int:
         """Keep each file once, at its first place; return how many were dropped."""
         before = len(self.images) + len(self.videos)
-        self.images, self.videos = ([*dict.fromkeys(files)] for files in (self.images, self.videos))
+        for files in (self.images, self.videos):
+            first = {os.path.abspath(file): file for file in reversed(files)}  # noqa: PTH100  however it is written
+            files[:] = reversed(first.values())
         return before - len(self.images) - len(self.videos)
 
 
