@@ -9,7 +9,7 @@ from mmseg_bisenet_lite.deploy.predict.models import batch_of, network_of, segme
 from mmseg_bisenet_lite.deploy.predict.on_ray import RunShard, ShardResult, check, run_shards, shards_of
 from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
 from mmseg_bisenet_lite.deploy.predict.sources import Inputs, sources_in
-from mmseg_bisenet_lite.deploy.predict.written import default_save, outputs_of
+from mmseg_bisenet_lite.deploy.predict.written import outputs_of, save_of
 from mmseg_bisenet_lite.utils.console import progress_bar
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -22,7 +22,7 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
     """
     if unfit := [*inputs.streams, *(text for text, _ in inputs.sequences)]:
         raise InputError(f'--ray: {unfit[0]} cannot be shared out; give images, folders, patterns, lists and videos')
-    save = args.save or default_save(sources)
+    save = save_of(args, inputs)
     shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
 
     def load() -> RunShard:

@@ -25,6 +25,7 @@ class Setting:
         sources: Where the frames come from.
         mask_values: Values of background and foreground in mask pictures.
         part: Name of the part of the inputs that this run has, such as ``'2of8'``; ``None`` if it has all.
+        options: What the results depend on besides the frames: the network and its options, in words.
     """
 
     folder: OutputFolder
@@ -32,6 +33,7 @@ class Setting:
     sources: Sequence[Source]
     mask_values: MaskValues
     part: str | None
+    options: str = ''
 
     def table(self, name: str, suffix: str) -> str:
         """Return the name of a file that has something of every frame, such as ``'summary-2of8.csv'``."""
