@@ -8,7 +8,6 @@ from itertools import chain
 
 from mmseg_bisenet_lite.deploy.calibration import UNDECIDED
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
-from mmseg_bisenet_lite.deploy.predict.outputs.rows import Rows
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -24,7 +23,7 @@ class Summary(Writer):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self._rows = Rows(setting.folder.file(setting.table('summary', '.csv')), _parse, _line(COLUMNS))
+        self._rows = setting.rows('summary', '.csv', _parse, _line(COLUMNS))
 
     def check(self) -> None:
         """Raise an :class:`InputError` if a row of these inputs' names is of another input, or was made with other options."""

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -92,3 +93,8 @@ def test_parts_write_into_one_folder(open_outputs, source, result_of, tmp_path, 
     files = [f'{start}-{part}{end}' for start, end in (('contours', '.json'), ('summary', '.csv')) for part in ('1of2', '2of2')]
     assert [file for file in listed(tmp_path / 'out') if not file.startswith('.')] == files
     assert [row['name'] for row in table(tmp_path / 'out', 'summary-2of2.csv')] == ['2of2']
+    with open_outputs(['contours'], images) as whole:  # takes over what the parts have done
+        assert [whole.done(name, images) for name in ('1of2', '2of2', '3of2')] == [True, True, False]
+    assert [row['name'] for row in table(tmp_path / 'out')] == ['1of2', '2of2']
+    coco = json.loads((tmp_path / 'out/contours.json').read_text())
+    assert [image['file_name'] for image in coco['images']] == ['1of2', '2of2']

@@ -330,8 +330,9 @@ def test_a_list_names_files_below_its_own_folder(tree, tmp_path_factory, monkeyp
             find([str(tree / 'list.txt')])
 
 
-def test_a_file_that_is_named_twice_is_done_once(tree):
-    assert names(tree / 'b', tree / 'b' / '1.png', tree / 'b' / '*.png') == ['1']
+def test_a_file_that_is_named_twice_is_done_once(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    assert names(tree / 'b', tree / 'b' / '1.png', tree / 'b' / '*.png', 'b/1.png', 'a/../b/1.png') == ['1']
 
 
 def test_shards_share_out_all_files_under_the_names_that_they_have_together(tree):
