@@ -118,8 +118,10 @@ def _take(inputs: Inputs, text: str, folder: Path, images: list[Path], others: l
 
 
 def _take_list(inputs: Inputs, file: Path) -> None:
-    with as_input_error(f'{file}: this list cannot be read', OSError, UnicodeDecodeError):
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
+    with as_input_error(f'{file}: this list cannot be read', OSError):
+        data = file.read_bytes()
+    with as_input_error(f'{file}: this list is not in UTF-8; save it in UTF-8', UnicodeDecodeError):
+        lines = data.decode('utf-8-sig').splitlines()
     named = [file.parent / line.strip() for line in lines if line.strip()]
     if not named:
         raise InputError(f'{file}: this list names no files; write the path of an image or a video in each line')
