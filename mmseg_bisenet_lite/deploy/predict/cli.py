@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.deploy.predict.outputs import Outputs
 from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
 from mmseg_bisenet_lite.deploy.predict.progress import shown
 from mmseg_bisenet_lite.deploy.predict.sources import Images, Inputs, find, sources_in
-from mmseg_bisenet_lite.deploy.predict.written import default_save, outputs_of
+from mmseg_bisenet_lite.deploy.predict.written import outputs_of, save_of
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import named
@@ -39,8 +39,8 @@ def main() -> None:
         if not sources:
             print(f'--shard {args.shard[0]}/{args.shard[1]}: no files are left for this shard')
             return
+        save = save_of(args, inputs)
         segmenter = segmenter_of(args)
-        save = args.save or default_save(sources)
         network = network_of(segmenter, args, save if args.out else [])
         model = segmenter.metadata
         print(f'{args.model}: {segmenter.runtime}, {segmenter.precision}; classes: {", ".join(model.classes)}', flush=True)

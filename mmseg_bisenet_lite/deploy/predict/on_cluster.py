@@ -9,7 +9,7 @@ from mmseg_bisenet_lite.deploy.predict.models import batch_of, network_of, segme
 from mmseg_bisenet_lite.deploy.predict.on_ray import RunShard, ShardResult, check, run_shards, shards_of
 from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
 from mmseg_bisenet_lite.deploy.predict.sources import Inputs, sources_in
-from mmseg_bisenet_lite.deploy.predict.written import default_save, outputs_of
+from mmseg_bisenet_lite.deploy.predict.written import outputs_of, save_of
 from mmseg_bisenet_lite.utils.console import progress_bar
 
 
@@ -20,7 +20,7 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
         InputError: A source cannot be shared out, there is no such cluster, or something failed; it names the first ones.
     """
     inputs.check_shared('--ray')
-    save = args.save or default_save(sources)
+    save = save_of(args, inputs)
     shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
 
     def load() -> RunShard:

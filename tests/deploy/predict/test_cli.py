@@ -47,7 +47,8 @@ class Outputs:
 
     together = False
 
-    def __init__(self, folder, save, metadata, overwrite, sources, mask_values='0/255', part=None):
+    def __init__(self, folder, save, metadata, overwrite, sources, mask_values='0/255', part=None, options=''):
+        self.options = options
         self.made = (folder, save, overwrite, mask_values, part)
         self.results, self.closed, Outputs.last = [], False, self
 
@@ -251,10 +252,11 @@ def test_an_output_that_cannot_be_written_stops_all_with_one_line(predict, folde
 
 def test_what_is_asked_of_the_network_and_the_outputs(predict, folder, tmp_path):
     options = ('--device', 'GPU', '--threads', '2', '--precision', 'bf16', '--threshold', '-0.5')
-    outputs = ('--save', 'overlay', '--mask-values', '0/1', '--overwrite', '--shard', '2/3')
+    outputs = ('--save', 'mask', '--mask-values', '0/1', '--overwrite', '--shard', '2/3')
     assert predict(folder, '--out', tmp_path / 'out', *options, *outputs)[0] == 0
     assert Stub.made == ('file.onnx', dict(device='GPU', threads=2, precision='bf16', resize=True, threshold='-0.5'))
-    assert Outputs.last.made == (tmp_path / 'out', ['overlay'], True, '0/1', '2of3')
+    assert Outputs.last.made == (tmp_path / 'out', ['mask'], True, '0/1', '2of3')
+    assert '--mask-values 0/1' in Outputs.last.options
     assert Outputs.last.names == ['b']
     predict(folder, '--recall', '0.95')
     assert Stub.made[-1]['threshold'] == 'recall=0.95'
@@ -288,6 +290,7 @@ def test_which_model_is_loaded(predict, folder, model, options, expected):
         ('a.onnx', ('--stabilise',), '--stabilise: still images have no earlier frame; give a video, a camera or a/%04d.png'),
         ('a.onnx', ('0',), '0: cameras and streams do not wait for files; run files and live sources one by one'),
         ('a.onnx', ('--max-fps', '5'), '--max-fps: no SOURCE is a camera or a stream; leave it out'),
+        ('a.onnx', ('--save', 'overlay', '--mask-values', '0/1', '--out', 'out'), '--mask-values 0/1: no masks are written;'),
         ('a.onnx', ('--save', 'margin', '--out', 'out'), 'need the margin, which this file was exported without; export it'),
     ],
 )

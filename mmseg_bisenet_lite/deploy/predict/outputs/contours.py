@@ -7,7 +7,6 @@ from typing import Any, TextIO
 
 from mmseg_bisenet_lite.deploy.predict.frames import Frame, Result, Source
 from mmseg_bisenet_lite.deploy.predict.outputs.regions import regions
-from mmseg_bisenet_lite.deploy.predict.outputs.rows import Rows
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer
 from mmseg_bisenet_lite.utils.files import atomic_write
 from mmseg_bisenet_lite.utils.images import SUFFIXES
@@ -26,8 +25,7 @@ class Contours(Writer):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self._file = setting.folder.file(setting.table('contours', '.json'))
-        self._rows = Rows(setting.folder.file(setting.table('.contours', '.jsonl')), _parse)
-        self._changed = False
+        self._rows = setting.rows('.contours', '.jsonl', _parse)
 
     def done(self, name: str, source: Source) -> bool:
         """Whether a frame has been done by an earlier run."""
@@ -39,14 +37,12 @@ class Contours(Writer):
         image = {'file_name': _file_name(result.frame), 'height': height, 'width': width}
         row = {'name': result.frame.name, 'image': image, 'regions': regions(result.mask == 1)}  # the name first, see _parse
         self._rows.append(result.frame.name, json.dumps(row, separators=(',', ':')) + '\n')
-        self._changed = True
 
     def close(self, complete: bool) -> None:
         """Write the COCO JSON of all frames that are done."""
         self._rows.close()
-        if self._changed or not self._file.exists():
-            with atomic_write(self._file) as temporary, temporary.open('w', encoding='utf-8') as opened:
-                self._assemble(opened)
+        with atomic_write(self._file) as temporary, temporary.open('w', encoding='utf-8') as opened:
+            self._assemble(opened)
 
     def _assemble(self, opened: TextIO) -> None:
         category = {'id': _CATEGORY, 'name': self.setting.metadata.classes[1], 'supercategory': ''}

@@ -44,9 +44,11 @@ class Outputs:
         mask_values: Values of background and foreground in mask pictures.
         part: Name of the part of the inputs that this run has, such as ``'2of8'``. Runs of different parts may write into one
             folder at the same time.
+        options: What the results depend on besides the frames: the network and its options, in words.
 
     Raises:
-        InputError: There is no such kind, the folder cannot be used, or a kind cannot be made of these sources.
+        InputError: There is no such kind, the folder cannot be used, or a kind cannot be made of these sources; or the folder
+            has outputs of other inputs of the same names, or made with other options, and they may not be overwritten.
     """
 
     def __init__(
@@ -58,15 +60,18 @@ class Outputs:
         sources: Sequence[Source],
         mask_values: MaskValues = '0/255',
         part: str | None = None,
+        options: str = '',
     ) -> None:
         if unknown := [kind for kind in save if kind not in KINDS]:
             raise InputError(f'--save {unknown[0]}: there is no such output; give {", ".join(KINDS)}')
-        setting = Setting(OutputFolder(folder, sources, KINDS), metadata, sources, mask_values, part)
+        setting = Setting(OutputFolder(folder, sources, KINDS), metadata, sources, mask_values, part, options)
         self._folder, self._overwrite = folder, overwrite
         with as_input_error(f'--out {folder}: its files cannot be read or written', OSError):
             # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.
-            kinds: list[type[Writer]] = [*(KINDS[kind] for kind in dict.fromkeys(save)), Summary]
-            self._writers = [kind(setting) for kind in kinds]
+            summary = Summary(setting)
+            if not overwrite:
+                summary.check()
+            self._writers: list[Writer] = [*(KINDS[kind](setting) for kind in dict.fromkeys(save)), summary]
         self.together = any(isinstance(writer, Video) for writer in self._writers)
 
     def done(self, frame_name: str, source: Source) -> bool:

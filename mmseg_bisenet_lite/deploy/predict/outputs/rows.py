@@ -20,17 +20,19 @@ class Rows:
         file: The file.
         parse: From lines to pairs of a frame's name and its row as a text, without rows that are not whole.
         header: First line of the file, with its end; none if empty.
+        parts: Files of the same kind, whose rows this one takes over; where two have a frame, the newer file counts.
 
     Raises:
-        InputError: The file begins with another header.
+        InputError: A file begins with another header.
         OSError: The file cannot be read or written.
     """
 
-    def __init__(self, file: Path, parse: Parse, header: str = '') -> None:
+    def __init__(self, file: Path, parse: Parse, header: str = '', parts: Iterable[Path] = ()) -> None:
         self._file, self._parse, self._header = file, parse, header
         self._lock = threading.Lock()
         self._replaced = False
-        self._earlier = self._tidy() if file.exists() else {}
+        files = sorted(filter(Path.exists, (*parts, file)), key=lambda each: each.stat().st_mtime_ns)
+        self._earlier = self._tidy(files) if files else {}
 
     def __contains__(self, name: str) -> bool:
         """Whether an earlier run wrote a row of this frame."""
@@ -38,7 +40,7 @@ class Rows:
 
     def __iter__(self) -> Iterator[str]:
         """Yield the rows, oldest first."""
-        return (row for _, row in self._pairs())
+        return (row for _, row in self._pairs([self._file]))
 
     def append(self, name: str, row: str) -> None:
         """Write a row, with its end, at once; several threads may call this."""
@@ -52,21 +54,20 @@ class Rows:
         """Drop the rows that newer ones replaced."""
         if self._replaced:
             self._replaced = False
-            self._tidy()
+            self._tidy([self._file])
 
-    def _tidy(self) -> dict[str, int]:
+    def _tidy(self, files: Iterable[Path]) -> dict[str, int]:
         """Drop older rows of a frame, and a last row that is not whole; return the frames and the numbers of their rows."""
-        last = {name: number for number, (name, _) in enumerate(self._pairs())}
+        last = {name: number for number, (name, _) in enumerate(self._pairs(files))}
         with atomic_write(self._file) as temporary, temporary.open('w', encoding='utf-8', errors='surrogateescape') as opened:
             opened.write(self._header)
-            opened.writelines(row for number, (name, row) in enumerate(self._pairs()) if last[name] == number)
+            opened.writelines(row for number, (name, row) in enumerate(self._pairs(files)) if last.get(name) == number)
         return last
 
-    def _pairs(self) -> Iterator[tuple[str, str]]:
-        if not self._file.exists():
-            return
-        # Only \n ends a line, and what is no UTF-8 is kept, since names of files may hold anything.
-        with self._file.open(encoding='utf-8', errors='surrogateescape', newline='\n') as opened:
-            if self._header and (first := opened.readline()) not in (self._header, ''):
-                raise InputError(f'{self._file}: begins with {first!a:.80}, so it is not from predict; give another folder')
-            yield from self._parse(line for line in opened if line.endswith('\n'))
+    def _pairs(self, files: Iterable[Path]) -> Iterator[tuple[str, str]]:
+        for file in filter(Path.exists, files):
+            # Only \n ends a line, and what is no UTF-8 is kept, since names of files may hold anything.
+            with file.open(encoding='utf-8', errors='surrogateescape', newline='\n') as opened:
+                if self._header and (first := opened.readline()) not in (self._header, ''):
+                    raise InputError(f'{file}: begins with {first!a:.80}, so it is not from predict; give another folder')
+                yield from self._parse(line for line in opened if line.endswith('\n'))

@@ -10,6 +10,7 @@ import numpy as np
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.deploy.predict.outputs.folder import OutputFolder
+from mmseg_bisenet_lite.deploy.predict.outputs.rows import Parse, Rows
 from mmseg_bisenet_lite.utils.images import write_image
 
 MaskValues = Literal['0/1', '0/255']
@@ -25,6 +26,7 @@ class Setting:
         sources: Where the frames come from.
         mask_values: Values of background and foreground in mask pictures.
         part: Name of the part of the inputs that this run has, such as ``'2of8'``; ``None`` if it has all.
+        options: What the results depend on besides the frames: the network and its options, in words.
     """
 
     folder: OutputFolder
@@ -32,10 +34,16 @@ class Setting:
     sources: Sequence[Source]
     mask_values: MaskValues
     part: str | None
+    options: str = ''
 
     def table(self, name: str, suffix: str) -> str:
         """Return the name of a file that has something of every frame, such as ``'summary-2of8.csv'``."""
         return f'{name}-{self.part}{suffix}' if self.part else f'{name}{suffix}'
+
+    def rows(self, name: str, suffix: str, parse: Parse, header: str = '') -> Rows:
+        """Return the rows of such a file; a run of all inputs takes over those of earlier runs of parts."""
+        parts = () if self.part else self.folder.path.glob(f'{name}-*of*{suffix}')
+        return Rows(self.folder.file(self.table(name, suffix)), parse, header, parts)
 
 
 class Writer(ABC):

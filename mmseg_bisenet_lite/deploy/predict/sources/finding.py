@@ -40,9 +40,13 @@ class Inputs:
         self.images += images
         self.videos += videos
 
-    def drop_repeated(self) -> None:
-        """Keep each file once, at its first place."""
-        self.images, self.videos = ([*dict.fromkeys(files)] for files in (self.images, self.videos))
+    def drop_repeated(self) -> int:
+        """Keep each file once, at its first place; return how many were dropped."""
+        before = len(self.images) + len(self.videos)
+        for files in (self.images, self.videos):
+            first = {os.path.abspath(file): file for file in reversed(files)}  # noqa: PTH100  however it is written
+            files[:] = reversed(first.values())
+        return before - len(self.images) - len(self.videos)
 
     def check_shared(self, option: str) -> None:
         """Raise an :class:`InputError`, which names an option, if there is anything that machines cannot share."""
@@ -118,8 +122,10 @@ def _take(inputs: Inputs, text: str, folder: Path, images: list[Path], others: l
 
 
 def _take_list(inputs: Inputs, file: Path) -> None:
-    with as_input_error(f'{file}: this list cannot be read', OSError, UnicodeDecodeError):
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
+    with as_input_error(f'{file}: this list cannot be read', OSError):
+        data = file.read_bytes()
+    with as_input_error(f'{file}: this list is not in UTF-8; save it in UTF-8', UnicodeDecodeError):
+        lines = data.decode('utf-8-sig').splitlines()
     named = [file.parent / line.strip() for line in lines if line.strip()]
     if not named:
         raise InputError(f'{file}: this list names no files; write the path of an image or a video in each line')

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -39,6 +40,16 @@ def test_rows_that_an_interruption_left_twice_are_one_after_opening(tmp_path):
     file = tmp_path / 'rows'
     file.write_text(row('a', 1) + row('b', 1) + row('a', 2))
     assert list(Rows(file, parse_lines)) == [row('b', 1), row('a', 2)]
+
+
+def test_rows_of_parts_are_taken_over_and_the_newer_file_counts(tmp_path):
+    files = [tmp_path / name for name in ('new', 'old', 'rows')]
+    for time, (file, names) in enumerate(zip((files[1], files[2], files[0]), ('ab', 'bc', 'cd'), strict=True)):
+        file.write_text(''.join(row(name, file.name) for name in names))
+        os.utime(file, ns=(time, time))
+    rows = Rows(files[2], parse_lines, parts=files[:2])
+    assert list(rows) == [row('a', 'old'), row('b', 'rows'), row('c', 'new'), row('d', 'new')]
+    assert files[0].read_text() == row('c', 'new') + row('d', 'new')  # it may still grow
 
 
 def test_a_file_of_somebody_else_stays_as_it_is(tmp_path):

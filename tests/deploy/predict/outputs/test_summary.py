@@ -1,7 +1,11 @@
 import csv
+import json
 
 import numpy as np
 import pytest
+
+from mmseg_bisenet_lite.deploy.predict.sources import sources_of
+from mmseg_bisenet_lite.utils.errors import InputError
 
 ODD = ['a,b', 'say "x"', 'line\nend', 'return\rend', 'ü/straße', 'bytes \udcff', "'", '=1+1', ' space ', '\u2028', 'semi;colon']
 
@@ -18,7 +22,8 @@ def test_a_row_has_shares_and_duration(open_outputs, source, result_of, tmp_path
     outputs = open_outputs([], video)
     outputs.write(result_of(video, 7, mask=mask))
     expected = {'name': 'clip/000007', 'source': 'clip.mp4', 'frame': '7', 'foreground': '0.1', 'undecided': '0.2'}
-    assert table(tmp_path / 'out') == [{**expected, 'milliseconds': '12.5'}]  # before close: an interruption keeps it
+    expected |= {'milliseconds': '12.5', 'options': ''}
+    assert table(tmp_path / 'out') == [expected]  # before close: an interruption keeps it
 
 
 def test_odd_names_are_quoted_and_known_again(open_outputs, source, result_of, tmp_path):
@@ -29,7 +34,7 @@ def test_odd_names_are_quoted_and_known_again(open_outputs, source, result_of, t
                 assert outputs.done(name, images) == (times == 2)
                 outputs.write(result_of(images, number, name))
     assert [(row['name'], row['source'], row['frame']) for row in table(tmp_path / 'out')] == [
-        (name, images.label, str(number)) for number, name in enumerate(ODD)
+        (name, images.label, '0') for name in ODD
     ]
 
 
@@ -49,6 +54,37 @@ def test_a_row_that_was_cut_off_is_written_again(open_outputs, source, result_of
     assert file.read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    ('first', 'second', 'message'),
+    [
+        ('a/x.jpg', 'b/x.jpg', r'the outputs of x there are of \S*/a/x.jpg, not of \S*/b/x.jpg; give another folder, or'),
+        ('clip.mp4', 'b/clip.mp4', r'the outputs of clip/000007 there are of \S*/clip.mp4, not of \S*/b/clip.mp4; give'),
+        ('a/x.jpg', 'a/x.jpg', 'the outputs of x there were made with --threshold 0, not with --threshold 1; give'),
+    ],
+)
+def test_outputs_of_another_input_or_other_options_are_not_taken_for_done(
+    open_outputs, result_of, tmp_path, monkeypatch, first, second, message
+):
+    monkeypatch.chdir(tmp_path)
+
+    def source_of(file):
+        path = tmp_path / file  # the same file, written otherwise, is the same input
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        return sources_of([str(path.relative_to(tmp_path))])[0]
+
+    source = source_of(first)
+    options = ['--threshold 0', '--threshold 1' if first == second else '--threshold 0']
+    with open_outputs([], source, options=options[0]) as outputs:
+        outputs.write(result_of(source, 7, 'x' if first.endswith('jpg') else None))
+    open_outputs([], *sources_of([str(tmp_path / first)]), options=options[0])
+    other = source_of(second)
+    with pytest.raises(InputError, match=message):
+        open_outputs(['mask'], other, options=options[1])
+    open_outputs([], other, options=options[1], overwrite=True)
+    open_outputs([], source_of('other.jpg'), options=options[1])  # new inputs may be added with any options
+
+
 def test_parts_write_into_one_folder(open_outputs, source, result_of, tmp_path, listed):
     images = source()
     for part in ('1of2', '2of2'):
@@ -57,3 +93,8 @@ def test_parts_write_into_one_folder(open_outputs, source, result_of, tmp_path, 
     files = [f'{start}-{part}{end}' for start, end in (('contours', '.json'), ('summary', '.csv')) for part in ('1of2', '2of2')]
     assert [file for file in listed(tmp_path / 'out') if not file.startswith('.')] == files
     assert [row['name'] for row in table(tmp_path / 'out', 'summary-2of2.csv')] == ['2of2']
+    with open_outputs(['contours'], images) as whole:  # takes over what the parts have done
+        assert [whole.done(name, images) for name in ('1of2', '2of2', '3of2')] == [True, True, False]
+    assert [row['name'] for row in table(tmp_path / 'out')] == ['1of2', '2of2']
+    coco = json.loads((tmp_path / 'out/contours.json').read_text())
+    assert [image['file_name'] for image in coco['images']] == ['1of2', '2of2']

@@ -328,10 +328,14 @@ def test_a_list_names_files_below_its_own_folder(tree, tmp_path_factory, monkeyp
         (tree / 'list.txt').write_text(text)
         with pytest.raises(InputError, match=message):
             find([str(tree / 'list.txt')])
+    (tree / 'list.txt').write_bytes('b/1.png'.encode('utf-16'))  # as PowerShell writes it
+    with pytest.raises(InputError, match='this list is not in UTF-8; save it in UTF-8'):
+        find([str(tree / 'list.txt')])
 
 
-def test_a_file_that_is_named_twice_is_done_once(tree):
-    assert names(tree / 'b', tree / 'b' / '1.png', tree / 'b' / '*.png') == ['1']
+def test_a_file_that_is_named_twice_is_done_once(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    assert names(tree / 'b', tree / 'b' / '1.png', tree / 'b' / '*.png', 'b/1.png', 'a/../b/1.png') == ['1']
 
 
 def test_shards_share_out_all_files_under_the_names_that_they_have_together(tree):
