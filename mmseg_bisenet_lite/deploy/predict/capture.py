@@ -41,7 +41,7 @@ def next_frame(capture: Any, wanted: Callable[[], bool] = lambda: True) -> tuple
     """Return when the next frame was handed over, and the frame; ``None`` if there is none or it is damaged.
 
     The time, in seconds of ``time.monotonic()``, is taken before the frame is converted to BGR. A frame that is not wanted by
-    then is ``None`` and not converted, which is more than half of the work for H.264, and all of it for a camera's JPEGs.
+    then is ``None`` and not converted; FFmpeg has decoded it by then, V4L2 has not.
     """
     grabbed = capture.grab()
     captured = time.monotonic()
