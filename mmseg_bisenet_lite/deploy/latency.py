@@ -41,5 +41,7 @@ class Latency:
         return self.quantile(0.5)
 
     def __str__(self) -> str:
+        if not self._seconds:
+            return f'0 {self._unit}'
         median, p90, p99 = (1e3 * self.quantile(share) for share in (0.5, 0.9, 0.99))
         return f'{self.calls} {self._unit}, median {median:.2f} ms, p90 {p90:.2f} ms, p99 {p99:.2f} ms'

@@ -1,6 +1,7 @@
 """Capture: open a video, a stream or a camera with OpenCV so that live frames are fresh and a dead stream is noticed."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ def open_capture(text: str) -> Any:
     if text.isdecimal():
         capture = cv2.VideoCapture(int(text))
     elif '://' in text:
-        timeout = round(1000 * NETWORK_SECONDS)
-        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout]
+        opening = round(1000 * NETWORK_SECONDS)
+        reading = opening // 3 if text.startswith('rtsp') else opening  # FFmpeg waits three times for the next packet of RTSP
+        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, opening, cv2.CAP_PROP_READ_TIMEOUT_MSEC, reading]
         capture = cv2.VideoCapture(text, cv2.CAP_ANY, options)
     else:
         capture = cv2.VideoCapture(text)
@@ -35,14 +37,17 @@ def open_capture(text: str) -> Any:
     return capture
 
 
-def next_frame(capture: Any) -> tuple[float, np.ndarray] | None:
+def next_frame(capture: Any, wanted: Callable[[], bool] = lambda: True) -> tuple[float, np.ndarray | None] | None:
     """Return when the next frame was handed over, and the frame; ``None`` if there is none or it is damaged.
 
-    The time, in seconds of ``time.monotonic()``, is taken before the frame is converted to BGR.
+    The time, in seconds of ``time.monotonic()``, is taken before the frame is converted to BGR. A frame that is not wanted by
+    then is ``None`` and not converted; FFmpeg has decoded it by then, V4L2 has not.
     """
     grabbed = capture.grab()
     captured = time.monotonic()
     if not grabbed:
         return None
+    if not wanted():
+        return captured, None
     read, pixels = capture.retrieve()
     return (captured, pixels) if read else None

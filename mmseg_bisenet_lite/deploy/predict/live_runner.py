@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.deploy.latency import Latency
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.deploy.predict.network import Network
 from mmseg_bisenet_lite.deploy.predict.newest_frame import NewestFrame, take
+from mmseg_bisenet_lite.deploy.predict.progress import INTERVAL, every
 from mmseg_bisenet_lite.deploy.predict.reconnect import print_error, reason_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -82,7 +83,7 @@ class LiveRun:
             raise InputError('live: give at least one camera or stream')
         if batch is not None and batch < 1:
             raise InputError(f'batch={batch}: give a whole number of at least 1')
-        self._network, self._tell = network, tell
+        self._network, self._tell, self._begun = network, tell, False
         self._batch = batch or network.segmenter.metadata.batch
         changed = threading.Condition()
         self._captures = [
@@ -102,8 +103,12 @@ class LiveRun:
         """Open the sources, yield results until all have ended, and close the sources. This can be done once.
 
         Raises:
-            InputError: The network cannot run on the frames; or a source broke for good, after the others have ended.
+            InputError: This was done before; the network cannot run on the frames; or a source broke for good, after the others
+                have ended.
         """
+        if self._begun:
+            raise InputError('live: a run can be iterated over once; make another one')
+        self._begun = True
         self._network.start(*(capture.source for capture in self._captures))
         connections = dict.fromkeys(self._captures, 0)
         broken: set[NewestFrame] = set()
@@ -145,7 +150,7 @@ def run_live(
     reconnect_for: float = 60.0,
     tell: Callable[[str], None] = print_error,
 ) -> list[SourceReport]:
-    """Segment live sources until they end, and tell how it went, also after an error or Ctrl-C.
+    """Segment live sources until they end, and tell how it goes, now and then and at the end, also after an error or Ctrl-C.
 
     Args:
         network: As for :class:`LiveRun`, like the other arguments.
@@ -167,14 +172,20 @@ def run_live(
     for source in sources:
         check_live(source)
     run = LiveRun(network, sources, batch=batch, max_fps=max_fps, reconnect_for=reconnect_for, tell=tell)
+
+    def tell_reports() -> None:
+        for report in run.report:
+            tell(str(report))
+
+    tell_now = every(INTERVAL, time.monotonic, tell_reports)
     try:
         with closing(iter(run)) as results:
             for result in islice(results, limit):
                 if write:
                     write(result)
+                tell_now()
     finally:
-        for report in run.report:
-            tell(str(report))
+        tell_reports()
     run.check()
     return run.report
 

@@ -67,8 +67,9 @@ class NewestFrame:
         self._period = 1 / max_fps if max_fps else 0.0
         self._slot: Frame | None = None
         self._taken = self._due = 0.0  # when the last frame was taken, and from when on the next one may be
+        self._between, self._awaited = 0.0, False  # seconds between the last two that were taken; whether a frame is waited for
         self._stop = threading.Event()
-        self._frames = Reconnecting(source, reconnect_for, delays or DELAYS, tell, self._stop)
+        self._frames = Reconnecting(source, reconnect_for, delays or DELAYS, tell, self._stop, self._wanted)
         self._thread = threading.Thread(target=self._read, name=f'newest frame of {source.label}', daemon=True)
 
     @property
@@ -113,6 +114,9 @@ class NewestFrame:
                     with self._changed:
                         if self._stop.is_set():
                             return
+                        if frame is None:
+                            self.skipped += 1
+                            continue
                         self.skipped += self._slot is not None
                         self._slot, self.reconnects = frame, self._frames.reconnects
                         self._changed.notify_all()
@@ -123,8 +127,17 @@ class NewestFrame:
                 self._stop.set()
                 self._changed.notify_all()
 
+    def _wanted(self) -> bool:
+        """Whether a frame that comes now may be handed over.
+
+        In the first half of the time between two that are taken it will be replaced, if the source is faster than that.
+        """
+        now = time.monotonic()
+        return now >= self._due and (self._awaited or now >= self._taken + self._between / 2)
+
     def _hand_over(self, now: float) -> None:
-        self._slot, self._taken = None, now
+        self._between = now - self._taken if self._taken else 0.0
+        self._slot, self._taken, self._awaited = None, now, False
         # A frame that comes late by less than a period does not put off the next one.
         self._due = (self._due if now < self._due + self._period else now) + self._period
 
@@ -152,5 +165,7 @@ def take(captures: Sequence[NewestFrame], most: int | None = None) -> list[tuple
                 for capture, _ in alike:
                     capture._hand_over(now)
                 return alike
+            for capture in captures:
+                capture._awaited = True
             changed.wait(min((capture._due - now for capture, _ in filled), default=None))
     return []

@@ -27,16 +27,16 @@ def shown(meter: Meter, total: int | None, clock: Callable[[], float] = time.mon
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _every(INTERVAL, clock, lambda: print(_line(meter, total), file=sys.stderr, flush=True))
+        yield every(INTERVAL, clock, lambda: print(_line(meter, total), file=sys.stderr, flush=True))
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn('{task.description}'))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task('', total=total)
         show = lambda: bar.update(task, completed=meter.tried + meter.skipped, description=_state(meter, total))  # noqa: E731
-        yield _every(_REFRESH, clock, show)
+        yield every(_REFRESH, clock, show)
 
 
-def _every(seconds: float, clock: Callable[[], float], call: Callable[[], object]) -> Callable[[], None]:
+def every(seconds: float, clock: Callable[[], float], call: Callable[[], object]) -> Callable[[], None]:
     """Return a function that calls another one, but at most once in so many seconds."""
     last = clock()
 

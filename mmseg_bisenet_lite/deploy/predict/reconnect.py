@@ -34,6 +34,7 @@ class Reconnecting:
         delays: First and longest wait before an attempt, in seconds.
         tell: Takes a line about each attempt, each success and each damaged frame.
         stop: Once set, the frames end, also during a wait.
+        wanted: Whether a frame that comes now is wanted; if not, a source that can ``skim`` saves its conversion.
         reconnects: Number of times that frames came again.
     """
 
@@ -42,10 +43,11 @@ class Reconnecting:
     delays: tuple[float, float]
     tell: Callable[[str], None]
     stop: threading.Event
+    wanted: Callable[[], bool] = lambda: True
     reconnects: int = 0
 
-    def __iter__(self) -> Generator[Frame, None, None]:
-        """Yield the frames until the source ends.
+    def __iter__(self) -> Generator[Frame | None, None, None]:
+        """Yield the frames until the source ends, and ``None`` in place of one that was not wanted.
 
         Raises:
             InputError: The source cannot be opened at first, or broke and could not be opened again.
@@ -55,7 +57,7 @@ class Reconnecting:
         while not self.stop.is_set():
             offset = count
             try:
-                with closing(_items(self.source)) as items:
+                with closing(_items(self.source, self.wanted)) as items:
                     for item in items:
                         count += 1
                         if isinstance(item, Failure):
@@ -65,8 +67,10 @@ class Reconnecting:
                             took = time.monotonic() - broke
                             self.tell(f'{self.source.label}: frames come again after {took:.1f} s, at attempt {attempts}')
                             self.reconnects, attempts, delay = self.reconnects + 1, 0, self.delays[0]
-                        number = item.number + offset
-                        yield replace(item, number=number, name=self.source.name(number)) if offset else item
+                        if item and offset:
+                            number = item.number + offset
+                            item = replace(item, number=number, name=self.source.name(number))
+                        yield item
                 return
             except (InputError, OSError) as error:
                 if not (self.source.live and self.seconds and count):
@@ -82,5 +86,6 @@ class Reconnecting:
             self.stop.wait(wait)
 
 
-def _items(source: Source) -> Generator[Frame | Failure, None, None]:
-    yield from source  # closes what the source opened when it is closed itself
+def _items(source: Source, wanted: Callable[[], bool]) -> Generator[Frame | Failure | None, None, None]:
+    skim = getattr(source, 'skim', None)
+    yield from skim(wanted) if skim else source  # closes what the source opened when it is closed itself

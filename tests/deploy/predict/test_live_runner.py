@@ -1,5 +1,6 @@
 """Live runs with a network that is a formula: a pixel is foreground if its blue is above 127."""
 
+import os
 import queue
 import threading
 import time
@@ -146,8 +147,11 @@ def test_an_error_or_an_interrupt_ends_the_threads_and_the_report_is_told(metada
 def test_leaving_the_loop_closes_the_cameras(metadata, make_camera, eventually, readers):
     camera = make_camera()
     camera.send(1)
-    for _ in LiveRun(Network(Formula(metadata)), [camera]):
+    run = LiveRun(Network(Formula(metadata)), [camera])
+    for _ in run:
         break
+    with pytest.raises(InputError, match='a run can be iterated over once'):
+        list(run)
     camera.send(2)
     eventually(lambda: not readers())
     assert camera.closed == 1
@@ -170,6 +174,14 @@ def test_limit_ends_the_run(metadata, make_camera):
     (report,) = run_live(Network(Formula(metadata)), [camera], write, limit=3, tell=lambda line: None)
     assert report.age.calls == len(seen) == 3
     assert report.age.median > 0
+
+
+def test_a_long_run_tells_now_and_then_how_it_goes(metadata, make_camera, monkeypatch):
+    monkeypatch.setattr('mmseg_bisenet_lite.deploy.predict.live_runner.INTERVAL', 0.0)
+    camera, lines = make_camera(), []
+    camera.send(1)
+    run_live(Network(Formula(metadata)), [camera], lambda _: camera.send(1), limit=2, tell=lines.append)
+    assert [line.partition(', median')[0] for line in lines] == [f'cam: age of {count} frames' for count in (1, 2, 2)]
 
 
 def test_files_are_refused(metadata, make_camera):
@@ -216,14 +228,21 @@ class Ticking:
     label, live, moving, rate, count, files = 'ticking', True, True, None, None, ()
 
     def __init__(self, interval, seconds):
-        self.interval, self.seconds = interval, seconds
+        self.interval, self.seconds, self.converted = interval, seconds, 0
 
     def __iter__(self):
+        return self.skim(lambda: True)
+
+    def skim(self, wanted):
         start = due = time.monotonic()
         number = 0
         while due < start + self.seconds:
             time.sleep(max(0.0, due - time.monotonic()))
-            yield Frame(np.zeros((2, 2, 3), np.uint8), self, f'ticking/{number:06d}', number, time.monotonic())
+            if wanted():
+                self.converted += 1
+                yield Frame(np.zeros((2, 2, 3), np.uint8), self, f'ticking/{number:06d}', number, time.monotonic())
+            else:
+                yield None
             number, due = number + 1, due + self.interval
 
 
@@ -253,9 +272,25 @@ def ages(metadata, interval, inference, seconds):
 
 def test_the_age_stays_bounded_where_that_of_a_plain_loop_grows(metadata):
     interval, inference, seconds = 0.01, 0.03, 0.9
+    if camera := os.environ.get('CAMERA'):  # frames a second, seconds of the inference, seconds: the table of the page
+        rate, inference, seconds = map(float, camera.split(','))
+        interval = 1 / rate
     newest, plain = ages(metadata, interval, inference, seconds)
     print(f'\nnewest frame: {newest}\nplain loop:   {plain}')
     assert newest.age.calls + newest.skipped == pytest.approx(plain.calls, abs=1)
     # The plain loop falls behind by two of three frames: by 0.6 s after 0.9 s of frames.
     assert plain.quantile(0.9) > 0.4
     assert newest.age.quantile(0.9) < plain.quantile(0.9) / 3
+
+
+@pytest.mark.parametrize(('pause', 'max_fps', 'most'), [(0.08, None, 0.7), (0.0, 10, 0.4), (0.0, None, 1.0)])
+def test_frames_that_would_be_replaced_are_not_converted_and_count_as_skipped(metadata, pause, max_fps, most):
+    camera = Ticking(0.01, 0.8)
+    run = LiveRun(Network(Formula(metadata, during=lambda frames: time.sleep(pause))), [camera], max_fps=max_fps)
+    list(run)
+    (report,) = run.report
+    read = report.age.calls + report.skipped
+    assert read == pytest.approx(80, abs=1)
+    assert report.age.calls <= camera.converted <= most * read
+    if pause:  # the newest frame is there when the network is free
+        assert report.age.calls > 0.6 * 0.8 / pause

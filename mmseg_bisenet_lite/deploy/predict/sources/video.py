@@ -2,10 +2,10 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from mmseg_bisenet_lite.deploy.predict.capture import next_frame, open_capture
@@ -38,8 +38,8 @@ class Video:
 
     def __init__(self, text: str, name: str | None = None, files: Sequence[Path] = ()) -> None:
         self.files = files
-        self.label = re.sub(r'(?<=://)[^/@]*@', '', text)  # a password is not for messages
-        self.folder = name or _name_of(text)
+        self.label = _without_passwords(text)
+        self.folder = name or _name_of(self.label)
         self.live = not any(file.is_file() for file in files) and not _is_file_elsewhere(text)
         self._text = text
 
@@ -82,7 +82,7 @@ class Video:
             capture = open_capture(self._text)
             if not capture.isOpened():
                 capture.release()
-                raise InputError(f'{self.label}: OpenCV cannot open it as a video, a stream or a camera')
+                raise InputError(f'{self.label}: {self._why_not()}')
         return capture
 
     def __iter__(self) -> Iterator[Frame]:
@@ -92,17 +92,25 @@ class Video:
             InputError: The source cannot be opened; or, after its last frame, frames are missing. Where that is not certain, as
                 the number that a file states may be an estimate or count frames that were trimmed, it is a warning.
         """
+        return cast('Iterator[Frame]', self.skim(lambda: True))
+
+    def skim(self, wanted: Callable[[], bool]) -> Generator[Frame | None, None, None]:
+        """Yield the frames, and ``None`` in place of one that is not wanted when it comes; that saves its conversion.
+
+        Raises:
+            InputError: As for iterating.
+        """
         capture = self.open()
         try:
             rate, stated = _stated_by(capture)
             self.__dict__['_stated'] = rate, stated  # what a live source states is known only now
             number, done, damaged, failures = 0, 0, 0, 0
             while failures < MOST_FAILURES:
-                if frame := next_frame(capture):
-                    captured, pixels = frame
-                    yield Frame(pixels, self, self.name(number), number, captured)
+                if taken := next_frame(capture, wanted):
+                    captured, pixels = taken
+                    yield None if pixels is None else Frame(pixels, self, self.name(number), number, captured)
                     done, damaged, failures = done + 1, damaged + failures, 0
-                elif number >= stated:
+                elif self.live or number >= stated:  # a live source that broke is opened again
                     break
                 else:
                     failures += 1  # the frame is damaged, and the next may be whole; or the file has fewer than it states
@@ -113,6 +121,9 @@ class Video:
 
     def _check_end(self, done: int, damaged: int, stated: int) -> None:
         """Raise an error unless the video was read to its end."""
+        gone = not any(file.is_file() for file in self.files)
+        if gone and done and (not stated or (self.live and done + 1 < stated)):  # a stream may state a length
+            raise InputError(f'{self.label}: no more frames came after {done}; to end earlier by intention, give --limit')
         tolerance = 0 if Path(self._text).suffix.lower() in _LISTED else 1
         if damaged or done + tolerance < stated:
             found = f'{self.label}: only {done} of {max(stated, done + damaged)} frames could be read'
@@ -124,8 +135,25 @@ class Video:
             warnings.warn(f'{found}: {doubt}', stacklevel=3)
         if done == 0:
             raise InputError(f'{self.label}: no frame could be read')
-        if not stated and not any(file.is_file() for file in self.files):
-            raise InputError(f'{self.label}: no more frames came after {done}; to end earlier by intention, give --limit')
+
+    def _why_not(self) -> str:
+        """Return why OpenCV may not have opened it, as it does not tell."""
+        cv2 = require('cv2', 'opencv-python-headless')
+        if self._text.isdecimal():
+            return 'there is no camera of this number, another program uses it, or you may not read it'
+        if ' ! ' in self._text and not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            return 'pipelines need an OpenCV that was built with GStreamer, which those of PyPI are not'
+        if '://' in self._text:
+            return 'OpenCV cannot open it; check address, user and password, and whether it can be reached from here'
+        return 'OpenCV cannot open it as a video, a stream or a camera'
+
+
+def _without_passwords(text: str) -> str:
+    """Return an address as it may be shown: without user and password, also where cameras take them in path or query."""
+    if '://' not in text:
+        return text
+    text = re.sub(r'(?<=://)([^/?#]*|[^/@:]+:(?!\d*(/|$))[^@]*)@', '', text)
+    return re.sub(r'(?i)(?<![a-z])(pass\w*?|pwd|pw|token|secret|\w*?key)=.*?(?=[&/?#\s]|_[a-z]+=|$)', r'\1=***', text)
 
 
 def _stated_by(capture: Any) -> tuple[float | None, int]:

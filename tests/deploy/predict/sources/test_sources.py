@@ -2,8 +2,10 @@
 
 import functools
 import os
+import re
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -266,10 +268,59 @@ def test_a_video_is_upright_by_its_rotation(tmp_path):
     assert first.pixels[:28, :20].mean() < 5
 
 
-def test_a_password_is_in_no_message():
-    source = Video('rtsp://user:secret@robot:554/camera')
-    assert source.label == 'rtsp://robot:554/camera'
-    assert source.folder == 'robot-camera'
+@pytest.mark.parametrize(
+    ('address', 'label'),
+    [
+        ('rtsp://user:secret@robot:554/camera', 'rtsp://robot:554/camera'),
+        ('rtsp://user:se@cret@robot:554/camera', 'rtsp://robot:554/camera'),
+        ('rtsp://user:sec/ret@robot/camera', 'rtsp://robot/camera'),
+        ('rtsp://robot:554/live@1', 'rtsp://robot:554/live@1'),
+        ('http://robot/?user=me&pwd=secret&channel=1', 'http://robot/?user=me&pwd=***&channel=1'),
+        ('rtsp://robot/user=me_password=secret_channel=1', 'rtsp://robot/user=me_password=***_channel=1'),
+        ('rtspsrc location=rtsp://robot/a user-pw=secret ! sink', 'rtspsrc location=rtsp://robot/a user-pw=*** ! sink'),
+    ],
+)
+def test_a_password_is_in_no_message(address, label):
+    source = Video(address)
+    assert source.label == label
+    assert 'secret' not in source.folder
+
+
+def test_the_folder_of_a_stream_is_named_by_host_and_path():
+    assert Video('rtsp://user:secret@robot:554/camera').folder == 'robot-camera'
+
+
+def test_a_stream_that_breaks_ends_at_once_however_many_frames_it_states(monkeypatch):
+    grabbed = []
+
+    def grab(_):
+        grabbed.append(1)
+        return len(grabbed) <= 3
+
+    def answer(value):
+        return lambda *_: value
+
+    does = dict(isOpened=answer(True), get=answer(10_000), set=answer(True), release=answer(None), grab=grab)
+    does['retrieve'] = answer((True, np.zeros((2, 2, 3), np.uint8)))
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda *_: type('Stream', (), does)())
+    frames = Video('rtsp://robot/camera').skim(lambda: len(grabbed) != 2)
+    assert [frame and frame.number for frame in islice(frames, 3)] == [0, None, 2]
+    with pytest.raises(InputError, match=r'^rtsp://robot/camera: no more frames came after 3'):
+        next(frames)
+    assert len(grabbed) == 4
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('977', '977: there is no camera of this number'),
+        ('videotestsrc ! appsink', 'videotestsrc ! appsink: pipelines need an OpenCV that was built with GStreamer'),
+        ('http://127.0.0.1:9/a', 'http://127.0.0.1:9/a: OpenCV cannot open it; check address'),
+    ],
+)
+def test_why_a_live_source_cannot_be_opened(text, line):
+    with pytest.raises(InputError, match=f'^{re.escape(line)}'):
+        Video(text).open()
 
 
 def names(*texts, **options):
