@@ -19,12 +19,15 @@ class Model:
     Attributes:
         name: What the user wrote, without ``bisenet-lite://``.
         segmenter: Runs the network.
-        best: Threshold with the highest F1 on val, in score units; ``None`` if it is not known.
     """
 
     name: str
     segmenter: Segmenter
-    best: float | None = None
+
+    @property
+    def best(self) -> float | None:
+        """Threshold with the highest F1 on val, in score units; ``None`` if it is not known."""
+        return self.segmenter.metadata.best_threshold
 
     @property
     def threshold(self) -> float:
@@ -70,14 +73,8 @@ def open_models(
     """
     models = {}
     for text in dict.fromkeys(texts or map(with_scheme, names())):
-        if text.startswith(SCHEME):
-            segmenter = Segmenter.from_pretrained(
-                text, device=device, threads=threads, precision=precision, threshold='best', resize=True
-            )
-            model = Model(text.removeprefix(SCHEME), segmenter, segmenter.metadata.threshold)
-        else:
-            segmenter = Segmenter(text, device=device, threads=threads, precision=precision, resize=True)
-            model = Model(text, segmenter, getattr(segmenter.metadata, 'best_threshold', None))
+        threshold = 'best' if text.startswith(SCHEME) else None  # a file keeps what it was exported with
+        model = Model(text.removeprefix(SCHEME), Segmenter(text, device, threads, precision, resize=True, threshold=threshold))
         model.warm_up()
         models[model.name] = model
     return models
