@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +18,7 @@ class Model:
     """A network that the page offers.
 
     Attributes:
-        name: What the user wrote, without ``bisenet-lite://``.
+        name: Name of the file or the weights; the whole path if two files have one name.
         segmenter: Runs the network.
     """
 
@@ -74,7 +75,9 @@ def open_models(
     models = {}
     for text in dict.fromkeys(texts or map(with_scheme, names())):
         threshold = 'best' if text.startswith(SCHEME) else None  # a file keeps what it was exported with
-        model = Model(text.removeprefix(SCHEME), Segmenter(text, device, threads, precision, resize=True, threshold=threshold))
+        name = Path(text).name
+        segmenter = Segmenter(text, device, threads, precision, resize=True, threshold=threshold)
+        model = Model(text if name in models else name, segmenter)
         model.warm_up()
         models[model.name] = model
     return models

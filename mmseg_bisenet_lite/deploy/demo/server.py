@@ -111,6 +111,7 @@ def serve(models: dict[str, Model], host: str, port: int, most_frames: int, most
                     pwa=False,
                     enable_monitoring=False,
                     footer_links=[],
+                    css='video { max-height: 70vh }',  # of a portrait one
                     max_file_size=most_megabytes * 2**20,
                     theme=gr.themes.Default(font=system, font_mono=['monospace']),
                     app_kwargs={'middleware': [middleware(OwnOnly), *_trusted(host)]},

@@ -40,6 +40,10 @@ def test_files_and_names_can_be_mixed_and_repetitions_are_dropped(opened):
     assert models['a.onnx'].threshold == 0.5
 
 
+def test_a_file_is_offered_by_its_name_and_by_its_path_only_if_another_has_the_name(opened):
+    assert list(open_models(['one/a.onnx', 'two/a.onnx', 'two/b.onnx'])) == ['a.onnx', 'two/a.onnx', 'b.onnx']
+
+
 def test_each_network_has_run_once_and_that_run_is_not_counted(opened):
     (each,) = open_models(['a.onnx']).values()
     assert each.segmenter.latency.calls == 0
