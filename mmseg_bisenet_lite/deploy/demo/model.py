@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -17,14 +18,17 @@ class Model:
     """A network that the page offers.
 
     Attributes:
-        name: What the user wrote, without ``bisenet-lite://``.
+        name: Name of the file or the weights; the whole path if two files have one name.
         segmenter: Runs the network.
-        best: Threshold with the highest F1 on val, in score units; ``None`` if it is not known.
     """
 
     name: str
     segmenter: Segmenter
-    best: float | None = None
+
+    @property
+    def best(self) -> float | None:
+        """Threshold with the highest F1 on val, in score units; ``None`` if it is not known."""
+        return self.segmenter.metadata.best_threshold
 
     @property
     def threshold(self) -> float:
@@ -70,14 +74,10 @@ def open_models(
     """
     models = {}
     for text in dict.fromkeys(texts or map(with_scheme, names())):
-        if text.startswith(SCHEME):
-            segmenter = Segmenter.from_pretrained(
-                text, device=device, threads=threads, precision=precision, threshold='best', resize=True
-            )
-            model = Model(text.removeprefix(SCHEME), segmenter, segmenter.metadata.threshold)
-        else:
-            segmenter = Segmenter(text, device=device, threads=threads, precision=precision, resize=True)
-            model = Model(text, segmenter, getattr(segmenter.metadata, 'best_threshold', None))
+        threshold = 'best' if text.startswith(SCHEME) else None  # a file keeps what it was exported with
+        name = Path(text).name
+        segmenter = Segmenter(text, device, threads, precision, resize=True, threshold=threshold)
+        model = Model(text if name in models else name, segmenter)
         model.warm_up()
         models[model.name] = model
     return models

@@ -36,6 +36,12 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
     """
     gr = require('gradio', 'gradio')
     first = next(iter(models.values()))
+    running: set[str] = set()  # sessions whose run goes on
+
+    # Gradio finds the request by its annotation.
+    def stop(request: gr.Request) -> None:  # type: ignore[valid-type,name-defined]
+        """End the visitor's run, after Stop or when the page is left."""
+        running.discard(request.session_hash)
 
     def settings(name: str) -> list[Any]:
         """What the choice of a model changes."""
@@ -44,6 +50,7 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
 
     # Gradio finds the progress among the defaults.
     def show(
+        request: gr.Request,  # type: ignore[valid-type,name-defined]
         upload: str | None,
         name: str,
         threshold: float,
@@ -54,16 +61,25 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
         """Run the chosen network on the upload."""
         if upload is None:
             return _answer(gr, 'Drop an image or a short video first.')
+        running.add(request.session_hash)
+
+        def report(what: str, done: float) -> None:
+            if request.session_hash not in running:
+                raise InputError('Stop was pressed')
+            progress(done, desc=what)
+
         file = Path(upload)
         folder = Path(tempfile.mkdtemp(dir=results))
         try:
             model = models[name]
             # The slider rounds, and shows the last model's threshold for a moment when another one is chosen.
             chosen = threshold if model.has_margin and set_for == name else model.threshold
-            shown = run(file, model, chosen, stabilise, folder, most_frames, lambda what, done: progress(done, desc=what))
+            shown = run(file, model, chosen, stabilise, folder, most_frames, report)
         except InputError as error:
             shutil.rmtree(folder)
-            return _answer(gr, f'Error: {error.line.replace(f"{file.parent}/", "")}')
+            return _answer(gr, f'Error: {error.line}')
+        finally:
+            running.discard(request.session_hash)
         return _answer(gr, shown.text, shown.files, shown.moving)
 
     # Old files are removed every ten minutes, and all at the end.
@@ -77,7 +93,9 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
                 set_for = gr.State(first.name)  # the model whose threshold the slider has
                 best = _best(gr, first)
                 stabilise = _stabilise(gr, first)
-                button = gr.Button('Segment', variant='primary')
+                with gr.Row():
+                    button = gr.Button('Segment', variant='primary', min_width=120)
+                    stop_button = gr.Button('Stop', min_width=120)
                 if STREET.is_file():
                     gr.Examples([str(STREET)], upload, label='Example', cache_examples=False)
             with gr.Column(scale=3, min_width=320):
@@ -89,6 +107,8 @@ def build_page(models: dict[str, Model], results: Path, most_frames: int, most_m
                             panels += _panels(gr, name)
         model.change(settings, model, [threshold, best, stabilise, set_for], api_visibility='private', show_progress='hidden')
         best.click(lambda name: models[name].best, model, threshold, api_visibility='private', show_progress='hidden')
+        stop_button.click(stop, api_visibility='private', show_progress='hidden')
+        page.unload(stop)
         gr.on(
             [button.click, upload.upload],
             show,

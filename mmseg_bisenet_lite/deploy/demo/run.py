@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_bisenet_lite.deploy.demo.model import Model
-from mmseg_bisenet_lite.deploy.demo.upload import check_video, read_upload
+from mmseg_bisenet_lite.deploy.demo.upload import check_size, check_video, read_upload
 from mmseg_bisenet_lite.deploy.demo.views import Stabilise, views_of
 from mmseg_bisenet_lite.deploy.demo.web_video import USUAL_RATE, WebVideo, size_in_browser
 from mmseg_bisenet_lite.deploy.latency import Latency
-from mmseg_bisenet_lite.deploy.predict.frames import Failure
+from mmseg_bisenet_lite.deploy.predict.sources import Video
+from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import is_picture, write_image
@@ -59,7 +60,7 @@ def run(
     if is_picture(file):
         return _run_image(file, model, threshold, folder)
     check_video(file)
-    return _run_video(file, model, threshold, _stabiliser() if stabilise else None, folder, most_frames, report)
+    return _run_video(file, model, threshold, Stabiliser() if stabilise else None, folder, most_frames, report)
 
 
 def _run_image(file: Path, model: Model, threshold: float, folder: Path) -> Shown:
@@ -88,10 +89,8 @@ def _run_video(
     most_frames: int,
     report: ReportProgress,
 ) -> Shown:
-    # As for `predict`, so both read the same frames.
-    from mmseg_bisenet_lite.deploy.predict.sources import sources_of
-
-    (source,) = sources_of([str(file)])
+    source = Video(str(file), files=[file])
+    source.label = file.name  # messages are for visitors, who know no paths of this machine
     rate = source.rate or USUAL_RATE
     total = min(most_frames, source.count or most_frames)
     latency, shares, problem = Latency(most_frames), [], ''
@@ -103,10 +102,9 @@ def _run_video(
                 if done == most_frames:
                     problem = f'Only the first {most_frames} frames are done, which is the limit of this page (--max-frames)'
                     break
-                if isinstance(frame, Failure):
-                    raise frame.error
-                views = views_of(frame.pixels, model, threshold, stabilise)
                 size = frame.pixels.shape[1::-1]
+                check_size(size, file.name)
+                views = views_of(frame.pixels, model, threshold, stabilise)
                 for name, picture in views.pictures.items():
                     if name not in videos:
                         videos[name] = stack.enter_context(WebVideo(folder / f'{name}.webm', rate))
@@ -131,12 +129,6 @@ def _run_video(
         _about_confidence(model),
     ]
     return Shown({name: video.file for name, video in videos.items()}, True, _join(sentences))
-
-
-def _stabiliser() -> Stabilise:
-    from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
-
-    return Stabiliser()
 
 
 def _foreground(model: Model) -> str:

@@ -86,6 +86,7 @@ def serve(models: dict[str, Model], host: str, port: int, most_frames: int, most
         settings = {
             'GRADIO_TEMP_DIR': str(folder),
             'GRADIO_ANALYTICS_ENABLED': 'False',
+            'GRADIO_RUN_HISTORY': 'False',  # of all runs, with their files, kept in the browser
             'HF_HUB_DISABLE_TELEMETRY': '1',
             'HF_HUB_OFFLINE': '1',
             FFMPEG_OPTIONS_NAME: FFMPEG_OPTIONS,
@@ -110,6 +111,7 @@ def serve(models: dict[str, Model], host: str, port: int, most_frames: int, most
                     pwa=False,
                     enable_monitoring=False,
                     footer_links=[],
+                    css='video { max-height: 70vh }',  # of a portrait one
                     max_file_size=most_megabytes * 2**20,
                     theme=gr.themes.Default(font=system, font_mono=['monospace']),
                     app_kwargs={'middleware': [middleware(OwnOnly), *_trusted(host)]},

@@ -7,6 +7,7 @@ import numpy as np
 from mmseg_bisenet_lite.deploy.segmenter import MOST_PIXELS_OF_A_FRAME
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import check_image, decode_checked
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 # FFmpeg would also open lists of other files and addresses, such as HLS playlists, whatever their suffix. With these options,
 # in the environment variable that OpenCV reads, it opens videos only, and nothing that they refer to.
@@ -23,11 +24,14 @@ def read_upload(file: Path) -> np.ndarray:
     with as_input_error(f'{file.name}: cannot be read', OSError):
         data = file.read_bytes()
     header = check_image(data, file.name)
-    if header.width * header.height > MOST_PIXELS_OF_A_FRAME:  # known before a decoder needs memory for them
-        raise InputError(
-            f'{file.name}: {header.width}x{header.height} pixels are more than {MOST_PIXELS_OF_A_FRAME:,}; make it smaller'
-        )
+    check_size((header.width, header.height), file.name)  # before a decoder needs memory for them
     return decode_checked(data, header, file.name)
+
+
+def check_size(size: tuple[int, int], name: str) -> None:
+    """Raise an :class:`InputError` if a picture of this size, (width, height), has more pixels than a network takes."""
+    if size[0] * size[1] > MOST_PIXELS_OF_A_FRAME:
+        raise InputError(f'{name}: {size_text(size)} pixels are more than {MOST_PIXELS_OF_A_FRAME:,}; make it smaller')
 
 
 def check_video(file: Path) -> None:

@@ -40,8 +40,8 @@ def model(metadata):
     """Make a model: ``model(kind, threshold=..., margin=...)``."""
 
     def make(kind=Calibrated, **changes):
-        values = {**vars(metadata), 'size': None, 'batch': None, 'margin': True, **changes}
-        return Model('stub', Stub(kind(**values)), best=1.5)
+        values = {**vars(metadata), 'size': None, 'batch': None, 'margin': True, 'best_threshold': 1.5, **changes}
+        return Model('stub', Stub(kind(**values)))
 
     return make
 

@@ -16,17 +16,11 @@ def opened(monkeypatch, model):
     """What is opened, with which options; the network is a stub."""
     calls = []
 
-    class Segmenter:
-        def __new__(cls, file, **options):
-            calls.append((file, options))
-            return model(threshold=0.5).segmenter
+    def segmenter(file, device, threads, precision, resize, threshold):
+        calls.append((file, dict(device=device, threads=threads, precision=precision, resize=resize, threshold=threshold)))
+        return model(threshold=1.5 if threshold == 'best' else 0.5).segmenter
 
-        @staticmethod
-        def from_pretrained(name, **options):
-            calls.append((name, options))
-            return model(threshold=1.25).segmenter
-
-    monkeypatch.setattr(module, 'Segmenter', Segmenter)
+    monkeypatch.setattr(module, 'Segmenter', segmenter)
     return calls
 
 
@@ -36,14 +30,18 @@ def test_without_models_all_weights_of_the_package_are_offered_at_their_best_thr
     assert [name for name, _ in opened] == [f'bisenet-lite://{name}' for name in names()]
     for _, options in opened:
         assert options == dict(device=None, threads=2, precision=None, threshold='best', resize=True)
-    assert all(each.threshold == each.best == 1.25 for each in models.values())
+    assert all(each.threshold == each.best == 1.5 for each in models.values())
 
 
 def test_files_and_names_can_be_mixed_and_repetitions_are_dropped(opened):
     models = open_models(['a.onnx', f'bisenet-lite://{names()[0]}', 'a.onnx'], device='cpu')
     assert list(models) == ['a.onnx', names()[0]]
-    assert opened[0] == ('a.onnx', dict(device='cpu', threads=None, precision=None, resize=True))
+    assert opened[0] == ('a.onnx', dict(device='cpu', threads=None, precision=None, resize=True, threshold=None))
     assert models['a.onnx'].threshold == 0.5
+
+
+def test_a_file_is_offered_by_its_name_and_by_its_path_only_if_another_has_the_name(opened):
+    assert list(open_models(['one/a.onnx', 'two/a.onnx', 'two/b.onnx'])) == ['a.onnx', 'two/a.onnx', 'b.onnx']
 
 
 def test_each_network_has_run_once_and_that_run_is_not_counted(opened):

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 # The server with a network that finds what is bright.
 SERVER = """
 import sys
+import time
 from pathlib import Path
 from runpy import run_path
 from types import SimpleNamespace
@@ -33,12 +34,21 @@ from mmseg_bisenet_lite.deploy.demo.server import serve
 from mmseg_bisenet_lite.utils.console import one_line_errors
 
 fakes = run_path(sys.argv[1])
+
+
+class Slow(fakes['Stub']):
+    def with_margin(self, frame):
+        time.sleep(2)
+        return super().with_margin(frame)
+
+
 values = dict(
     classes=('background', 'vehicle'), palette=((0, 0, 0), (0, 0, 142)), size=None, batch=None, precision='fp32', margin=True,
     config='a.py', commit=None, weights_sha256='0' * 64, version='0.1.0',
 )
 models = {
-    'bright': Model('bright', fakes['Stub'](fakes['Calibrated'](**values)), 1.5),
+    'bright': Model('bright', fakes['Stub'](fakes['Calibrated'](**values, best_threshold=1.5))),
+    'slow': Model('slow', Slow(fakes['Calibrated'](**values))),
     'no margin': Model('no margin', fakes['Stub'](Metadata(**{**values, 'margin': False}))),
 }
 with one_line_errors():
@@ -139,7 +149,6 @@ def test_a_network_without_margin_has_no_threshold_to_choose(page, picture):
 
 
 def test_a_video_comes_back_as_one_that_the_browser_plays(page, tmp_path):
-    pytest.importorskip('mmseg_bisenet_lite.deploy.predict.sources')
     writer = cv2.VideoWriter(str(tmp_path / 'a.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (64, 48))
     for _ in range(6):
         writer.write(np.full((48, 64, 3), 200, np.uint8))
@@ -149,6 +158,25 @@ def test_a_video_comes_back_as_one_that_the_browser_plays(page, tmp_path):
     assert 'Only the first 4 frames are done' in text
     ready = "[...document.querySelectorAll('video')].filter(each => each.readyState >= 2 && each.videoWidth == 64).length == 3"
     page.wait_for_function(ready, timeout=60_000)
+
+
+def test_stop_ends_a_video_and_shows_what_was_done(page, tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / 'a.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (64, 48))
+    for _ in range(4):
+        writer.write(np.full((48, 64, 3), 200, np.uint8))
+    writer.release()
+    page.get_by_label('Model').click()
+    page.get_by_role('option', name='slow').click()
+    page.set_input_files('input[type=file]', tmp_path / 'a.mp4')
+    page.wait_for_selector('text=Frame 1')
+    page.get_by_role('button', name='Stop').click()
+    result = page.get_by_label('Result')
+    page.wait_for_function('box => box.value', arg=result.element_handle(), timeout=60_000)
+    assert re.match(r'[123] frames of 64x48 pixels.*Stopped early: Stop was pressed\.', result.input_value())
+
+
+def test_no_run_is_kept_in_the_browser(server):
+    assert json.loads(status(f'{server[0]}/config')[1]).get('run_history', False) is False
 
 
 def status(url, data=None, **headers):

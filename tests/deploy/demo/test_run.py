@@ -1,17 +1,16 @@
 """From an upload to what the page shows."""
 
-import sys
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from mmseg_bisenet_lite.deploy.demo import run as module
+from mmseg_bisenet_lite.deploy.demo import upload
 from mmseg_bisenet_lite.deploy.demo.run import run
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import read_image, write_image
-
-SOURCES = 'mmseg_bisenet_lite.deploy.predict.sources'
 
 
 class Video:
@@ -36,7 +35,7 @@ def video(monkeypatch, tmp_path):
         file = tmp_path / 'a.webm'
         file.write_bytes(b'\x1a\x45\xdf\xa3' + bytes(200))
         source = Video(frames, **settings)
-        monkeypatch.setitem(sys.modules, SOURCES, SimpleNamespace(sources_of=lambda texts: [source]))
+        monkeypatch.setattr(module, 'Video', lambda text, files: source)
         return file, source
 
     return make
@@ -111,6 +110,25 @@ def test_of_a_damaged_video_what_was_read_is_shown_with_the_reason(model, frame,
     assert 'Stopped early: a.webm: only 2 of 9 frames could be read.' in shown.text
 
 
+def test_messages_about_a_damaged_video_name_no_folder_of_the_machine(model, frame, tmp_path, out):
+    writer = cv2.VideoWriter(str(tmp_path / 'a.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 10, (640, 480))
+    for _ in range(20):
+        writer.write(cv2.resize(frame, (640, 480)))
+    writer.release()
+    content = (tmp_path / 'a.avi').read_bytes()
+    (tmp_path / 'a.avi').write_bytes(content[: len(content) // 2])
+    text = run(tmp_path / 'a.avi', model(), 0.0, False, out, 50).text
+    assert 'Stopped early: a.avi: only ' in text
+    assert '/' not in text
+
+
+def test_a_video_of_more_pixels_than_a_network_takes_is_refused(model, frame, video, out, monkeypatch):
+    monkeypatch.setattr(upload, 'MOST_PIXELS_OF_A_FRAME', frame.shape[0] * frame.shape[1] - 1)
+    file, _ = video([frame])
+    with pytest.raises(InputError, match=r'^a\.webm: 32x24 pixels are more than 767; make it smaller'):
+        run(file, model(), 0.0, False, out, 5)
+
+
 def test_a_video_without_any_frame_is_an_error(model, video, out):
     file, _ = video([], error=InputError('a.webm: no frame could be read'))
     with pytest.raises(InputError, match='no frame could be read'):
@@ -135,7 +153,7 @@ def test_each_video_has_a_stabiliser_of_its_own(model, frame, video, out, monkey
             self.calls += 1
             return np.ones(margin.shape, np.uint8), margin
 
-    monkeypatch.setitem(sys.modules, 'mmseg_bisenet_lite.deploy.stabiliser', SimpleNamespace(Stabiliser=Stabiliser))
+    monkeypatch.setattr(module, 'Stabiliser', Stabiliser)
     file, _ = video([frame, frame])
     for stabilise in (True, False, True):
         shown = run(file, model(), 0.0, stabilise, out, 5)
