@@ -8,14 +8,14 @@ from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.sizes import size_text
 
-# Longer side, in pixels, of the picture on which everything is computed that has to do with time. The networks' margins have an
-# eighth of the frame's resolution, so at 640x360 nothing is lost, and the time does not grow with the frame.
-SIDE = 160
+# Longer side, in pixels, of the picture on which motion and past are computed: the cost does not grow with the frame.
+# The networks' margins have an eighth of the frame's resolution; the flow gains by more, until it costs too much.
+SIDE = 240
 _LEAST_SIDE = 16  # the optical flow compares patches of 8x8
 
 # Chosen on CamVid's val frames and a clip of a fixed camera, each in its first half; `deploy/README.md` has the other halves.
 MEMORY = 0.8  # weight of the past in the average, where nothing speaks against it
-HYSTERESIS = 0.5  # the margin that turns a decision; the shipped networks' is about -5 on background, 1 to 4 on foreground
+HYSTERESIS = 0.7  # the margin that turns a decision; the shipped networks' is about -5 on background, 1 to 4 on foreground
 LIMIT = 2.0  # margins beyond +-LIMIT are no more certain: otherwise one frame could outweigh all others
 CHANGE = 20.0  # difference of the pictures, of 255, at which the weight of the past is 1/e
 DOUBT = 4.0  # difference of the margins at which the weight of the past is 1/e
@@ -28,7 +28,7 @@ class Stabiliser:
     The past is carried along by optical flow, so a moving camera or object takes its past with it. It counts less where the
     picture differs from the past picture that was carried there, as behind an object that has left or where the flow is wrong,
     and where the margins differ much: what really changes is not smeared. Then a pixel that was foreground stays so until its
-    average is below ``-hysteresis``, and a background pixel until it is above ``hysteresis``, in proportion to that weight.
+    average is below ``-hysteresis``, and a background pixel until it is above ``hysteresis``; less where the picture differs.
 
     No frame waits for a later one. An object is for the frames of one source, in their order, from one thread at a time. It
     starts anew when the frame's size changes or the scene is cut.
@@ -90,24 +90,24 @@ class Stabiliser:
             self._size = margin.shape
             self._grid = np.dstack(np.meshgrid(*map(np.arange, small))).astype(np.float32)
         else:
-            past, decision, weight = self._carried(picture, now)
+            past, decision, same = self._carried(picture)
+            weight = same * np.exp(-np.abs(past - now) / DOUBT)
             if weight.mean() > CUT:
                 average = now + self.memory * weight * (past - now)
-                decided = average + self.hysteresis * weight * decision
+                decided = average + self.hysteresis * same * decision
                 # Only the correction is enlarged: contours stay as sharp as in the given margin.
                 margin = margin + cv2.resize(decided - now, size, interpolation=cv2.INTER_LINEAR)
-        self._past = np.dstack([average, np.where(decided > 0, 1, -1), picture]).astype(np.float32)
+        self._past = cv2.merge([average, np.where(decided > 0, np.float32(1), np.float32(-1)), picture.astype(np.float32)])
         self._picture = picture
         return (margin > 0).astype(np.uint8), margin
 
-    def _carried(self, picture: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the past average, its decision (-1 to 1) and its weight (0 to 1) at each pixel of the small picture."""
+    def _carried(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the past average, its decision (-1 to 1) and how far the picture is the same (0 to 1), by small pixel."""
         cv2 = self._cv2
-        origin = self._flow.calc(picture, self._picture, None) + self._grid  # where each pixel was in the last picture
-        moved = cv2.remap(self._past, origin, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        past, decision, before = cv2.split(moved)
+        x, y = cv2.split(self._flow.calc(picture, self._picture, None) + self._grid)  # where each pixel was in the last picture
+        past, decision, before = cv2.split(cv2.remap(self._past, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         change = cv2.blur(np.abs(picture - before), (5, 5))  # single pixels differ by noise
-        weight = np.exp(-((change / CHANGE) ** 2) - np.abs(past - now) / DOUBT)
-        beyond = (origin < 0) | (origin > self._grid[-1, -1])  # came from outside of the last picture
-        weight[beyond.any(axis=-1)] = 0
-        return past, decision, weight
+        same = np.exp(-((change / CHANGE) ** 2))
+        right, bottom = self._grid[-1, -1]
+        same[(x < 0) | (y < 0) | (x > right) | (y > bottom)] = 0  # came from outside of the last picture
+        return past, decision, same

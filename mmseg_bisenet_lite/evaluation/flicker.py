@@ -56,6 +56,41 @@ def flicker(masks: Iterable[np.ndarray], within: int = 1) -> float:
     return back / (last.size * (frames - 1))
 
 
+def motion_flicker(masks: Iterable[np.ndarray], frames: Iterable[np.ndarray]) -> float:
+    """Return the share of pixels, per frame, whose decision is neither the last nor the next one there, moved by the flow.
+
+    It is :func:`flicker` on what the picture shows in place of where it shows it: the gap between two fingers, or a hole in the
+    mask that a car takes along, does not count. Pixels that are not seen in all three frames never count.
+
+    Args:
+        masks: Masks of consecutive frames, each (height, width), 0 or 1 or bool, at least 3.
+        frames: The frames, each (height, width, 3), uint8, BGR, as many as masks.
+
+    Returns:
+        0 to 1: pixels that differ from both, over all pixels of the frames that have two neighbours.
+
+    Raises:
+        InputError: There are fewer than 3 masks, another number of frames, or their sizes differ.
+
+    Source: the condition of One-Frame Delay, as in :func:`flicker`, with the neighbours moved as in :func:`warped_iou`.
+    """
+    before: tuple[np.ndarray, np.ndarray] | None = None
+    differs = np.empty(0)  # where the last mask differs from the one before it
+    back = size = count = 0
+    for decision, picture in _pairs(masks, frames):
+        if before is not None:
+            _same_size(decision, before[0])
+            if count > 1:
+                following, seen = _moved(decision, picture, before[1])
+                back += int((differs & seen & (following != before[0])).sum())
+            earlier, seen = _moved(*before, picture)
+            differs = seen & (earlier != decision)
+        before, size, count = (decision, picture), decision.size, count + 1
+    if count < 3:
+        raise InputError('flicker needs the masks of at least 3 consecutive frames')
+    return back / (size * (count - 2))
+
+
 def warped_iou(masks: Iterable[np.ndarray], frames: Iterable[np.ndarray]) -> float:
     """Return the foreground IoU of each mask with the last one, moved by the optical flow: 1 is perfectly consistent.
 
@@ -76,31 +111,42 @@ def warped_iou(masks: Iterable[np.ndarray], frames: Iterable[np.ndarray]) -> flo
     Source: temporal consistency of Liu et al., Efficient Semantic Video Segmentation with Per-frame Inference, ECCV 2020,
     section 4.2; there with FlowNet2 and as the mean over classes.
     """
-    engine: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    last = before = None
+    before: tuple[np.ndarray, np.ndarray] | None = None
     both = either = count = 0
-    for mask, frame in zip_longest(masks, frames):
+    for decision, picture in _pairs(masks, frames):
+        if before is not None:
+            _same_size(decision, before[0])
+            moved, seen = _moved(*before, picture)
+            both += int((seen & (moved & decision > 0)).sum())
+            either += int((seen & (moved | decision > 0)).sum())
+        before, count = (decision, picture), count + 1
+    if count < 2:
+        raise InputError('consistency needs the masks of at least 2 consecutive frames')
+    return both / either if either else float('nan')
+
+
+def _pairs(masks: Iterable[np.ndarray], frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield each decision, 0 or 1, with its grey picture; raise an error if there are more of one than of the other."""
+    for count, (mask, frame) in enumerate(zip_longest(masks, frames)):
         if mask is None or frame is None:
             raise InputError(
                 f'after {count} frames there are no more {"masks" if mask is None else "frames"}: give as many of both'
             )
         decision, picture = (np.asarray(mask) > 0).astype(np.uint8), cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         _same_size(decision, picture)
-        if last is not None and before is not None:
-            _same_size(decision, last)
-            height, width = decision.shape
-            grid = np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
-            origin = engine.calc(picture, before, None) + grid  # where each pixel was in the last frame
-            x, y = origin[..., 0], origin[..., 1]
-            moved: np.ndarray = cv2.remap(last, x, y, cv2.INTER_NEAREST)
-            seen = cv2.absdiff(cv2.remap(before, x, y, cv2.INTER_LINEAR), picture) <= MOST_CHANGE
-            seen &= ((origin >= 0) & (origin <= grid[-1, -1])).all(axis=-1)
-            both += int((seen & (moved & decision > 0)).sum())
-            either += int((seen & (moved | decision > 0)).sum())
-        last, before, count = decision, picture, count + 1
-    if count < 2:
-        raise InputError('consistency needs the masks of at least 2 consecutive frames')
-    return both / either if either else float('nan')
+        yield decision, picture
+
+
+def _moved(decision: np.ndarray, picture: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the decision of one picture, moved to another one by optical flow, and where the flow can be believed."""
+    engine: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    height, width = target.shape
+    grid = np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
+    origin = engine.calc(target, picture, None) + grid  # where each pixel of the target is in the picture
+    x, y = origin[..., 0], origin[..., 1]
+    seen = cv2.absdiff(cv2.remap(picture, x, y, cv2.INTER_LINEAR), target) <= MOST_CHANGE
+    seen &= ((origin >= 0) & (origin <= grid[-1, -1])).all(axis=-1)
+    return cv2.remap(decision, x, y, cv2.INTER_NEAREST), seen
 
 
 def read_masks(folder: Path) -> Iterator[np.ndarray]:
@@ -113,7 +159,7 @@ def read_masks(folder: Path) -> Iterator[np.ndarray]:
         raise InputError(f'{folder}: is not a folder of masks; write one with bisenet-lite predict --save mask')
     files, _ = images_in(sorted(folder.iterdir()))
     if not files:
-        raise InputError(f'{folder}: has no masks')
+        raise InputError(f'{folder}: has no masks; give the folder of one video, such as mask/NAME')
     for file in files:
         yield read_image(file)[..., 0]
 
@@ -150,7 +196,8 @@ def main() -> None:
         '--frames',
         type=path,
         metavar='SOURCE',
-        help='the video, or a folder of the frames, as many as masks: adds the IoU with the last mask, moved by optical flow',
+        help='the video, or a folder of the frames, as many as masks: adds the flicker, and the IoU with the last mask, '
+        'along the motion, by optical flow',
     )
     args = parser.parse_args()
     with one_line_errors():
@@ -158,6 +205,8 @@ def main() -> None:
             print(f'changes back after at most {what}: {1e6 * flicker(read_masks(args.masks), within):.0f} of a million pixels')
         if args.frames:
             size = next(read_masks(args.masks)).shape[1::-1]
+            along = motion_flicker(read_masks(args.masks), read_frames(args.frames, size))
+            print(f'differs from the last and the next frame along the motion: {1e6 * along:.0f} of a million pixels')
             consistency = warped_iou(read_masks(args.masks), read_frames(args.frames, size))
             print(f'foreground IoU with the last mask, moved by the optical flow: {100 * consistency:.2f} %')
 

@@ -66,7 +66,7 @@ def test_what_appears_is_seen_at_once():
     for _ in range(20):
         stabiliser(np.full((HEIGHT, WIDTH), -3, np.float32), empty)
     mask, _ = stabiliser(frames[0][2], frames[0][0])
-    assert iou([mask], [frames[0][1]]) > 0.85  # all but its edge
+    assert iou([mask], [frames[0][1]]) > 0.8  # all but its edge
 
 
 def test_the_decision_turns_only_when_the_margin_is_clear():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmseg_bisenet_lite.evaluation.flicker import flicker, main, warped_iou
+from mmseg_bisenet_lite.evaluation.flicker import flicker, main, motion_flicker, warped_iou
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -59,6 +59,19 @@ def test_consistency_follows_the_motion():
     assert warped_iou(masks, frames) == pytest.approx(0.5, abs=0.02)  # two of the four pairs have nothing in common
 
 
+def test_what_moves_with_the_picture_is_no_flicker():
+    mask = np.zeros((160, 320), np.uint8)
+    mask[40:100, 120:200] = 1
+    mask[40:100, 150:155] = 0  # a gap that passes over a pixel in one frame
+    frames, masks = [street(6 * index) for index in range(5)], [mask[:, 6 * index : 6 * index + 240] for index in range(5)]
+    assert flicker(masks) > 0.005
+    assert motion_flicker(masks, frames) < 0.001
+    masks[2] = np.zeros_like(masks[2])
+    assert motion_flicker(masks, frames) == pytest.approx(mask.sum() / mask[:, :240].size / 3, rel=0.05)
+    masks[3] = masks[2]  # two frames long it is no flicker
+    assert motion_flicker(masks, frames) < 0.001
+
+
 def test_consistency_without_foreground_is_not_a_number():
     assert np.isnan(warped_iou(np.zeros((2, 160, 240)), [street(), street()]))
 
@@ -68,6 +81,8 @@ def test_too_few_masks_and_other_sizes_are_errors():
         flicker(np.zeros((2, 4, 4)))
     with pytest.raises(InputError, match='at least 2'):
         warped_iou(np.zeros((1, 160, 240)), [street()])
+    with pytest.raises(InputError, match='at least 3'):
+        motion_flicker(np.zeros((2, 160, 240)), [street()] * 2)
     with pytest.raises(InputError, match=r'5x4.*4x4'):
         flicker([np.zeros((4, 4)), np.zeros((4, 5)), np.zeros((4, 4))])
 
@@ -93,6 +108,7 @@ def test_the_program_measures_a_folder_of_masks_and_its_frames(tmp_path, run):
         cv2.imwrite(str(tmp_path / 'frames' / f'{index:03}.png'), street())
     out = run(tmp_path / 'masks', '--frames', tmp_path / 'frames')
     assert f'{1e6 * 400 / 9600 / 2:.0f} of a million pixels' in out
+    assert f'along the motion: {1e6 * 400 / 9600 / 2:.0f} of a million pixels' in out
     assert f'{100 * (3 * 2400) / (3 * 2400 + 2 * 400):.2f} %' in out
     (tmp_path / 'frames' / '003.png').unlink()
     with pytest.raises(SystemExit, match='after 3 frames there are no more frames'):
