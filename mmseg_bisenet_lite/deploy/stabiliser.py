@@ -9,8 +9,8 @@ from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.sizes import size_text
 
 # Longer side, in pixels, of the picture on which motion and past are computed: the cost does not grow with the frame.
-# The networks' margins have an eighth of the frame's resolution; the flow gains by more, until it costs too much.
-SIDE = 240
+# The networks' margins have an eighth of the frame's resolution; the flow gains by more, and above this only costs.
+SIDE = 224
 _LEAST_SIDE = 16  # the optical flow compares patches of 8x8
 
 # Chosen on CamVid's val frames and a clip of a fixed camera, each in its first half; `deploy/README.md` has the other halves.
@@ -80,7 +80,7 @@ class Stabiliser:
         cv2 = self._cv2
         size = margin.shape[1], margin.shape[0]
         small = max(_LEAST_SIDE, SIDE * size[0] // max(size)), max(_LEAST_SIDE, SIDE * size[1] // max(size))
-        picture = cv2.cvtColor(cv2.resize(frame, small, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+        picture = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), small, interpolation=cv2.INTER_AREA)
         now = cv2.resize(margin, small, interpolation=cv2.INTER_AREA)
         if not np.isfinite(now.sum()):
             raise InputError('the margin has values that are not finite')
