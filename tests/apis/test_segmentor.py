@@ -61,12 +61,13 @@ def test_a_segmenter_of_them_gives_the_same_masks(name, photographs):
 
 
 def test_readmes_picture_is_what_its_command_paints(root, tmp_path):
-    pattern = r'^python (-m mmseg_bisenet_lite.deploy bisenet-lite://.* --out) \S+$'
+    pattern = r'^bisenet-lite (predict \S+ \.github/street\.jpg --out) \S+$'
     command = re.search(pattern, (root / 'README.md').read_text(), re.MULTILINE)
     environment = {**os.environ, 'HOME': str(tmp_path / 'home'), 'OMP_NUM_THREADS': '1'}
-    subprocess.run([sys.executable, *command[1].split(), tmp_path / 'out'], cwd=root, env=environment, check=True)
+    program = [sys.executable, 'tools/bisenet_lite.py', *command[1].split(), tmp_path / 'out']
+    subprocess.run(program, cwd=root, env=environment, check=True)
     assert not list((tmp_path / 'home').rglob('*bisenet*'))  # nothing of ours is left in the user's folders
-    painted = cv2.imread(str(tmp_path / 'out' / 'street.jpg')).astype(int)
+    painted = cv2.imread(str(tmp_path / 'out' / 'overlay' / 'street.jpg')).astype(int)
     shown, drawn = (cv2.imread(str(root / '.github' / name)).astype(int) for name in ('street_found.jpg', 'street.jpg'))
     changed = np.abs(shown - drawn).max(2) > 60
     assert changed.mean() > 0.02  # something is found
