@@ -1,5 +1,5 @@
 # Images and masks of your own, of any sizes: each image is scaled to fit into `scale`, in training and in tests.
-_base_ = './cityscapes_vehicle.py'
+_base_ = './camvid_vehicle.py'  # which has the same folders
 dataset_type = 'BinaryMaskDataset'
 data_root = 'data/mine'
 scale = (640, 480)  # (width, height); of an upright image (height, width)
@@ -22,22 +22,6 @@ test_pipeline = [
     dict(type='LoadAnnotations'),  # after Resize, so that masks are compared at the size they have
     dict(type='PackSegInputs'),
 ]
-train_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='train', seg_map_path='trainannot'),
-        pipeline=train_pipeline,
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='val', seg_map_path='valannot'),
-        pipeline=test_pipeline,
-    )
-)
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(boundary_ratio=0.02)
-test_evaluator = val_evaluator
