@@ -138,6 +138,19 @@ def add_cfg_options(add: Callable[..., Any], what: str, **settings: Any) -> None
     add('--cfg-options', nargs='+', type=key_and_value, metavar='KEY=VALUE', help=what, **settings)
 
 
+def add_runtime(add: Callable[..., Any]) -> None:
+    """Add ``--device``, ``--threads`` and ``--precision``, as ``Segmenter`` takes them.
+
+    Args:
+        add: ``add_argument`` of a parser or a group.
+    """
+    device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
+    add('--device', metavar='NAME', help=device)
+    add('--threads', type=positive, metavar='N', help="number of CPU threads of the network (default: the runtime's choice)")
+    precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
+    add('--precision', metavar='P', help=precision)
+
+
 def add_threshold(parser: argparse.ArgumentParser | argparse._ArgumentGroup, default: str) -> None:
     """Add ``--threshold`` and ``--recall``, either of which sets ``threshold``.
 

@@ -4,7 +4,7 @@ import argparse
 
 from mmseg_bisenet_lite.deploy.demo.model import open_models
 from mmseg_bisenet_lite.deploy.demo.server import check_address, serve
-from mmseg_bisenet_lite.utils.arguments import positive
+from mmseg_bisenet_lite.utils.arguments import add_runtime, positive
 from mmseg_bisenet_lite.utils.console import one_line_errors
 from mmseg_bisenet_lite.utils.library import require
 
@@ -30,11 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--max-frames', type=positive, default=300, metavar='N', help=frames)
     upload = 'largest upload in MB (default: %(default)s)'
     parser.add_argument('--max-upload', type=positive, default=100, metavar='MB', help=upload)
-    device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
-    parser.add_argument('--device', metavar='NAME', help=device)
-    parser.add_argument('--threads', type=positive, metavar='N', help="number of CPU threads (default: the runtime's choice)")
-    precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
-    parser.add_argument('--precision', metavar='P', help=precision)
+    add_runtime(parser.add_argument)
     return parser.parse_args()
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 from mmseg_bisenet_lite.deploy.calibration import check_abstain
 from mmseg_bisenet_lite.deploy.predict.outputs import KINDS
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import MaskValues
-from mmseg_bisenet_lite.utils.arguments import add_threshold, number, path, positive, region, some_of, tiles
+from mmseg_bisenet_lite.utils.arguments import add_runtime, add_threshold, number, path, positive, region, some_of, tiles
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -50,11 +50,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _add_network(add: Callable[..., object]) -> None:
     add('--checkpoint', metavar='FILE', help='weights of the config: a .pth file or bisenet-lite://NAME')
-    device = 'runtime device: cpu or cuda:0; for OpenVINO CPU, GPU or NPU (default: the CPU; for TensorRT the first GPU)'
-    add('--device', metavar='NAME', help=device)
-    add('--threads', type=positive, metavar='N', help="number of CPU threads of the network (default: the runtime's choice)")
-    precision = "fp32, fp16 or bf16, where the runtime can choose: OpenVINO and PyTorch (default: the file's; PyTorch: fp32)"
-    add('--precision', metavar='P', help=precision)
+    add_runtime(add)
     batch = "frames of one size in a call of the network (default: the file's; if it takes any number, 1, or of cameras all)"
     add('--batch', type=positive, metavar='N', help=batch)
 
