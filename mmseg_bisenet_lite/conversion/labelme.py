@@ -13,8 +13,6 @@ import numpy as np
 from mmseg_bisenet_lite.conversion.shapes import Annotated, Shape, ellipse, written_by
 from mmseg_bisenet_lite.utils.errors import InputError
 
-BACKGROUND, IGNORE = '_background_', '__ignore__'  # labels that labelme reserves
-
 _OUTLINES = ('polygon', 'oriented_rectangle')
 _LINES = ('line', 'linestrip')
 

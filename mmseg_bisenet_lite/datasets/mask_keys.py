@@ -117,10 +117,12 @@ def decode_colours(data: bytes, name: str) -> np.ndarray:
     header = check_image(data, name, 'label map')
     damaged = f'{name}: not a readable label map, or a damaged one'
     errors = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-    if (mode := mode_of(data, name)) not in (*COLOUR_MODES, *_WITHOUT_COLOURS):
-        raise InputError(f'{name}: a mask of mode {mode}; save it as an 8-bit PNG, grey or RGB')
     with as_input_error(damaged, *errors), Image.open(io.BytesIO(data)) as image:
-        pixels = np.asarray(image.convert('RGBA')).astype(np.uint32)  # (height, width, 4)
+        mode = image.mode
+        readable = mode in (*COLOUR_MODES, *_WITHOUT_COLOURS)
+        pixels = np.asarray(image.convert('RGBA') if readable else ()).astype(np.uint32)  # (height, width, 4)
+    if not readable:
+        raise InputError(f'{name}: a mask of mode {mode}; save it as an 8-bit PNG, grey or RGB')
     red, green, blue, alpha = (pixels[..., channel] for channel in range(4))
     codes = (_OPAQUE - alpha) << 24 | red << 16 | green << 8 | blue
     codes[alpha == 0] = INVISIBLE

@@ -55,7 +55,8 @@ def sources_in(inputs: Inputs, shard: tuple[int, int] = (1, 1), check_names: boo
     for text in inputs.streams:
         stream = Video(text)
         free = (f'{stream.folder}-{number}' for number in count(2))
-        folder = stream.folder if stream.folder not in taken else next(name for name in free if name not in taken)
-        taken.add(folder)
-        sources.append(Video(text, folder))
+        if stream.folder in taken:
+            stream.folder = next(name for name in free if name not in taken)
+        taken.add(stream.folder)
+        sources.append(stream)
     return sources
