@@ -15,6 +15,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', metavar='CONFIG', help=config)
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint to publish, or published weights to test anew')
     parser.add_argument('file', type=output_file, metavar='FILE.safetensors', help='output file; its folder must exist')
+    head = 'head of the checkpoint that finds what CONFIG is for, such as auxiliary_head.0 (default: %(default)s)'
+    parser.add_argument('--head', default='decode_head', metavar='HEAD', help=head)
     work_dir = 'folder for the log of the test (default: %(default)s)'
     parser.add_argument('--work-dir', type=path, default=Path('work_dirs/publish'), metavar='DIR', help=work_dir)
     return parser.parse_args()
@@ -30,7 +32,7 @@ def main() -> None:
 
         args = parse_args()
         register_all_modules()
-        metrics = publish(args.config, args.checkpoint, args.file, args.work_dir)
+        metrics = publish(args.config, args.checkpoint, args.file, args.work_dir, args.head)
         print(f'{args.file}, {args.file.stat().st_size / 1e6:.1f} MB: {metrics}')
 
 

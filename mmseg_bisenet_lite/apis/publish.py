@@ -1,9 +1,12 @@
 """Publish a checkpoint: write weights for others to use, tested exactly as they are shipped."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import MODELS
+from torch import Tensor
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_and_decision
@@ -14,8 +17,11 @@ from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
 from mmseg_bisenet_lite.utils.errors import InputError
 
+# Prefix of the main head's weights.
+MAIN = 'decode_head'
 
-def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[str, float]:
+
+def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str = MAIN) -> dict[str, float]:
     """Write the weights in half precision, test them, and add the scores and what the test found about the decision.
 
     Published weights may be published again, to add what a newer version finds: their tensors stay the same to the byte.
@@ -25,12 +31,14 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
         checkpoint: Checkpoint of the training, or published weights.
         file: Output file, ``.safetensors``; it gets its name only when everything is done.
         work_dir: Folder for the log of the test.
+        head: Head of the checkpoint that finds what the config is for: in a network that has learned several targets, such as
+            ``'auxiliary_head.0'``. It and the main head change places.
 
     Returns:
         The scores of ``BinaryIoUMetric`` on the config's ``test_dataloader``.
 
     Raises:
-        InputError: A file is missing or does not fit, or the test set does not have pixels of both classes.
+        InputError: A file or ``head`` is missing or does not fit, or the test set does not have pixels of both classes.
     """
     if file.suffix != SUFFIX:
         raise InputError(f'{file}: the name of the output file must end in {SUFFIX}')
@@ -42,14 +50,16 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
         raise InputError(f'{checkpoint}: names no classes or holds no state_dict; give a checkpoint that tools/train.py wrote')
     dataset_meta = {key: list(value) for key, value in metainfo_of(settings.test_dataloader.dataset).items()}
     wanted = dataset_meta['classes']
-    if list(told) != wanted:
+    if head == MAIN and list(told) != wanted:
         raise InputError(
             f'{checkpoint}: its classes are {", ".join(told)}, but those of {config} are {", ".join(wanted)}; give the config '
-            'that it was trained with'
+            'that it was trained with, or with --head the head that finds them'
         )
     meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
     weights = loaded['state_dict']  # the averaged weights, if the training used MMEngine's EMAHook
-    check_weights(MODELS.build(settings.model), loaded, checkpoint)
+    if head != MAIN:
+        weights = with_main_head(weights, head, checkpoint)
+    check_weights(MODELS.build(settings.model), {**loaded, 'state_dict': weights}, checkpoint)
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)
@@ -60,6 +70,20 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
     finally:
         draft.unlink(missing_ok=True)
     return metrics
+
+
+def with_main_head(weights: Mapping[str, Tensor], head: str, checkpoint: str) -> dict[str, Tensor]:
+    """Return weights in which a head and the main head have changed places."""
+    heads = sorted({re.match(r'auxiliary_head(\.\d+)?', key)[0] for key in weights if key.startswith('auxiliary_head')})
+    if head not in heads:
+        told = ', '.join([MAIN, *heads])
+        raise InputError(f'--head {head}: {checkpoint} has no such head; choose from {told}')
+    places = {f'{MAIN}.': f'{head}.', f'{head}.': f'{MAIN}.'}
+    moved = {}
+    for key, value in weights.items():
+        old = next((place for place in places if key.startswith(place)), '')
+        moved[places.get(old, '') + key.removeprefix(old)] = value
+    return moved
 
 
 def _name(config: str) -> str:

@@ -68,6 +68,8 @@ class BinarySegDataset(BaseSegDataset):
         ann_file: List of the photographs to take, see :func:`read_list`; the default is all below ``data_prefix``'s folder.
         metainfo: ``classes``: names of the background and of the foreground, in this order; ``palette``: their colours.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
+        keep_classes: Whether samples keep all classes, for networks that learn more than the foreground: a label is then the
+            class's place in :func:`class_names`. Only samples do: checks and scores know two classes all the same.
         pipeline: Pipeline as in MMSegmentation; its loaders are replaced by checked ones that map the labels.
         ignore_index: Label of void pixels: 255, or a number from 2 to 253.
         cache_dir: Folder for decoded photographs and label maps. Each file is then decoded once, and only the used region of a
@@ -99,6 +101,7 @@ class BinarySegDataset(BaseSegDataset):
         img_suffix: str | Sequence[str] | None = None,
         seg_map_suffix: str | None = None,
         tiles: Sequence[int] = (1, 1),
+        keep_classes: bool = False,
         pipeline: Sequence[dict] = (),
         ignore_index: int = 255,
         cache_dir: str | None = None,
@@ -131,7 +134,9 @@ class BinarySegDataset(BaseSegDataset):
         self.foreground = foreground
         self.vocabularies = vocabularies
         self.tiles = tuple(tiles)
+        self.keep_classes = keep_classes
         self.label_table: np.ndarray | None = None
+        self.class_table: np.ndarray | None = None
         self.strict = True
         self.pairs: Pairs | None = None
         super().__init__(
@@ -184,7 +189,9 @@ class BinarySegDataset(BaseSegDataset):
         if isinstance(idx, SeededIndex):
             random.seed(idx.seed)
             np.random.seed(idx.seed)
-        return super().prepare_data(idx)
+        if not self.keep_classes:
+            return super().prepare_data(idx)
+        return self.pipeline({**self.get_data_info(idx), 'label_table': self.class_table})
 
     def load_data_list(self) -> list[dict]:
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
@@ -256,6 +263,7 @@ class BinarySegDataset(BaseSegDataset):
                 f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose other '
                 'classes or other label maps'
             )
+        self.class_table = class_table(self.vocabularies[suffix], self.ignore_index)
         return table
 
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:
@@ -312,6 +320,24 @@ def _checked_values(values: Mapping[int | str, str | None]) -> dict[int, str | N
     if len(checked) < 2:
         raise InputError(f"values={values!r}: give the name of each label value, such as {{0: 'background', 255: 'crack'}}")
     return checked
+
+
+def class_names(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the names of a vocabulary's classes, without void, in the order of their values."""
+    return tuple(dict.fromkeys(name for _, name in sorted(vocabulary.items()) if name is not VOID))
+
+
+def class_table(vocabulary: Vocabulary, ignore_index: int = 255) -> np.ndarray:
+    """Return each label value's place in :func:`class_names`, ``ignore_index`` for void, ``UNKNOWN`` for no class.
+
+    Shape:
+        - Output: (256,) uint8.
+    """
+    names = class_names(vocabulary)
+    table = np.full(256, UNKNOWN, np.uint8)
+    for value, name in vocabulary.items():
+        table[value] = ignore_index if name is VOID else names.index(name)
+    return table
 
 
 def label_table(vocabulary: Vocabulary, foreground: Sequence[str], ignore_index: int = 255) -> np.ndarray:

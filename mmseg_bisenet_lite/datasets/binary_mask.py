@@ -34,7 +34,7 @@ class BinaryMaskDataset(BinarySegDataset):
         seg_map_suffix: Suffix of the masks' names; the default is ``.png``, or the first of ``.bmp``, ``.tif``, ``.tiff``
             and ``.webp`` with files.
         metainfo: ``palette``: colours of background and foreground in pictures.
-        **kwargs: See :class:`BinarySegDataset`; all but ``values``.
+        **kwargs: See :class:`BinarySegDataset`; all but ``values`` and ``keep_classes``.
 
     Attributes:
         meaning: What the masks hold; ``None`` until the data set is loaded.
@@ -63,6 +63,8 @@ class BinaryMaskDataset(BinarySegDataset):
     ) -> None:
         if 'values' in kwargs:
             raise InputError("values= is BinarySegDataset's; give BinaryMaskDataset foreground=, background= and ignore=")
+        if kwargs.get('keep_classes'):
+            raise InputError('keep_classes=True: masks have two classes only; leave it out')
         self.given = GivenKeys(foreground, background, ignore)
         self.meaning: MaskMeaning | None = None
         self.faults: list[InputError] = []

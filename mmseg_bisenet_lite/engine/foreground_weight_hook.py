@@ -56,14 +56,14 @@ class ForegroundWeightHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find the losses.
 
-        Two are left alone: the losses of STDC's detail head, which has other classes, and the Lovász loss, since the IoU of a
-        class does not depend on how rare the class is.
+        Left alone are the losses of heads with other classes, such as STDC's detail head, and the Lovász loss, since the IoU
+        of a class does not depend on how rare the class is.
         """
         heads = [module for module in runner.model.modules() if isinstance(module, BaseDecodeHead)]
         losses = [
             (loss, head.out_channels)
             for head in heads
-            if not isinstance(head, STDCHead)
+            if not isinstance(head, STDCHead) and head.num_classes == 2
             for loss in (head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode])
             if hasattr(loss, 'class_weight') and not isinstance(loss, LovaszLoss)
         ]

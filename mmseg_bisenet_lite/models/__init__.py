@@ -3,6 +3,7 @@
 from mmseg_bisenet_lite.models.binary_hinge_head import BinaryHingeHead
 from mmseg_bisenet_lite.models.binary_hinge_loss import BinaryHingeLoss, binary_hinge_loss
 from mmseg_bisenet_lite.models.bisenet_lite import BiSeNetLite
+from mmseg_bisenet_lite.models.class_head import ClassHead
 from mmseg_bisenet_lite.models.lite_vgg import LiteVGG
 
-__all__ = ['BiSeNetLite', 'BinaryHingeHead', 'BinaryHingeLoss', 'LiteVGG', 'binary_hinge_loss']
+__all__ = ['BiSeNetLite', 'BinaryHingeHead', 'BinaryHingeLoss', 'ClassHead', 'LiteVGG', 'binary_hinge_loss']

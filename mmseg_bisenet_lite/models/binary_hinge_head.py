@@ -1,5 +1,6 @@
 """BinaryHingeHead: FCNHead for two classes, with the hinge loss by default."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,14 @@ from torch import Tensor, nn
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
+def of_two_classes(label: Tensor, foreground: Sequence[int] | None, ignore_index: int = 255) -> Tensor:
+    """Return 1 where a label is one of ``foreground``, else 0; ``ignore_index`` stays, and so does all if that is ``None``."""
+    if foreground is None:
+        return label
+    found = torch.isin(label, torch.as_tensor(tuple(foreground), device=label.device)).to(label.dtype)
+    return torch.where(label == ignore_index, label, found)
+
+
 @MODELS.register_module()
 class BinaryHingeHead(FCNHead):
     """FCNHead with two score maps, or with one score map whose sign decides.
@@ -22,6 +31,8 @@ class BinaryHingeHead(FCNHead):
         out_channels: 2 (the class with the larger score wins) or 1 (a positive score is foreground).
         threshold: Threshold on the sigmoid of the score, for ``out_channels=1``, as in MMSegmentation: the default 0.5 is score
             0.
+        foreground: Classes that are foreground, in label maps of many classes (``keep_classes`` of our data sets); ``None``
+            takes the labels as they are.
         loss_decode: Config of the loss, or a list of configs.
         **kwargs: Arguments of ``FCNHead``; an unknown one is a ``TypeError``.
 
@@ -31,7 +42,7 @@ class BinaryHingeHead(FCNHead):
 
     Raises:
         InputError: ``num_classes`` is not 2, ``out_channels`` is not 1 or 2, ``threshold`` is given with two score maps or lies
-            outside (0, 1), or a softmax loss is given with one score map.
+            outside (0, 1), a softmax loss is given with one score map, or ``foreground`` is no list of classes.
 
     Source: the paper's section on the loss.
     """
@@ -42,6 +53,7 @@ class BinaryHingeHead(FCNHead):
         num_classes: int = 2,
         out_channels: int = 2,
         threshold: float | None = None,
+        foreground: Sequence[int] | None = None,
         loss_decode: dict | list[dict] = dict(type='BinaryHingeLoss'),
         **kwargs: Any,
     ) -> None:
@@ -60,6 +72,9 @@ class BinaryHingeHead(FCNHead):
         super().__init__(
             num_classes=num_classes, out_channels=out_channels, threshold=threshold, loss_decode=loss_decode, **kwargs
         )
+        if foreground is not None and not (len(foreground) and all(isinstance(each, int) for each in foreground)):
+            raise InputError(f'foreground={foreground!r}: give numbers of classes, such as (8,), or None')
+        self.foreground = foreground
         losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
         softmax = [loss for loss in losses if isinstance(loss, OhemCrossEntropy) or getattr(loss, 'use_sigmoid', None) is False]
         if out_channels == 1 and softmax:
@@ -67,6 +82,10 @@ class BinaryHingeHead(FCNHead):
                 f'{type(softmax[0]).__name__} without a sigmoid cannot train out_channels=1: set use_sigmoid=True, or take '
                 'BinaryHingeLoss'
             )
+
+    def _stack_batch_gt(self, batch_data_samples: SampleList) -> Tensor:
+        """Return the labels, (N, 1, H, W), of two classes."""
+        return of_two_classes(super()._stack_batch_gt(batch_data_samples), self.foreground, self.ignore_index)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
         """Return the losses and ``acc_seg`` in percent, which MMSegmentation counts wrongly for one score map."""

@@ -2,10 +2,12 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.apis.publish import publish
+from mmseg_bisenet_lite.apis.publish import publish, with_main_head
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors
 from mmseg_bisenet_lite.utils.errors import InputError
+
+HEADS = ('decode_head', 'auxiliary_head.0', 'auxiliary_head.1')
 
 
 @pytest.fixture
@@ -51,6 +53,20 @@ def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_
     publish(str(config), str(file), again, tmp_path / 'work')
     assert tensors(again) == tensors(file)
     assert load_from_safetensors(str(again))['meta'] == found['meta']
+
+
+def test_a_head_and_the_main_head_change_places():
+    weights = {f'{head}.conv_seg.bias': torch.full((2,), number) for number, head in enumerate(HEADS)}
+    swapped = with_main_head(weights | {'backbone.weight': torch.ones(1)}, 'auxiliary_head.1', 'a.pth')
+    assert {key: int(value[0]) for key, value in swapped.items()} == {
+        'decode_head.conv_seg.bias': 2,
+        'auxiliary_head.0.conv_seg.bias': 1,
+        'auxiliary_head.1.conv_seg.bias': 0,
+        'backbone.weight': 1,
+    }
+    for head in ('auxiliary_head.2', 'auxiliary_head', 'backbone'):
+        with pytest.raises(InputError, match=rf'--head {head}: a\.pth has no such head; choose from decode_head, auxiliary_'):
+            with_main_head(weights, head, 'a.pth')
 
 
 def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):

@@ -14,6 +14,8 @@ from PIL import Image
 
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import BinarySegDataset, CamVidVehicleDataset
+from mmseg_bisenet_lite.datasets.binary import class_names, class_table
+from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
 from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -319,3 +321,9 @@ def test_masks_of_another_name(data):
 def test_a_wrong_folder_is_named_without_a_layout(data):
     with pytest.raises(InputError, match=r'nothere: there is no such folder .*set data_root, and data_prefix'):
         build(data, data_prefix=dict(img_path='nothere', seg_map_path='trainmasks'))
+
+
+def test_classes_are_numbered_in_the_order_of_their_values():
+    table = class_table({7: 'road', 26: 'car', 27: 'truck', 5: 'car', 0: None})
+    assert class_names({7: 'road', 26: 'car', 27: 'truck', 5: 'car', 0: None}) == ('car', 'road', 'truck')
+    assert [table[value] for value in (5, 26, 7, 27, 0, 1)] == [0, 0, 1, 2, 255, UNKNOWN]

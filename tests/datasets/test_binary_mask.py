@@ -204,6 +204,7 @@ def test_what_is_not_clear_is_one_error_when_the_set_is_built(data, mask, option
         (dict(name=''), 'name='),
         (dict(name='crack', metainfo=dict(classes=('background', 'hole'))), "name='crack': give one"),
         (dict(values={0: 'a', 1: 'b'}), "values= is BinarySegDataset's"),
+        (dict(keep_classes=True), 'keep_classes=True: masks have two classes only'),
     ],
     ids=str,
 )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite import CamVidBinaryDataset, CamVidHumanDataset, CamVidVehicleDataset
+from mmseg_bisenet_lite.datasets.label_check import LabelCheck
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
 
@@ -38,6 +39,16 @@ def test_any_class_can_be_the_foreground(layout):
     assert sample['data_samples'].gt_sem_seg.data[0, 0].tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 255]
     with pytest.raises(InputError, match='choose from bicyclist, building'):
         CamVidBinaryDataset(('truck',), data_root=str(layout), data_prefix=TRAIN)
+
+
+def test_samples_keep_all_classes_if_asked_to(layout):
+    dataset = CamVidVehicleDataset(data_root=str(layout), data_prefix=TRAIN, pipeline=LOAD, keep_classes=True)
+    assert dataset[0]['data_samples'].gt_sem_seg.data[0, 0].tolist() == [*range(11), 255]
+    assert dataset.metainfo['classes'] == ('background', 'vehicle')
+    check = LabelCheck('train', dataset)
+    while check.step():
+        pass
+    assert check.checked == 1
 
 
 def test_suffixes_of_cameras_are_taken_and_hidden_files_are_not(tmp_path):

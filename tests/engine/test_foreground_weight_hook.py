@@ -78,6 +78,15 @@ def test_the_lovasz_loss_is_left_alone():
     assert [head.loss_decode.class_weight for head in model] == [[1.0, 10.0], None]
 
 
+def test_heads_with_other_classes_are_left_alone():
+    model = nn.ModuleList([*heads(HINGE), *heads(CE, num_classes=11)])
+    hook, runner = ForegroundWeightHook(start=16.0), SimpleNamespace(model=model, max_iters=80, iter=0)
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    assert model[0].loss_decode.class_weight == [1, 16]
+    assert model[1].loss_decode.class_weight is None
+
+
 def test_after_training_the_losses_are_as_they_were():
     model, hook = heads(HINGE), ForegroundWeightHook(end=1.5)
     for _ in range(2):

@@ -6,6 +6,7 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite import BinaryHingeHead
+from mmseg_bisenet_lite.utils.errors import InputError
 
 SHAPE = dict(in_channels=8, channels=4, num_convs=1, in_index=0)
 
@@ -74,3 +75,15 @@ def test_contradictions_are_refused(options, message):
 def test_typos_are_refused():
     with pytest.raises(TypeError, match='treshold'):
         BinaryHingeHead(**SHAPE, treshold=0.5)
+
+
+def test_labels_of_many_classes_become_two():
+    head = BinaryHingeHead(**SHAPE, foreground=(9, 10))
+    label = torch.tensor([0, 8, 9, 10, 255]).reshape(1, 1, 5)
+    two = torch.tensor([0, 0, 1, 1, 255]).reshape(1, 1, 5)
+    logits = torch.randn(1, 2, 1, 5)
+    plain = BinaryHingeHead(**SHAPE)
+    assert head.loss_by_feat(logits, samples(label)) == plain.loss_by_feat(logits, samples(two))
+    for foreground in ((), 'car', (1.5,)):
+        with pytest.raises(InputError, match='foreground='):
+            BinaryHingeHead(**SHAPE, foreground=foreground)

@@ -32,8 +32,9 @@ class RandomResizeCropFlip(BaseTransform):
             times.
         ignore_index: Label of the pixels that do not count for ``cat_max_ratio``.
         flip_prob: Probability of the horizontal flip.
-        foreground_prob: Probability of placing the crop anew, so that it shows a pixel of class 1, drawn from all such pixels
-            of the photograph, if there are any. Without it, a network rarely sees a rare class.
+        foreground_prob: Probability of placing the crop anew, so that it shows a pixel of the foreground, drawn from all such
+            pixels of the photograph, if there are any. Without it, a network rarely sees a rare class.
+        foreground: Groups of classes that are foreground. With several, a group that the photograph has is drawn first.
 
     Shape:
         - ``img``: (H, W, 3), uint8.
@@ -53,6 +54,7 @@ class RandomResizeCropFlip(BaseTransform):
         ignore_index: int = 255,
         flip_prob: float = 0.5,
         foreground_prob: float = 0.0,
+        foreground: Sequence[Sequence[int]] = ((1,),),
     ) -> None:
         self.crop_size = _pair('crop_size', (crop_size, crop_size) if isinstance(crop_size, int) else crop_size)
         self.scale_factors = () if scale_factors is None else tuple(map(float, scale_factors))
@@ -62,6 +64,7 @@ class RandomResizeCropFlip(BaseTransform):
         self.ignore_index = ignore_index
         self.flip_prob = flip_prob
         self.foreground_prob = foreground_prob
+        self.foreground = tuple(map(tuple, foreground))
         if (scale is None) != (ratio_range is None) or (scale is None) == (scale_factors is None):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
         if scale_factors is not None and not (self.scale_factors and min(self.scale_factors) > 0):
@@ -119,10 +122,11 @@ class RandomResizeCropFlip(BaseTransform):
         return window
 
     def _draw_place_on_foreground(self, label: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-        """Draw a window that shows a foreground pixel, each with the same probability; ``None`` if there is no such pixel."""
-        places = np.flatnonzero(label == 1)
-        if not len(places):
+        """Draw a window that shows a foreground pixel, each of a group with the same probability; ``None`` if there is none."""
+        groups = [places for classes in self.foreground if len(places := np.flatnonzero(np.isin(label, classes)))]
+        if not groups:
             return None
+        places = groups[np.random.randint(len(groups))] if len(groups) > 1 else groups[0]
         y, x = divmod(int(places[np.random.randint(len(places))]), label.shape[1])
         (width, height), (crop_height, crop_width) = size, self.crop_size
         top = np.random.randint(max(y - crop_height + 1, 0), max(min(y, height - crop_height), 0) + 1)
