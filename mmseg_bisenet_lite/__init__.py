@@ -27,6 +27,7 @@ if compat.host_problem() is None:
         CityscapesHumanDataset,
         CityscapesVehicleDataset,
         FastPhotoMetricDistortion,
+        KorniaAugment,
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
@@ -63,6 +64,7 @@ __all__ = [
     'FiniteTrainingHook',
     'ForegroundWeightHook',
     'GracefulStopHook',
+    'KorniaAugment',
     'LabelCheckHook',
     'LiteVGG',
     'RandomResizeCropFlip',

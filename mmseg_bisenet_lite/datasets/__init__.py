@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.datasets.cityscapes import (
 from mmseg_bisenet_lite.datasets.sampler import SeededInfiniteSampler
 from mmseg_bisenet_lite.datasets.transforms import (
     FastPhotoMetricDistortion,
+    KorniaAugment,
     LoadBinaryAnnotations,
     LoadCheckedImage,
     RandomResizeCropFlip,
@@ -26,6 +27,7 @@ __all__ = [
     'CityscapesHumanDataset',
     'CityscapesVehicleDataset',
     'FastPhotoMetricDistortion',
+    'KorniaAugment',
     'LoadBinaryAnnotations',
     'LoadCheckedImage',
     'RandomResizeCropFlip',
