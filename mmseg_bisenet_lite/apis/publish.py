@@ -74,7 +74,8 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
 
 def with_main_head(weights: Mapping[str, Tensor], head: str, checkpoint: str) -> dict[str, Tensor]:
     """Return weights in which a head and the main head have changed places."""
-    heads = sorted({re.match(r'auxiliary_head(\.\d+)?', key)[0] for key in weights if key.startswith('auxiliary_head')})
+    found = (re.match(r'auxiliary_head(\.\d+)?', key) for key in weights)
+    heads = sorted({match[0] for match in found if match})
     if head not in heads:
         told = ', '.join([MAIN, *heads])
         raise InputError(f'--head {head}: {checkpoint} has no such head; choose from {told}')
