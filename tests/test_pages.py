@@ -32,6 +32,7 @@ DEPLOY = PAGES['mmseg_bisenet_lite/deploy/README.md']
 SUBCOMMANDS = {
     'demo': 'mmseg_bisenet_lite.deploy.demo',
     'doctor': 'mmseg_bisenet_lite.doctor',
+    'test-corruptions': 'tools/test_corruptions.py',
     'benchmark-train': 'tools/benchmark_train.py',
     'make-toy': 'tools/make_toy_cityscapes.py',
     'convert-masks': 'tools/convert_masks.py',

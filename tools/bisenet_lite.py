@@ -13,6 +13,7 @@ PACKAGE = 'mmseg_bisenet_lite'
 COMMANDS = {
     'train': ('train.py', 'train a segmentor'),
     'test': ('test.py', 'score a checkpoint or an exported file'),
+    'test-corruptions': ('test_corruptions.py', 'score a checkpoint on dark, blurred, noisy and other photographs'),
     'predict': ('predict.py', 'segment images, folders, videos, streams and cameras'),
     'demo': (f'{PACKAGE}.deploy.demo', 'try networks on images and short videos, in a browser'),
     'export': ('export.py', 'write ONNX, OpenVINO or TensorRT files, checked against MMSegmentation'),

@@ -94,6 +94,24 @@ def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
     return _for_host(tool, arguments)[0]
 
 
+def config_of_test(config: str, checkpoint: str, threshold: str | None, options: Sequence[str]) -> Config:
+    """Return the config of a test, as the host's ``tools/test.py`` gets it.
+
+    Args:
+        config: File of the config.
+        checkpoint: Checkpoint, ``bisenet-lite://NAME``, or an exported file.
+        threshold: What ``--threshold`` takes; ``None`` keeps that of the weights.
+        options: What ``--cfg-options`` takes.
+
+    Raises:
+        InputError: The config is missing, or an argument does not fit it.
+    """
+    given = [] if threshold is None else [f'--threshold={threshold}']
+    return _for_host('test', [config, checkpoint, *given, *(['--cfg-options', *options] if options else [])])[
+        1
+    ] or parse_config(config)
+
+
 def _for_host(tool: str, arguments: Sequence[str]) -> tuple[list[str], Config | None]:
     """Return the arguments for the host's tool, and the config with all options; ``None`` if its file is missing."""
     args, unknown = parser(tool).parse_known_args(list(arguments))

@@ -10,6 +10,7 @@ from mmseg_bisenet_lite.datasets.cityscapes import (
 )
 from mmseg_bisenet_lite.datasets.sampler import SeededInfiniteSampler
 from mmseg_bisenet_lite.datasets.transforms import (
+    Corrupt,
     FastPhotoMetricDistortion,
     KorniaAugment,
     LoadBinaryAnnotations,
@@ -26,6 +27,7 @@ __all__ = [
     'CityscapesBinaryDataset',
     'CityscapesHumanDataset',
     'CityscapesVehicleDataset',
+    'Corrupt',
     'FastPhotoMetricDistortion',
     'KorniaAugment',
     'LoadBinaryAnnotations',

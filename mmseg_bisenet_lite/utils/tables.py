@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 # Headings of columns that hold no numbers.
-TEXT = ('size', 'model', 'engine', 'file', 'runtime', 'split', 'finding', 'level')
+TEXT = ('size', 'model', 'engine', 'file', 'runtime', 'split', 'finding', 'level', 'corruption')
 
 
 @dataclass(frozen=True)

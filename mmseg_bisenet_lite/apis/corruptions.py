@@ -1,0 +1,133 @@
+"""Scores of a network on its test set, clean and under each corruption."""
+
+import copy
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
+from mmseg.registry import TRANSFORMS
+
+from mmseg_bisenet_lite.apis.config_errors import errors_of_config
+from mmseg_bisenet_lite.apis.scores import scores_of
+from mmseg_bisenet_lite.datasets.metainfo import inner_sets
+from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS
+from mmseg_bisenet_lite.pretrained.names import checkpoint_file
+from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.registry import class_of
+from mmseg_bisenet_lite.utils.tables import Table
+
+CLEAN = 'clean'
+# Scores of ``BinaryIoUMetric``, and their headings.
+COLUMNS = {'fgIoU': 'IoU', 'AP': 'AP', 'precision': 'precision', 'recall': 'recall'}
+# Files that ``BinaryIoUMetric`` and the host's metrics write: those of the clean photographs stay.
+_FILES = ('curve', 'reliability', 'output_dir')
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores under one corruption.
+
+    Attributes:
+        kind: ``'clean'``, or a key of ``KINDS``.
+        strength: In the kind's unit; of clean photographs ``None``.
+        metrics: Scores of the test, in percent.
+    """
+
+    kind: str
+    strength: float | None
+    metrics: dict[str, float]
+
+
+def scores_under_corruptions(
+    config: Config,
+    checkpoint: str,
+    work_dir: Path,
+    kinds: Iterable[str] = tuple(KINDS),
+    seed: int = 0,
+    progress: ReportProgress = lambda what, done: None,
+) -> list[Result]:
+    """Test a checkpoint on the config's ``test_dataloader``: clean, and once for each corruption at its fixed strengths.
+
+    Args:
+        config: Config of the test.
+        checkpoint: File or name of the checkpoint, or an exported file whose config is ``config``.
+        work_dir: Folder for the logs.
+        kinds: Keys of ``KINDS``.
+        seed: Seed of noise and rain.
+        progress: Called with the current corruption and the share that is done.
+
+    Returns:
+        The results, the clean one first.
+
+    Raises:
+        InputError: The checkpoint or Kornia is missing, the test has no scores of the foreground, or its pipeline loads no
+            photograph.
+    """
+    checkpoint_file(checkpoint)
+    require('kornia', 'kornia')
+    tests = [(CLEAN, None), *((kind, strength) for kind in kinds for strength in KINDS[kind].strengths)]
+    planned = [(kind, strength, _config(config, kind, strength, seed)) for kind, strength in tests]
+    results = []
+    for number, (kind, strength, changed) in enumerate(planned):
+        progress(label(kind, strength), number / len(planned))
+        with errors_of_config(str(config.filename)), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', category=UserWarning, module=r'mm(seg|engine)\.')  # the same in each test
+            metrics = scores_of(changed, checkpoint, work_dir)
+        if 'fgIoU' not in metrics:
+            raise InputError(f'{config.filename}: its test gives no foreground IoU; set test_evaluator.type=BinaryIoUMetric')
+        results.append(Result(kind, strength, metrics))
+    return results
+
+
+def label(kind: str, strength: float | None) -> str:
+    """Return a corruption in words, such as ``'jpeg, quality 7'``."""
+    return kind if strength is None else f'{kind}, {KINDS[kind].unit.format(strength)}'
+
+
+def report(results: Sequence[Result]) -> Table:
+    """Return the table: a row for each test, the mean of the corrupted ones, and that mean as a share of the clean score."""
+    clean, *corrupted = ([result.metrics.get(name) for name in COLUMNS] for result in results)
+    means = [None if None in scores else fmean(scores) for scores in zip(*corrupted, strict=True)]
+    shares = [
+        100 * mean / of_clean if mean is not None and of_clean else None for mean, of_clean in zip(means, clean, strict=True)
+    ]
+    rows = [
+        [label(result.kind, result.strength), *_cells(scores)]
+        for result, scores in zip(results, [clean, *corrupted], strict=True)
+    ]
+    rows += [[f'mean of the {len(corrupted)}', *_cells(means)], ['that mean, in % of clean', *_cells(shares)]]
+    title = 'Foreground, in %, on clean and on corrupted photographs'
+    return Table(title, ['corruption', *COLUMNS.values()], rows, frozenset({1, len(rows) - 2}))
+
+
+def _cells(scores: Iterable[float | None]) -> list[str]:
+    return ['-' if score is None else f'{score:.1f}' for score in scores]
+
+
+def _config(config: Config, kind: str, strength: float | None, seed: int) -> Config:
+    """Return the config of one test."""
+    config = copy.deepcopy(config)
+    config.log_level, config.resume = 'ERROR', False
+    if strength is None:
+        return config
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    for evaluator in evaluators:
+        for file in _FILES:
+            evaluator.pop(file, None)
+    for dataset in inner_sets(config.test_dataloader.dataset):
+        pipeline = dataset.get('pipeline') or ()
+        kinds = [class_of(TRANSFORMS, step.get('type')) for step in pipeline]
+        loaders = [place for place, each in enumerate(kinds) if each is not None and issubclass(each, LoadImageFromFile)]
+        if not loaders:
+            raise InputError(
+                f'{config.filename}: its test pipeline has no LoadImageFromFile, after which photographs are corrupted'
+            )
+        step = dict(type='mmseg.Corrupt', kind=kind, strength=strength, seed=seed)
+        dataset.pipeline = [*pipeline[: loaders[0] + 1], step, *pipeline[loaders[0] + 1 :]]
+    return config

@@ -1,0 +1,65 @@
+"""Test a checkpoint on its test set, clean and corrupted: dark, bright, blurred, moved, noisy, in rain, compressed."""
+
+import argparse
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from mmseg_bisenet_lite.compat import require_host
+from mmseg_bisenet_lite.utils.arguments import add_cfg_options, add_threshold, count, path, some_of
+from mmseg_bisenet_lite.utils.console import one_line_errors, progress_bar
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', metavar='CONFIG', help='config of the segmentor')
+    add('checkpoint', metavar='CHECKPOINT', help='weights (.pth or bisenet-lite://NAME), or a file that tools/export.py wrote')
+    kinds = f'corruptions to test, each at two strengths (default: {",".join(KINDS)})'
+    add('--kinds', type=some_of(KINDS), default=list(KINDS), metavar='NAME,...', help=kinds)
+    add_threshold(parser, "0; an exported file's own")
+    add(
+        '--seed', type=count, default=0, metavar='N', help='seed of noise and rain; the same gives the same pixels (default: 0)'
+    )
+    out = "folder for the tables and logs (default: work_dirs/corruptions/ and the config's name)"
+    add('--out', type=path, metavar='DIR', help=out)
+    add_cfg_options(add, 'change the config', action='extend', default=[])
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Test, print the table and write it."""
+    with one_line_errors():
+        require_host()
+        from mmseg.utils import register_all_modules
+
+        from mmseg_bisenet_lite.apis.corruptions import report, scores_under_corruptions
+        from mmseg_bisenet_lite.apis.host_tools import config_of_test
+        from mmseg_bisenet_lite.utils.files import write_text
+        from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
+
+        args = parse_args()
+        register_all_modules()
+        config = config_of_test(args.config, args.checkpoint, args.threshold, args.cfg_options)
+        out = args.out or Path('work_dirs') / 'corruptions' / Path(args.config).stem
+        with progress_bar('loading') as show:
+            results = scores_under_corruptions(config, args.checkpoint, out, args.kinds, args.seed, show)
+        table = report(results)
+        lines = [
+            f'{args.checkpoint} with {args.config}, threshold: {args.threshold or "the default"}, seed {args.seed}',
+            f'Corruptions by Kornia {version("kornia")}; sizes are in pixels of the photographs as they are loaded',
+        ]
+        print_tables([table], lines)
+        given = {name: value for name, value in vars(args).items() if name not in ('out', 'kinds')}
+        written = {**given, 'results': [asdict(result) for result in results]}
+        write_text(out / 'results.json', json.dumps(written, indent=1) + '\n')
+        write_text(out / 'results.md', markdown_tables([table], lines))
+        print(f'Written: results.md, results.json in {out}')
+
+
+if __name__ == '__main__':
+    main()
