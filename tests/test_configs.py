@@ -9,15 +9,18 @@ from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS, OPTIMIZERS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
+from mmseg_bisenet_lite import CamVidVehicleDataset
 from mmseg_bisenet_lite.compat import mim_folder
+from mmseg_bisenet_lite.datasets.binary import class_names
 
 pytestmark = pytest.mark.slow
 
 CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
 NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
 TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
+SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
 OWN = 'own/lite_hinge'
-LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', OWN]
+LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *SHARED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', OWN]
 
 
 @pytest.fixture(params=LEAVES)
@@ -33,7 +36,7 @@ def test_no_leaf_is_forgotten():
 def test_training_is_the_papers(leaf):
     # Source: the paper's section on training.
     name, cfg = leaf
-    if name not in TUNED:
+    if name not in (*TUNED, *SHARED):
         assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=2.5e-2, momentum=0.9, weight_decay=1e-4)
     assert cfg.train_dataloader.batch_size == 8
     *warm_up, policy = cfg.param_scheduler
@@ -62,13 +65,16 @@ def test_augmentation_is_bisenets(leaf):
     name, cfg = leaf
     pipeline = cfg.train_dataloader.dataset.pipeline
     steps = {step.type: step for step in pipeline}
-    assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomResizeCropFlip', 'PackSegInputs']
+    photometric = ['FastPhotoMetricDistortion', 'KorniaAugment'] if name in SHARED else []
+    assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomResizeCropFlip', *photometric, 'PackSegInputs']
     augmentation = TRANSFORMS.build(steps['RandomResizeCropFlip'])
     assert augmentation.crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
     assert augmentation.flip_prob == 0.5
     if name == OWN:  # whose images have any size: the same range, of images that are fitted into one size
         assert augmentation.scale_factors == ()
         assert (augmentation.scale, augmentation.ratio_range) == (cfg.test_pipeline[1].scale, (0.75, 2.0))
+    elif name in SHARED:
+        assert (augmentation.scale, augmentation.ratio_range) == ((480, 360), (0.5, 2.0))
     else:  # a quick start is too short for other scales
         assert augmentation.scale_factors == ((1.0,) if name.startswith('toy') else (0.75, 1.0, 1.5, 1.75, 2.0))
     for step in [*pipeline, *cfg.tta_pipeline]:
@@ -90,8 +96,26 @@ def test_losses_are_the_papers(leaf):
     name, cfg = leaf
     main = 'BinaryHingeLoss' if 'hinge' in name else 'CrossEntropyLoss'
     assert cfg.model.decode_head.loss_decode.type == main
-    assert [head.loss_decode.type for head in cfg.model.auxiliary_head] == ['CrossEntropyLoss'] * 2
-    assert {head.num_classes for head in (cfg.model.decode_head, *cfg.model.auxiliary_head)} == {2}
+    heads = cfg.model.auxiliary_head[-3:] if name in SHARED else cfg.model.auxiliary_head
+    assert [head.loss_decode.type for head in heads] == ['CrossEntropyLoss'] * len(heads)
+    assert {head.num_classes for head in heads} == {11 if name in SHARED else 2}
+    assert cfg.model.decode_head.num_classes == 2
+
+
+@pytest.mark.parametrize('name', SHARED)
+def test_shared_is_lite_with_more_to_learn(name):
+    shared, plain = (Config.fromfile(CONFIGS / f'{each}.py').model for each in (name, name.replace('-shared', '')))
+    foreground = shared.decode_head.pop('foreground')
+    other = shared.auxiliary_head[0].pop('foreground')
+    assert shared.auxiliary_head[0] == shared.decode_head == plain.decode_head
+    for model in (shared, plain):
+        model.pop('auxiliary_head')
+    assert shared == plain
+    names = class_names(CamVidVehicleDataset.VOCABULARIES['.png'])
+    expected = {'vehicle': {'car'}, 'human': {'pedestrian', 'bicyclist'}}
+    target = name.rpartition('_')[2]
+    assert {names[place] for place in foreground} == expected.pop(target)
+    assert {names[place] for place in other} == expected.popitem()[1]
 
 
 def test_batch_norm_is_synchronised_everywhere(leaf):
@@ -104,7 +128,7 @@ def test_batch_norm_is_synchronised_everywhere(leaf):
 def test_the_context_path_is_the_named_one(leaf):
     name, cfg = leaf
     backbone = MODELS.build(cfg.model).backbone.context_path.backbone
-    path = name.split('/')[-1].split('_')[0].removesuffix('-tuned')
+    path = name.split('/')[-1].split('_')[0].removesuffix('-tuned').removesuffix('-shared')
     expected = {'lite': 1_171_432, 'r18': 11_176_512}[path]  # torchvision's resnet18 less its fc
     assert sum(p.numel() for p in backbone.parameters()) == expected
 
