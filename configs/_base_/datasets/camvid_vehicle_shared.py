@@ -15,7 +15,7 @@ train_pipeline = [
     dict(type='FastPhotoMetricDistortion'),
     dict(
         type='KorniaAugment',
-        transforms=[
+        augmentations=[
             dict(type='RandomGamma', gamma=(0.5, 2.0), p=0.5),
             dict(type='RandomPlanckianJitter', p=0.5),
             dict(type='RandomGaussianBlur', kernel_size=(7, 7), sigma=(0.3, 1.8), p=0.25),

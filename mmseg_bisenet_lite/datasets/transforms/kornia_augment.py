@@ -20,7 +20,7 @@ class KorniaAugment(BaseTransform):
     random draws, see :class:`~mmseg_bisenet_lite.SeededInfiniteSampler`.
 
     Args:
-        transforms: Configs of intensity transforms: ``type`` is a name in ``kornia.augmentation``, the rest are its arguments,
+        augmentations: Configs of intensity transforms: ``type`` is a name in ``kornia.augmentation``, the rest its arguments,
             such as ``dict(type='RandomGamma', gamma=(0.5, 2.0), p=0.5)``. They get RGB values from 0 to 1.
 
     Shape:
@@ -30,11 +30,11 @@ class KorniaAugment(BaseTransform):
         InputError: A transform is unknown, moves pixels, or does not take its arguments; or Kornia is missing.
     """
 
-    def __init__(self, transforms: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, augmentations: Sequence[dict[str, Any]]) -> None:
         kornia = require('kornia.augmentation', 'kornia')
-        self.transforms = [dict(each) for each in transforms]
+        self.augmentations = [dict(each) for each in augmentations]
         self._augment = []
-        for options in self.transforms:
+        for options in self.augmentations:
             name = options.get('type')
             kind = getattr(kornia, str(name), None)
             if not (isinstance(kind, type) and issubclass(kind, kornia.IntensityAugmentationBase2D)):
@@ -55,4 +55,4 @@ class KorniaAugment(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({self.transforms!r})'
+        return f'{type(self).__name__}({self.augmentations!r})'
