@@ -1,4 +1,4 @@
-# CamVid with all its classes in the labels of train, in other light and through other lenses; tests see two classes.
+# CamVid with all its classes in the labels of train, in other colours and light; tests see two classes.
 _base_ = './camvid_vehicle.py'
 groups = ((8,), (9, 10))  # numbers of CamVid's classes: vehicles, humans
 train_pipeline = [
@@ -6,10 +6,9 @@ train_pipeline = [
     dict(type='LoadAnnotations'),
     dict(
         type='RandomResizeCropFlip',
-        scale=(480, 360),  # (width, height)
-        ratio_range=(0.5, 2.0),
+        scale_factors=(0.75, 1.0, 1.5, 1.75, 2.0),
         crop_size=_base_.crop_size,
-        foreground_prob=0.5,
+        foreground_prob=0.8,
         foreground=groups,
     ),
     dict(type='FastPhotoMetricDistortion'),

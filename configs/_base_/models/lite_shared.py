@@ -2,8 +2,8 @@
 # learns the target of the config, the first auxiliary head the other; the network for inference is lite's.
 _base_ = './lite_hinge.py'
 vehicle, human = (8,), (9, 10)  # numbers of CamVid's classes
-all_classes = dict(num_classes=11, out_channels=11, type='ClassHead')
 main = _base_.model.decode_head
+all_classes = dict(type='ClassHead', num_classes=11, out_channels=11, loss_decode={**_base_.loss_decode, 'loss_weight': 0.4})
 context = [{**head, **all_classes} for head in _base_.model.auxiliary_head]
 model = dict(
     decode_head=dict(foreground=vehicle),

@@ -1,2 +1,7 @@
-# For networks that learn all classes, from photographs that are changed a lot: longer, with AdamW.
+# As schedule_camvid_tuned.py, but longer, for photographs that are changed and for more to learn.
 _base_ = './schedule_camvid_tuned.py'
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=100, by_epoch=False),
+    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=100, end=6000, by_epoch=False),
+]
+train_cfg = dict(max_iters=6000)
