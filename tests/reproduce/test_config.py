@@ -86,6 +86,13 @@ model = dict(data_preprocessor=dict(size=_base_.crop_size))
 """
 
 
+def unscoped(value):
+    """A part of a config without the scope that MMEngine adds in a base that is named by its package."""
+    if isinstance(value, dict):
+        return {key: unscoped(each) for key, each in value.items() if key != '_scope_'}
+    return [unscoped(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def test_a_users_config_trains_the_same(tmp_path, root, drives):
     """The config and the options of the page are a training of the protocol."""
     page = (root / 'configs' / 'camvid' / 'README.md').read_text()
@@ -103,7 +110,6 @@ def test_a_users_config_trains_the_same(tmp_path, root, drives):
         assert len(found) == count
     for config in (users, ours):
         for split in ('train', 'val', 'test'):
-            config[f'{split}_dataloader'].dataset.pop('_scope_', None)  # of a base that is named by its package
             for part in inner_sets(config[f'{split}_dataloader'].dataset):
                 part.pop('drives')
     for key in (
@@ -115,12 +121,12 @@ def test_a_users_config_trains_the_same(tmp_path, root, drives):
         'param_scheduler',
         'train_cfg',
     ):
-        assert users[key] == ours[key]
+        assert unscoped(users[key]) == unscoped(ours[key])
     again = Config(users.to_dict())  # a network whose config has both folders already
     leave_out(again, '0016E5', 'camvid', 'vehicle')
     leave_out(ours, '0016E5', 'camvid', 'vehicle')
-    assert again.train_dataloader == ours.train_dataloader
-    assert again.test_dataloader == ours.test_dataloader
+    for split in ('train', 'test'):
+        assert unscoped(again[f'{split}_dataloader']) == unscoped(ours[f'{split}_dataloader'])
 
 
 def test_losses_that_a_network_has_not_are_left_out():
