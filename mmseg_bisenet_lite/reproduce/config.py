@@ -1,6 +1,6 @@
 """The trainings of a grid: one network with one loss for one target, from one seed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,16 @@ from mmengine.config import Config
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.peers import PEERS, peer_config
+from mmseg_bisenet_lite.datasets.metainfo import inner_sets
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # Folder of each dataset's configs, below the folder configs.
 DATASETS = {'camvid': 'camvid', 'cityscapes': '.', 'toy': 'toy'}
+# Drives of train and val of each data set that has them.
+DRIVES = {'camvid': ('0001TP', '0006R0', '0016E5')}
+# Protocol, and what its networks are tested on.
+PROTOCOLS = {'val': 'val set', 'drives': 'drives left out'}
 LOSSES, TARGETS = ('ce', 'hinge'), ('human', 'vehicle')
 # Network, the first word of a config's name, and its losses. lite-tuned is the lite network with another training than the
 # paper's.
@@ -34,17 +39,24 @@ class Run:
         loss: ``'ce'`` or ``'hinge'``; ``OWN`` for a peer.
         target: ``'human'`` or ``'vehicle'``, the foreground.
         seed: Random seed.
+        left_out: Drive to test on, which the training leaves out; ``None`` trains on train and tests on val.
     """
 
     network: str
     loss: str
     target: str
     seed: int
+    left_out: str | None = None
 
     @property
     def name(self) -> str:
         """Name of the config, or for a peer the name that such a config would have."""
         return '_'.join(part for part in (self.network, self.loss, self.target) if part != OWN)
+
+    @property
+    def title(self) -> str:
+        """Name of the training in messages."""
+        return f'{self.name}{f" without {self.left_out}" if self.left_out else ""}, seed {self.seed}'
 
     def config(self, dataset: str, iterations: int | None) -> Config:
         """Return the config of the training, with its seed and number of iterations.
@@ -68,6 +80,26 @@ class Run:
         config.randomness = dict(seed=self.seed)
         config.pop('work_dir', None)
         return config
+
+
+def leave_out(config: Config, drive: str, dataset: str, target: str) -> None:
+    """Make a config train on the other drives of train and val, and validate and test on all photographs of one drive.
+
+    Args:
+        config: The config; its first training set and its first test set are taken from each folder.
+        drive: The drive.
+        dataset: Key of ``DRIVES``.
+        target: The foreground.
+    """
+    base = f'{dataset}_{target}_trainval.py'
+    together = Config.fromfile(compat.mim_folder('mmseg_bisenet_lite') / 'configs' / '_base_' / 'datasets' / base)
+    others = [each for each in DRIVES[dataset] if each != drive]
+    for split, drives in (('train', others), ('val', [drive]), ('test', [drive])):
+        loader = config[f'{split}_dataloader']
+        folders = [each.data_prefix for each in inner_sets(together[f'{split}_dataloader'].dataset)]
+        first = inner_sets(loader.dataset)[0]
+        sets = [{**first, 'data_prefix': folder, 'drives': drives} for folder in folders]
+        loader.dataset = dict(type='ConcatDataset', datasets=sets)
 
 
 def _take_over(config: Config, peer: Config) -> None:
@@ -107,12 +139,30 @@ def parse_grid(text: str) -> Grid:
     return sides
 
 
-def runs_of(grid: Grid, seeds: int) -> list[Run]:
+def drives_of(dataset: str, protocol: str) -> Sequence[str | None]:
+    """Return the drives to leave out, one after another, by a protocol; ``None`` leaves none out.
+
+    Args:
+        dataset: Key of ``DATASETS``.
+        protocol: Key of ``PROTOCOLS``.
+
+    Raises:
+        InputError: The data set has no drives.
+    """
+    if protocol == 'val':
+        return (None,)
+    if dataset not in DRIVES:
+        raise InputError(f'--protocol {protocol}: {dataset} has no drives; give --dataset {" or ".join(DRIVES)}')
+    return DRIVES[dataset]
+
+
+def runs_of(grid: Grid, seeds: int, left_out: Sequence[str | None] = (None,)) -> list[Run]:
     """Return the trainings of a grid, seed after seed, without the losses that a network does not have.
 
     Args:
         grid: Networks, losses and targets.
         seeds: Number of seeds, from 0 on.
+        left_out: Drives to leave out, each in a training of its own; see :func:`drives_of`.
 
     Raises:
         InputError: The grid has no loss for a network.
@@ -127,7 +177,7 @@ def runs_of(grid: Grid, seeds: int) -> list[Run]:
                     f'--grid: {network} is trained only with the loss {", ".join(NETWORKS[network])}; add it to the losses'
                 )
             for loss in own_losses:
-                runs |= {Run(network, loss, target, seed): None for target in targets}
+                runs |= {Run(network, loss, target, seed, drive): None for target in targets for drive in left_out}
     return list(runs)
 
 
@@ -141,4 +191,5 @@ def groups(done: Iterable[Any]) -> dict[tuple[str, str, str], list[Any]]:
 
 def folder_of(run: Run, out: Path) -> Path:
     """Return the folder of a training's files."""
-    return out / run.name / f'seed{run.seed}'
+    folder = out / run.name
+    return (folder / f'without-{run.left_out}' if run.left_out else folder) / f'seed{run.seed}'

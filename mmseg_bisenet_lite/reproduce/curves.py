@@ -6,20 +6,21 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mmseg_bisenet_lite.reproduce.config import OWN, groups
+from mmseg_bisenet_lite.reproduce.config import OWN, PROTOCOLS, groups
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.results import Result
 from mmseg_bisenet_lite.utils.colours import COLOURS
 from mmseg_bisenet_lite.utils.files import atomic_write
 
 
-def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
-    """Draw mIoU on the val set over the iterations, one panel for each target: the mean over the seeds, and their range.
+def draw(done: Sequence[Result], dataset: str, path: Path, protocol: str = 'val') -> None:
+    """Draw mIoU over the iterations, one panel for each target: the mean over the seeds, and their range.
 
     Args:
-        done: Results of the trainings.
+        done: Results of the trainings; where drives are left out, of :func:`mean_over_drives`.
         dataset: Key of ``DATASETS``; only ``'cityscapes'`` gets the paper's accuracies as dotted lines.
         path: Output picture.
+        protocol: Key of ``PROTOCOLS``.
     """
     targets = sorted({result.run.target for result in done})
     figure = Figure(figsize=(6 * len(targets), 4.2))
@@ -38,7 +39,7 @@ def draw(done: Sequence[Result], dataset: str, path: Path) -> None:
             axes.fill_between(steps, [min(each) for each in values], [max(each) for each in values], color=colour, alpha=0.15)
             if dataset == 'cityscapes' and (paper := ACCURACIES.get((network, loss, target))) is not None:
                 axes.axhline(paper, color=colour, linewidth=0.8, linestyle=':')
-        axes.set_title(f'{target}, {dataset} val set')
+        axes.set_title(f'{target}, {dataset} {PROTOCOLS[protocol]}')
         axes.set_xlabel('iteration')
         axes.set_ylabel('mIoU (%)')
         axes.grid(alpha=0.3)

@@ -3,7 +3,8 @@
 import statistics
 from collections.abc import Sequence
 
-from mmseg_bisenet_lite.reproduce.config import OWN, Run, groups
+from mmseg_bisenet_lite.reproduce.config import OWN, PROTOCOLS, Run, drives_of, groups
+from mmseg_bisenet_lite.reproduce.drives import mean_over_drives
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.results import Result
 from mmseg_bisenet_lite.utils.tables import Table
@@ -19,23 +20,34 @@ MORE = {
     'bestF1': 'best F1',
     'threshold': 'best threshold',
 }
+# And of the table of the drives.
+OF_DRIVES = {'fgIoU': 'IoU', 'AP': 'AP', 'bestF1': 'best F1', 'mIoU': 'mIoU'}
 
 
-def report(done: Sequence[Result], failed: dict[Run, str], dataset: str) -> tuple[list[Table], list[str]]:
+def report(
+    done: Sequence[Result], failed: dict[Run, str], dataset: str, protocol: str = 'val'
+) -> tuple[list[Table], list[str]]:
     """Return the tables and the lines that explain them.
+
+    Where drives are left out, there is a table of each drive, and the others are of the mean over the drives.
 
     Args:
         done: Results of the trainings.
         failed: Reasons of the failed trainings.
         dataset: Key of ``DATASETS``.
+        protocol: Key of ``PROTOCOLS``.
     """
-    tables = [_accuracies(done, dataset), _differences(done), _foreground(done)]
+    trained, done = done, mean_over_drives(done, drives_of(dataset, protocol))
+    tables = [_drives(trained, done), _accuracies(done, dataset), _differences(done), _foreground(done)]
     seeds = sorted({len(results) for results in groups(done).values()})
+    mean = ', mean over the drives' if protocol == 'drives' else ''
     lines = [
-        f'mIoU: over the two classes, in %, on the {dataset} val set, with the last checkpoint of each training; '
-        f'mean ± standard deviation over {" or ".join(map(str, seeds)) or 0} seed(s). The paper used Cityscapes.',
-        *sorted({f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in done}),
-        *(f'{run.name}, seed {run.seed}, failed: {why}' for run, why in failed.items()),
+        f'mIoU: over the two classes, in %, on the {dataset} {PROTOCOLS[protocol]}{mean}, with the last checkpoint of each '
+        f'training; mean ± standard deviation over {" or ".join(map(str, seeds)) or 0} seed(s). The paper used Cityscapes.',
+        *sorted(
+            {f'Trained with {", ".join(f"{name} {value}" for name, value in each.made_with.items())}.' for each in trained}
+        ),
+        *(f'{run.title}, failed: {why}' for run, why in failed.items()),
         *(f'Accuracy against speed: tools/benchmark.py ... --plot FILE --accuracy {points}' for points in _points(done)),
     ]
     return [table for table in tables if table.rows], lines
@@ -45,6 +57,23 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     """Format mean and standard deviation, such as ``'88.12 ± 0.31'``; one value has no deviation."""
     mean = f'{statistics.mean(values):.{digits}f}'
     return f'{mean} ± {statistics.stdev(values):.{digits}f}' if len(values) > 1 else mean
+
+
+def _drives(trained: Sequence[Result], means: Sequence[Result]) -> Table:
+    """Tabulate each drive that was left out, and the mean; no rows if none was."""
+    columns = [name for name in OF_DRIVES if all(name in result.metrics for result in trained)]
+    drives = list(dict.fromkeys(result.run.left_out for result in trained if result.run.left_out))
+    rows = []
+    for (network, loss, target), results in groups(trained).items():
+        of_drives = {drive: [result for result in results if result.run.left_out == drive] for drive in drives}
+        of_drives['mean'] = groups(means).get((network, loss, target), []) if drives else []
+        for drive, chosen in of_drives.items():
+            if chosen:
+                values = [spread([result.metrics[name] for result in chosen]) for name in columns]
+                rows.append([target, network, loss, drive, *values, str(len(chosen))])
+    rows.sort(key=lambda row: (row[0], row[2] == OWN))
+    headings = ['target', 'model', 'loss', 'drive left out', *(OF_DRIVES[name] for name in columns), 'seeds']
+    return Table('Drives left out, foreground and mIoU in %; IoU at margin 0', headings, rows)
 
 
 def _accuracies(done: Sequence[Result], dataset: str) -> Table:

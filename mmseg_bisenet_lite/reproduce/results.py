@@ -16,7 +16,7 @@ class Result:
     Attributes:
         run: The training.
         iterations: Number of iterations.
-        metrics: Metrics of ``BinaryIoUMetric`` on the val set, with the last checkpoint.
+        metrics: Metrics of ``BinaryIoUMetric`` on the val set or the drive left out, with the last checkpoint.
         curve: (iteration, mIoU in %) of each validation.
         config: Digest of the config.
         made_with: Versions and device of each start, joined by ``' and '`` where they changed on resuming.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from mmengine.config import Config
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.cfg_options import merge_options
 from mmseg_bisenet_lite.apis.scores import scores_of
-from mmseg_bisenet_lite.reproduce.config import Run, folder_of
+from mmseg_bisenet_lite.datasets.metainfo import inner_sets
+from mmseg_bisenet_lite.reproduce.config import Run, folder_of, leave_out
 from mmseg_bisenet_lite.reproduce.results import Result, save
 from mmseg_bisenet_lite.utils.checkout import commit
 from mmseg_bisenet_lite.utils.console import ReportProgress
@@ -29,6 +31,10 @@ _SET_BY_THE_TOOL = {
     'work_dir': '--out sets the folder',
     'resume': 'an interrupted training is resumed anyway',
 }
+# And what --protocol drives sets.
+_SET_BY_THE_PROTOCOL = re.compile(
+    r'(train|val|test)_dataloader\.dataset(\.datasets\.\d+)?\.(data_prefix|drives|ann_file)(\..*)?'
+)
 
 RESULT, DIGEST, MADE_WITH, LOCK = 'result.json', 'config.sha256', 'made_with.json', 'lock'
 
@@ -65,7 +71,7 @@ def reproduce(
     failed: dict[Run, str] = {}
     for number, (run, config) in enumerate(planned):
         folder = folder_of(run, out)
-        progress(f'training {run.name}, seed {run.seed}', number / len(planned))
+        progress(f'training {run.title}', number / len(planned))
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder, LOCK) as lock:
             # Checked again under the lock: another process may have finished this training meanwhile.
@@ -81,11 +87,25 @@ def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str
     for key, otherwise in _SET_BY_THE_TOOL.items():
         if key in options and (key != 'train_cfg.max_iters' or iterations is not None):
             raise InputError(f'--cfg-options {key}: {otherwise}; leave this key out')
+    for key in options:
+        if run.left_out and _SET_BY_THE_PROTOCOL.fullmatch(key):
+            raise InputError(f'--cfg-options {key}: --protocol drives sets the folders and the drives; leave this key out')
     config = run.config(dataset, iterations)
     merge_options(config, options, f'the config of {run.name}')
+    if run.left_out:
+        leave_out(config, run.left_out, dataset, run.target)
+    elif shared := _in_both(config):
+        raise InputError(f'{run.name} is trained on the photographs in {shared[0]}, which test it; give --protocol drives')
     if 'max_iters' not in config.train_cfg:
         raise InputError('--cfg-options train_cfg: the grid is trained by iterations; leave the loop as it is')
     return config
+
+
+def _in_both(config: Config) -> list[str]:
+    """Return the folders that are both in the training set and in the test set."""
+    train, test = (inner_sets(config[f'{split}_dataloader'].dataset) for split in ('train', 'test'))
+    tested = [{**each, 'pipeline': None} for each in test]
+    return [each.data_prefix.img_path for each in train if {**each, 'pipeline': None} in tested]
 
 
 def _digest(config: Config) -> str:

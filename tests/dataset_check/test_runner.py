@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.dataset_check import CheckConfig, check_dataset
 from mmseg_bisenet_lite.dataset_check.runner import ahead
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -221,6 +222,32 @@ def test_missing_and_unused_masks_of_mmsegmentations_data_sets(data, tmp_path):
         ('mask is not used', 'train', 'extra.png'),
         ('mask is missing', 'train', '0.png'),
     ]
+
+
+def together(tmp_path, data_root, train, val):
+    """A config of CamVid's folders together, with these drives."""
+    lines = [f"_base_ = '{mim_folder('mmseg_bisenet_lite') / 'configs/_base_/datasets/camvid_vehicle_trainval.py'}'"]
+    lines += ["custom_imports = dict(imports=['mmseg_bisenet_lite'], allow_failed_imports=False)", "default_scope = 'mmseg'"]
+    for split, drives in (('train', train), ('val', val)):
+        own = f'dict(data_root={str(data_root)!r}, drives={drives!r})'
+        lines.append(
+            f'{split}_dataloader = dict(dataset=dict(datasets=[dict(each, **{own}) for each in '
+            f'_base_.{split}_dataloader.dataset.datasets]))'
+        )
+    file = tmp_path / 'together.py'
+    file.write_text('\n'.join([*lines, 'test_dataloader = val_dataloader']))
+    return file
+
+
+def test_a_folder_may_have_no_photographs_of_a_drive(drives, tmp_path):
+    assert found(together(tmp_path, drives, ['0006R0', '0016E5'], '0001TP')) == []
+    assert found(together(tmp_path, drives, ['0006R0', '0016E5'], 'Seq05VD')) == [('data set cannot be built', 'val, test', '')]
+
+
+def test_a_test_set_that_is_trained_on_is_told(drives, tmp_path):
+    findings = found(together(tmp_path, drives, None, None))
+    assert {finding[:2] for finding in findings} == {('duplicate across splits', 'val, test')}
+    assert len(findings) == 11
 
 
 def test_findings_and_sheets_are_written(data, tmp_path):

@@ -1,4 +1,6 @@
 import os
+import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -73,6 +75,45 @@ def test_a_name_that_is_not_utf_8_is_refused(layout):
     (layout / 'train' / os.fsdecode(b'caf\xe9.png')).touch()
     with pytest.raises(InputError, match=r"train: 'caf.*\.png' is not UTF-8, which OpenCV needs; rename it"):
         CamVidVehicleDataset(data_root=str(layout), data_prefix=TRAIN)
+
+
+@pytest.mark.parametrize(
+    ('chosen', 'train', 'val'),
+    [
+        (None, 9, 2),
+        ('0001TP', 2, 0),
+        (('0006R0', '0016E5'), 7, 2),
+        (16e5, 4, 2),  # 0016E5 of --cfg-options
+        (['0006R0', 16e5], 7, 2),
+    ],
+)
+def test_drives_are_taken(drives, chosen, train, val):
+    for split, count in (('train', train), ('val', val)):
+        prefix = dict(img_path=split, seg_map_path=f'{split}annot')
+        dataset = CamVidVehicleDataset(drives=chosen, data_root=str(drives), data_prefix=prefix, pipeline=LOAD)
+        assert len(dataset) == len(dataset.load_data_list()) == count
+        for info in map(dataset.get_data_info, range(count)):
+            assert chosen is None or any(drive in info['img_path'] for drive in dataset.drives)
+            assert Path(info['img_path']).name == Path(info['seg_map_path']).name
+
+
+@pytest.mark.parametrize('chosen', ['0001tp', ('0001TP', '0016'), 5.0, (), ''])
+def test_unknown_drives_are_refused(drives, chosen):
+    with pytest.raises(InputError, match='choose from 0001TP, 0006R0, 0016E5, Seq05VD'):
+        CamVidVehicleDataset(drives=chosen, data_root=str(drives), data_prefix=TRAIN)
+
+
+def test_drives_and_a_list_are_refused(drives):
+    with pytest.raises(InputError, match=r"drives='0001TP' and ann_file='a\.txt': give one of them"):
+        CamVidVehicleDataset(drives='0001TP', ann_file='a.txt', data_root=str(drives), data_prefix=TRAIN)
+
+
+def test_only_the_label_maps_of_the_drives_are_needed(drives, tmp_path):
+    shutil.copytree(drives, tmp_path, dirs_exist_ok=True)
+    (tmp_path / 'trainannot' / '0001TP_train0.png').unlink()
+    assert len(CamVidVehicleDataset(drives='0006R0', data_root=str(tmp_path), data_prefix=TRAIN)) == 3
+    with pytest.raises(InputError, match=r'0001TP_train0\.png: this label map is missing \(1 of 2 photographs'):
+        CamVidVehicleDataset(drives='0001TP', data_root=str(tmp_path), data_prefix=TRAIN)
 
 
 def test_the_photographs(camvid):

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.dataset import ConcatDataset, RepeatDataset
-from mmseg.registry import DATA_SAMPLERS
+from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import DataLoader
 
 from mmseg_bisenet_lite import CityscapesVehicleDataset, SeededInfiniteSampler
@@ -112,16 +112,28 @@ def test_wrapped_data_sets_hand_the_seed_on(toy, wrap):
     assert not torch.equal(dataset[SeededIndex(0, 1)]['inputs'], dataset[SeededIndex(0, 2)]['inputs'])
 
 
+def batches(dataset, workers):
+    sampler = DATA_SAMPLERS.build(dict(type='SeededInfiniteSampler'), default_args=dict(dataset=dataset, seed=5))
+    loader = DataLoader(dataset, 2, sampler=sampler, num_workers=workers, collate_fn=list)
+    return [torch.stack([sample['inputs'] for sample in batch]) for batch in itertools.islice(iter(loader), 6)]
+
+
 @pytest.mark.parametrize('workers', [1, 3])
 def test_samples_do_not_depend_on_the_number_of_workers(toy, workers):
     pipeline = [*PIPELINE[:3], dict(type='PhotoMetricDistortion'), PIPELINE[3]]
     prefix = dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train')
     dataset = CityscapesVehicleDataset(data_root=str(toy), data_prefix=prefix, pipeline=pipeline)
-
-    def batches(number_of_workers):
-        sampler = DATA_SAMPLERS.build(dict(type='SeededInfiniteSampler'), default_args=dict(dataset=dataset, seed=5))
-        loader = DataLoader(dataset, 2, sampler=sampler, num_workers=number_of_workers, collate_fn=list)
-        return [torch.stack([sample['inputs'] for sample in batch]) for batch in itertools.islice(iter(loader), 6)]
-
     np.random.seed(123)  # whatever was drawn before
-    assert all(torch.equal(a, b) for a, b in zip(batches(0), batches(workers), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(batches(dataset, 0), batches(dataset, workers), strict=True))
+
+
+@pytest.mark.parametrize('workers', [1, 3])
+@pytest.mark.parametrize('chosen', [None, ['0001TP', '0006R0']])  # of the others val has no photograph
+def test_nor_do_they_in_train_and_val_together(drives, workers, chosen):
+    pipeline = [*PIPELINE[:3], dict(type='PhotoMetricDistortion'), PIPELINE[3]]
+    folders = [dict(img_path=split, seg_map_path=f'{split}annot') for split in ('val', 'train')]
+    common = dict(type='CamVidVehicleDataset', data_root=str(drives), pipeline=pipeline, drives=chosen)
+    dataset = DATASETS.build(dict(type='ConcatDataset', datasets=[common | dict(data_prefix=folder) for folder in folders]))
+    assert len(dataset) == (5 if chosen else 11)
+    np.random.seed(123)  # whatever was drawn before
+    assert all(torch.equal(a, b) for a, b in zip(batches(dataset, 0), batches(dataset, workers), strict=True))

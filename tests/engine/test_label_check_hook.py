@@ -8,7 +8,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
-from mmseg_bisenet_lite import BinaryMaskDataset, BinarySegDataset, LabelCheckHook
+from mmseg_bisenet_lite import BinaryMaskDataset, BinarySegDataset, CamVidVehicleDataset, LabelCheckHook
 from mmseg_bisenet_lite.datasets import label_check
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -218,3 +218,22 @@ def test_masks_of_train_and_val_must_agree(tmp_path):
     with pytest.raises(InputError, match=r'a/ann and .*b/ann do not agree: .* 255 is foreground, .* 1 is foreground'):
         train(*sets)
     assert train(sets[0], sets[0])
+
+
+def test_one_folder_may_be_empty_but_not_all(drives):
+    folders = [
+        CamVidVehicleDataset(
+            drives='0001TP',
+            data_root=str(drives),
+            data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'),
+            pipeline=LOAD,
+        )
+        for split in ('train', 'val')
+    ]
+    together = ConcatDataset(folders)
+    assert train(together, together) == [
+        'LabelCheckHook: the 2 label maps of the train set are checked',
+        'LabelCheckHook: the 2 label maps of the val set are checked',
+    ]
+    with pytest.raises(InputError, match='the val set has no photographs with label maps; check'):
+        train(together, folders[1])

@@ -133,6 +133,11 @@ def test_a_class_without_a_pixel_has_no_scores(foreground, lacking):
         evaluate(found)
 
 
+def test_without_photographs_there_are_no_scores():
+    with pytest.raises(InputError, match='the data set to test on has no photographs; check'):
+        evaluate([])
+
+
 def test_a_network_that_finds_nothing_or_gives_no_numbers():
     found = samples()
     for sample in found:

@@ -3,7 +3,8 @@ import re
 import pytest
 from PIL import Image
 
-from mmseg_bisenet_lite.reproduce import Result, Run, draw, report
+from mmseg_bisenet_lite.reproduce import Result, Run, draw, mean_over_drives, report
+from mmseg_bisenet_lite.reproduce.config import DRIVES
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.report import spread
 
@@ -45,6 +46,54 @@ def test_the_table_stands_beside_the_papers():
     assert any('r18_ce_human, seed 0, failed: no memory' in line for line in lines)
     assert any(line.endswith('r18_hinge_vehicle=84.50 pidnet-s=85.50') for line in lines)
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+
+
+def left_out(drive, seed, loss, score, steps=(100, 200)):
+    metrics = dict(mIoU=score, fgIoU=score - 10, AP=score + 5, bestF1=score + 1, F1=score)
+    run = Run('lite', loss, 'vehicle', seed, drive)
+    return Result(run, 200, metrics, [(step, score - 200 + step) for step in steps], 'abc', {'torch': '2.13', 'device': 'cpu'})
+
+
+OF_DRIVES = [
+    left_out(drive, seed, loss, score + seed + (3 if loss == 'hinge' else 0))
+    for seed in (0, 2)
+    for loss in ('ce', 'hinge')
+    for drive, score in (('0001TP', 60), ('0006R0', 70), ('0016E5', 89))
+]
+
+
+def test_drives_have_a_table_and_the_others_are_of_their_mean():
+    tables, lines = report(OF_DRIVES, {}, 'camvid', 'drives')
+    drives, accuracy, claims, _ = tables
+    assert drives.columns == ['target', 'model', 'loss', 'drive left out', 'IoU', 'AP', 'best F1', 'mIoU', 'seeds']
+    rows = {tuple(row[2:4]): row[4:] for row in drives.rows}
+    assert [row[3] for row in drives.rows] == ['0001TP', '0006R0', '0016E5', 'mean'] * 2
+    assert rows['ce', '0001TP'] == ['51.00 ± 1.41', '66.00 ± 1.41', '62.00 ± 1.41', '61.00 ± 1.41', '2']
+    assert rows['hinge', 'mean'] == ['67.00 ± 1.41', '82.00 ± 1.41', '78.00 ± 1.41', '77.00 ± 1.41', '2']
+    assert {tuple(row[:3]): row[3:5] for row in accuracy.rows}['vehicle', 'lite', 'ce'] == ['74.00 ± 1.41', '2']
+    assert claims.rows == [['hinge minus cross entropy', 'vehicle', '3.00 ± 0.00', '2', '+0.21']]
+    assert 'on the camvid drives left out, mean over the drives' in lines[0]
+
+
+def test_a_mean_lacks_no_drive():
+    missing = OF_DRIVES[0].run
+    tables, lines = report(OF_DRIVES[1:], {missing: 'no memory'}, 'camvid', 'drives')
+    rows = {tuple(row[2:4]): row[4:] for row in tables[0].rows}
+    assert '0001TP' in {drive for _, drive in rows}
+    assert rows['ce', '0001TP'][-1] == rows['ce', 'mean'][-1] == '1'
+    assert rows['ce', 'mean'][-2] == '75.00'
+    assert any('lite_ce_vehicle without 0001TP, seed 0, failed: no memory' in line for line in lines)
+    alone, _ = report(OF_DRIVES[:1], {}, 'camvid', 'drives')
+    assert [row[3] for row in alone[0].rows] == ['0001TP']
+    assert len(alone) == 1
+
+
+def test_the_mean_curve_has_the_iterations_of_all_drives():
+    curves = [left_out('0001TP', 0, 'ce', 60), left_out('0006R0', 0, 'ce', 70), left_out('0016E5', 0, 'ce', 80, (200,))]
+    (mean,) = mean_over_drives(curves, DRIVES['camvid'])
+    assert mean.curve == [(200, 70)]
+    assert mean.run == Run('lite', 'ce', 'vehicle', 0)
+    assert mean_over_drives(DONE, (None,)) == DONE
 
 
 def test_without_results_there_are_no_tables():

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmseg_bisenet_lite.reproduce import Result, Run, reproduce, runner, save
 from mmseg_bisenet_lite.utils.errors import InputError
 
+VAL = dict(img_path='val', seg_map_path='valannot')
 RUNS = [Run('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
 
 
@@ -56,6 +58,56 @@ def test_each_training_is_run_once(trained, tmp_path):
     assert result.metrics == {'mIoU': 64.0, 'fgIoU': 20.0}
     assert result.curve == [(100, 61.0), (200, 62.0), (300, 63.0), (400, 64.0)]
     assert (tmp_path / 'lite_ce_vehicle' / 'seed0' / 'config.py').is_file()
+
+
+def test_each_drive_has_a_folder_and_is_trained_once(trained, tmp_path):
+    train, commands = trained
+    train.broken = ['without-0006R0']
+    runs = [Run('lite', 'hinge', 'vehicle', 0, drive) for drive in (None, '0001TP', '0006R0', '0016E5')]
+    told = []
+    done, failed = reproduce(runs, 'camvid', tmp_path, 400, progress=lambda what, share: told.append(what))
+    assert told[1] == 'training lite_hinge_vehicle without 0001TP, seed 0'
+    assert [result.run for result in done] == [runs[0], runs[1], runs[3]]
+    assert list(failed) == [runs[2]]
+    assert len({result.config for result in done}) == 3
+    folder = tmp_path / 'lite_hinge_vehicle'
+    assert sorted(path.name for path in folder.iterdir()) == ['seed0', 'without-0001TP', 'without-0006R0', 'without-0016E5']
+    config = Config.fromfile(folder / 'without-0001TP' / 'seed0' / 'config.py')
+    assert [part.drives for part in config.test_dataloader.dataset.datasets] == [['0001TP'], ['0001TP']]
+    train.broken = []
+    commands.clear()
+    again, _ = reproduce(runs, 'camvid', tmp_path, 400)
+    assert [result.run for result in again] == runs
+    assert len(commands) == 1
+    assert '--resume' in commands[0]
+
+
+@pytest.mark.parametrize(
+    'key',
+    ['train_dataloader.dataset.drives', 'val_dataloader.dataset.data_prefix.img_path', 'test_dataloader.dataset.ann_file'],
+)
+def test_what_the_protocol_sets_cannot_be_set(trained, tmp_path, key):
+    with pytest.raises(InputError, match=f'--cfg-options {key}: --protocol drives sets the folders and the drives'):
+        reproduce([Run('lite', 'hinge', 'vehicle', 0, '0001TP')], 'camvid', tmp_path, 400, {key: '0006R0'})
+    assert len(reproduce(RUNS[:1], 'camvid', tmp_path, 400, {key: '0006R0'})[0]) == 1
+
+
+def test_what_is_trained_on_is_not_taken_for_a_test(trained, tmp_path, monkeypatch):
+    """A network whose config trains on train and val has no scores on val, but on drives left out."""
+    plain = Run.config
+
+    def together(run, dataset, iterations):
+        config = plain(run, dataset, iterations)
+        parts = [config.train_dataloader.dataset, {**config.train_dataloader.dataset, **dict(data_prefix=VAL)}]
+        config.train_dataloader.dataset = dict(type='ConcatDataset', datasets=parts)
+        return config
+
+    monkeypatch.setattr(Run, 'config', together)
+    with pytest.raises(
+        InputError, match='lite_ce_vehicle is trained on the photographs in val, which test it; give --protocol'
+    ):
+        reproduce(RUNS[:1], 'camvid', tmp_path, 400)
+    assert len(reproduce([Run('lite', 'ce', 'vehicle', 0, '0001TP')], 'camvid', tmp_path, 400)[0]) == 1
 
 
 def test_a_failure_is_told_and_the_others_are_run_and_it_goes_on_there(trained, tmp_path):

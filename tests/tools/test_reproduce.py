@@ -45,6 +45,10 @@ def test_a_grid_is_trained_once_and_printed(root, small, tmp_path):
         (('--grid', 'lite x hinge'), 'give networks, losses and targets'),
         (('--grid', 'lite x ce x vehicle', '--dataset', 'toy'), r'lite_ce_vehicle.py: there is no such config'),
         (('--grid', 'lite x hinge x human', '--out', '/dev/null/x'), "Not a directory: '/dev/null/x"),
+        (
+            ('--protocol', 'drives', '--dataset', 'toy', '--grid', 'lite x hinge x vehicle'),
+            'toy has no drives; give --dataset camvid',
+        ),
         (('--seeds', '0'), "'0' is not a whole number of at least 1"),
     ],
 )
