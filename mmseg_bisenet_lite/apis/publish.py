@@ -1,6 +1,7 @@
 """Publish a checkpoint: write weights for others to use, tested exactly as they are shipped."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import MODELS
@@ -12,6 +13,7 @@ from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
+from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -56,10 +58,15 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path) -> dict[st
         metrics, decision = scores_and_decision(settings, str(draft), work_dir)
         if not decision:
             raise InputError(f'{config}: its test_evaluator gives no threshold; set test_evaluator.type=BinaryIoUMetric')
-        save_weights(file, weights, {**meta, **decision, 'metrics': metrics})
+        save_weights(file, weights, {**meta, **_folded(loaded, checkpoint), **decision, 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)
     return metrics
+
+
+def _folded(loaded: dict[str, Any], checkpoint: str) -> dict[str, float]:
+    """Return what the end of the training did to the decision, which no test can find out."""
+    return schema.read(loaded['meta'], {schema.FOLDED: schema.threshold}, checkpoint)
 
 
 def _name(config: str) -> str:
