@@ -13,9 +13,10 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
@@ -102,28 +103,24 @@ class CalibratedDecisionHook(Hook):
         """Return the sum of the photographs' histograms, of all processes, and the number of photographs."""
         samples, number = _photographs(runner, self.images)
         counts = torch.zeros(2, BINS, dtype=torch.int64)
+        head = _unwrapped(runner.model).decode_head
         with _as_in_val(runner):
             for sample in samples:
                 for found in runner.model.val_step(pseudo_collate([sample])):
-                    logits = found.seg_logits.data
-                    label = label_of(found, runner.model).to(logits.device)
-                    counts += torch.from_numpy(histogram(margin_of_logits(logits), label, ignore_index_of(runner.model)))
+                    margins = margin_of_logits(found.seg_logits.data)
+                    label = binary_label(found, head).to(margins.device)
+                    counts += torch.from_numpy(histogram(margins, label, head.ignore_index))
         all_reduce(counts)
         return counts.numpy(), number
 
 
-def label_of(sample: SegDataSample, model: nn.Module) -> Tensor:
-    """Return the label of a sample's pixels, for the decision of a model's head.
+def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
+    """Return the label of a sample's pixels for the decision of a head; the label maps of train have two classes.
 
     Shape:
         - Output: ``(H, W)``: 1 foreground, 0 background, or the head's ``ignore_index``.
     """
     return sample.gt_sem_seg.data.squeeze(0)
-
-
-def ignore_index_of(model: nn.Module) -> int:
-    """Return the label of the pixels that the head leaves out."""
-    return int(getattr(_unwrapped(model).decode_head, 'ignore_index', 255))
 
 
 def _obstacle(runner: Runner) -> str | None:

@@ -166,7 +166,10 @@ def scores(tmp_path, root, monkeypatch):
     return test
 
 
-@pytest.mark.parametrize(('maps', 'threshold'), [(2, None), (1, None), (1, 0.3)])
+@pytest.mark.parametrize(
+    ('maps', 'threshold'),
+    [(2, None), pytest.param(1, None, marks=pytest.mark.slow), pytest.param(1, 0.3, marks=pytest.mark.slow)],
+)
 def test_a_network_that_finds_nothing_is_saved_as_one_that_decides_well(config_of, tmp_path, scores, maps, threshold):
     file = config_of(maps=maps, threshold=threshold)
     untouched = tmp_path / 'run' / 'iter_1.pth'
@@ -190,6 +193,7 @@ def test_a_network_that_finds_nothing_is_saved_as_one_that_decides_well(config_o
     assert 'margin_folded' not in torch.load(untouched, weights_only=False)['meta']
 
 
+@pytest.mark.slow
 def test_what_is_exported_decides_as_the_checkpoint(config_of, squares, tmp_path):
     file = config_of()
     trained(file)
@@ -211,6 +215,7 @@ def test_a_network_that_decides_well_keeps_its_weights_to_the_bit(config_of):
     assert 'margin_folded' not in last['meta']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ema', [None, dict(type='EMAHook', momentum=0.5, update_buffers=True)])
 def test_nothing_but_the_bias_changes(config_of, tmp_path, ema):
     hooks = {} if ema is None else {'custom_hooks': [ema]}
@@ -224,6 +229,7 @@ def test_nothing_but_the_bias_changes(config_of, tmp_path, ema):
     assert not torch.equal(without['state_dict']['backbone.norm.running_mean'], torch.zeros(3))
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_are_the_ones_that_decide_well(config_of, tmp_path, scores):
     """The last weights alone would not be moved: they have learned to decide, the average has not."""
     file = config_of(custom_hooks=[dict(type='Leap'), dict(type='EMAHook', momentum=0.01)])
@@ -238,6 +244,7 @@ def test_the_averaged_weights_are_the_ones_that_decide_well(config_of, tmp_path,
     assert moved[0] == pytest.approx(float(moved[1]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_folds_once(config_of, tmp_path):
     file = config_of()
     last = trained(file)
@@ -250,6 +257,7 @@ def test_a_resumed_training_folds_once(config_of, tmp_path):
     assert 'margin_folded' not in further['meta']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('wrapper', ['ConcatDataset', 'RepeatDataset'])
 def test_wrapped_data_sets_and_epochs(config_of, wrapper):
     file = config_of()
@@ -266,6 +274,7 @@ def test_wrapped_data_sets_and_epochs(config_of, wrapper):
     assert last['meta']['margin_folded'] < -1
 
 
+@pytest.mark.slow
 def test_the_photographs_are_spread_over_the_data_set(config_of, monkeypatch):
     read = []
     file = config_of(**{'default_hooks.calibrated_decision.images': 3, 'train_cfg.max_iters': 1})
@@ -280,6 +289,7 @@ def test_the_photographs_are_spread_over_the_data_set(config_of, monkeypatch):
     assert [index for split, index in read if split == 'train'][-3:] == [1, 3, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -300,7 +310,7 @@ def test_what_cannot_be_examined_is_named(config_of, squares, tmp_path, capsys, 
     changes = {key: str(tmp_path / value) if value == 'black' else value for key, value in changes.items()}
     last = trained(config_of(), **changes, **{'default_hooks.checkpoint.save_best': None})
     assert 'margin_folded' not in last['meta']
-    told = [line for line in capsys.readouterr().out.splitlines() if 'CalibratedDecisionHook' in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if 'CalibratedDecisionHook leaves' in line]
     assert len(told) == 1
     assert f'leaves the decision as it is: {message}' in told[0]
 
