@@ -33,6 +33,7 @@ if compat.host_problem() is None:
         SeededInfiniteSampler,
     )
     from mmseg_bisenet_lite.engine import (
+        CalibratedDecisionHook,
         FiniteTrainingHook,
         ForegroundWeightHook,
         GracefulStopHook,
@@ -53,6 +54,7 @@ __all__ = [
     'BinaryIoUMetric',
     'BinaryMaskDataset',
     'BinarySegDataset',
+    'CalibratedDecisionHook',
     'CamVidBinaryDataset',
     'CamVidHumanDataset',
     'CamVidVehicleDataset',

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.registry import MODELS
@@ -15,6 +16,7 @@ from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
+from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # Prefix of the main head's weights.
@@ -57,8 +59,9 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
         )
     meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
     weights = loaded['state_dict']  # the averaged weights, if the training used MMEngine's EMAHook
+    folded = _folded(loaded, checkpoint)
     if head != MAIN:
-        weights = with_main_head(weights, head, checkpoint)
+        weights, folded = with_main_head(weights, head, checkpoint), {}
     check_weights(MODELS.build(settings.model), {**loaded, 'state_dict': weights}, checkpoint)
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
@@ -66,7 +69,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
         metrics, decision = scores_and_decision(settings, str(draft), work_dir)
         if not decision:
             raise InputError(f'{config}: its test_evaluator gives no threshold; set test_evaluator.type=BinaryIoUMetric')
-        save_weights(file, weights, {**meta, **decision, 'metrics': metrics})
+        save_weights(file, weights, {**meta, **folded, **decision, 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)
     return metrics
@@ -85,6 +88,11 @@ def with_main_head(weights: Mapping[str, Tensor], head: str, checkpoint: str) ->
         old = next((place for place in places if key.startswith(place)), '')
         moved[places.get(old, '') + key.removeprefix(old)] = value
     return moved
+
+
+def _folded(loaded: dict[str, Any], checkpoint: str) -> dict[str, float]:
+    """Return what the end of the training did to the decision, which no test can find out."""
+    return schema.read(loaded['meta'], {schema.FOLDED: schema.threshold}, checkpoint)
 
 
 def _name(config: str) -> str:

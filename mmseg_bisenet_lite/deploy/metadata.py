@@ -41,6 +41,7 @@ _CHECKS: dict[str, schema.Check] = {
     'best_threshold': schema.optional(schema.threshold),
     'calibration': schema.optional(schema.calibration),
     'operating_points': schema.optional(schema.operating_points),
+    'folded': schema.optional(schema.threshold),
     'file_sha256': schema.optional(schema.digest),
 }
 
@@ -69,6 +70,8 @@ class Metadata:
         best_threshold: Threshold of the trained network's margin with the highest F1 on val, if the checkpoint told it.
         calibration: From the trained network's margin to a probability, fitted on val, if the checkpoint told it.
         operating_points: Precision and recall on val for some thresholds of that margin, if the checkpoint told them.
+        folded: Threshold that the end of the training folded into the network, if the checkpoint told one. The margin is the
+            network's after it.
         file_sha256: Digest of the file, see :mod:`mmseg_bisenet_lite.deploy.digest`; older files have none.
 
     Raises:
@@ -93,6 +96,7 @@ class Metadata:
     best_threshold: float | None = None
     calibration: Calibration | None = None
     operating_points: OperatingPoints | None = None
+    folded: float | None = None
     file_sha256: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

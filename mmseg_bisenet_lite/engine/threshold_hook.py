@@ -7,7 +7,11 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 
+from mmseg_bisenet_lite.evaluation.sweep import is_poor
 from mmseg_bisenet_lite.models.decision import chosen_threshold, decision_point, move_threshold
+
+# Average precision in percent from which on a network is expected to decide well.
+HIGH_AP = 50.0
 
 
 def decision_of(loop: BaseLoop) -> dict[str, Any]:
@@ -23,6 +27,8 @@ class ThresholdHook(Hook):
     ``BinaryIoUMetric`` finds them on val. The hook writes them as ``margin_threshold``, ``margin_calibration`` and
     ``margin_operating_points`` into the ``meta`` of a checkpoint that is saved right after validation, as ``save_best`` does;
     other checkpoints have none.
+
+    After a validation or a test without ``use`` it warns if the scores rank the pixels well and the decision does not use it.
 
     Args:
         use: Threshold to apply to loaded weights: ``None`` is 0, as in training; ``'best'``, ``'recall=R'`` or
@@ -41,6 +47,22 @@ class ThresholdHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Remember what was found."""
         self._found = decision_of(runner.val_loop)
+        self._warn_of_poor_decision(runner, metrics)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Say so if the decision is poor."""
+        self._warn_of_poor_decision(runner, metrics)
+
+    def _warn_of_poor_decision(self, runner: Runner, metrics: dict[str, float] | None) -> None:
+        scores = metrics or {}
+        if self.use is not None or not {'fgIoU', 'F1', 'AP', 'bestF1', 'threshold'} <= scores.keys():
+            return
+        if scores['AP'] >= HIGH_AP and is_poor(scores['F1'], scores['bestF1']):
+            runner.logger.warning(
+                f'AP is {scores["AP"]:g}, but the foreground IoU at the decision is {scores["fgIoU"]:g}: the threshold '
+                f'{scores["threshold"]:g} raises F1 from {scores["F1"]:g} to {scores["bestF1"]:g}; test and export with '
+                f'--threshold best, or --threshold={scores["threshold"]:g} if the checkpoint holds none'
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Forget it, since the weights change."""

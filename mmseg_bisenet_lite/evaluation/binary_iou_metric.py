@@ -51,7 +51,7 @@ class BinaryIoUMetric(IoUMetric):
         **kwargs: Arguments of ``IoUMetric``.
 
     Attributes:
-        decision: What the last evaluation found about the decision, for the keys in ``schema.DECISION`` of a checkpoint's
+        decision: What the last evaluation found about the decision, for keys in ``schema.DECISION`` of a checkpoint's
             ``meta``: the best threshold, the calibration (if one can be fitted) and the operating points.
 
     Raises:

@@ -37,6 +37,15 @@ def histogram(margins: Tensor, label: Tensor, ignore_index: int = 255) -> np.nda
     return torch.bincount(places[label != ignore_index], minlength=2 * BINS).view(2, -1).cpu().numpy()
 
 
+# A decision is poor if its F1 is less than this share of the highest F1 that another threshold gives.
+LEAST_SHARE = 0.9
+
+
+def is_poor(f1: float, best_f1: float) -> bool:
+    """Whether a decision is clearly worse than that of the best threshold, both scores from 0 to 1, or both in percent."""
+    return f1 < LEAST_SHARE * best_f1
+
+
 @dataclass(frozen=True)
 class Sweep:
     """Precision and recall of the foreground for each of ``THRESHOLDS``.
@@ -71,6 +80,10 @@ class Sweep:
         f1 = self.f1
         ties = np.flatnonzero(f1 == f1.max())
         return int(ties[np.abs(THRESHOLDS[ties]).argmin()])
+
+    def f1_at(self, threshold: float) -> float:
+        """Return the F1 at one of ``THRESHOLDS``, or at the one nearest to the given number."""
+        return float(self.f1[np.abs(THRESHOLDS - threshold).argmin()])
 
     @property
     def average_precision(self) -> float:

@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, compare, mask_of, mmseg_predictor
 from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
-from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold, score_of
+from mmseg_bisenet_lite.models.decision import DecisionRecord, chosen_threshold, score_of
 from mmseg_bisenet_lite.pretrained import checkpoint_file, sha256_of
 from mmseg_bisenet_lite.pretrained.loading import dataset_meta_of, load_segmentor, read_config
 from mmseg_bisenet_lite.utils.checkout import commit
@@ -119,7 +119,7 @@ def _metadata(config: ExportConfig, segmentor: BaseSegmentor, dataset_meta: dict
         weights_sha256=sha256_of(config.checkpoint),
         version=__version__,
         threshold=threshold,
-        **vars(FoundOnVal.of(loaded, config.checkpoint)),
+        **vars(DecisionRecord.of(loaded, config.checkpoint)),
     )
 
 

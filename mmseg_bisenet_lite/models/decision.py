@@ -84,21 +84,24 @@ def decision_point(model: nn.Module) -> float:
 
 
 @dataclass(frozen=True)
-class FoundOnVal:
-    """What a checkpoint knows from val about its decision; ``None`` is unknown.
+class DecisionRecord:
+    """What a checkpoint knows about its decision, the first three from val; ``None`` is unknown.
 
     Attributes:
         best_threshold: Threshold of the margin with the highest F1.
         calibration: From the margin to a probability.
         operating_points: Precision and recall for some thresholds.
+        folded: Threshold that ``CalibratedDecisionHook`` folded into the bias at the end of the training, in score units;
+            ``None`` if it folded none. The raw network decided at a margin of ``-folded``.
     """
 
     best_threshold: float | None
     calibration: Calibration | None
     operating_points: OperatingPoints | None
+    folded: float | None
 
     @classmethod
-    def of(cls, checkpoint: Mapping[str, Any], name: str) -> 'FoundOnVal':
+    def of(cls, checkpoint: Mapping[str, Any], name: str) -> 'DecisionRecord':
         """Read a checkpoint, as MMEngine loads it.
 
         Args:
@@ -123,7 +126,7 @@ def chosen_threshold(wanted: str | float, checkpoint: Mapping[str, Any], name: s
     Raises:
         InputError: The checkpoint holds no such threshold, or ``wanted`` is none of these.
     """
-    found = FoundOnVal.of(checkpoint, name)
+    found = DecisionRecord.of(checkpoint, name)
     otherwise = (
         'only best_*.pth of a training with ThresholdHook and files of tools/publish.py hold one, and older ones none for a '
         'recall or a precision. Give a number, such as the threshold that tools/test.py logs'

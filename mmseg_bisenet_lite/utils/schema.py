@@ -230,9 +230,11 @@ batch = whole(1, MOST_BATCH)
 precision = one_of(*PRECISIONS)
 
 # The keys in a checkpoint's ``meta`` that this package or the host reads, with the newer and the older names of classes; those
-# of the decision were found on val: the threshold with the highest F1, the calibration and the operating points.
+# of the decision were found on val: the threshold with the highest F1, the calibration and the operating points; but for the
+# last, the threshold that the end of the training folded into the bias.
 THRESHOLD, CALIBRATION, POINTS = 'margin_threshold', 'margin_calibration', 'margin_operating_points'
-DECISION: dict[str, Check] = {THRESHOLD: threshold, CALIBRATION: calibration, POINTS: operating_points}
+FOLDED = 'margin_folded'
+DECISION: dict[str, Check] = {THRESHOLD: threshold, CALIBRATION: calibration, POINTS: operating_points, FOLDED: threshold}
 _DATASET: dict[str, Check] = {'classes': optional(classes), 'palette': optional(palette)}
 _CHECKPOINT: dict[str, Check] = {
     'CLASSES': _DATASET['classes'],

@@ -28,16 +28,19 @@ def tensors(file):
 @pytest.mark.slow
 def test_weights_are_measured_as_they_are_shipped(config, small_checkpoint, tmp_path):
     file = tmp_path / 'small.safetensors'
-    metrics = publish(str(config), str(small_checkpoint), file, tmp_path / 'work')
+    original = torch.load(small_checkpoint, weights_only=True)
+    original['meta']['margin_folded'] = -1.5
+    checkpoint = tmp_path / 'folded.pth'
+    torch.save(original, checkpoint)
+    metrics = publish(str(config), str(checkpoint), file, tmp_path / 'work')
     found = load_from_safetensors(str(file))
+    assert found['meta']['margin_folded'] == -1.5
     assert found['meta']['config_name'] == 'toy/lite_hinge_vehicle.py'
     assert found['meta']['dataset_meta']['classes'] == ['background', 'vehicle']
     assert found['meta']['metrics'] == metrics
     assert found['meta']['margin_threshold'] == metrics['threshold'] != 0
     assert len(found['meta']['margin_operating_points']['recall']) > 20
-    original = torch.load(small_checkpoint, weights_only=True)
-    original = original.get('state_dict', original)
-    assert found['state_dict'].keys() == original.keys()
+    assert found['state_dict'].keys() == original['state_dict'].keys()
     assert file.stat().st_size < 0.55 * small_checkpoint.stat().st_size
     assert [each.name for each in tmp_path.glob('*.safetensors')] == ['small.safetensors']
 

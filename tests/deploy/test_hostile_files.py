@@ -99,7 +99,7 @@ LIES = [
     *({'precision': lie} for lie in ('fp8', 32, None, ['fp32'], '')),
     *({'rest': lie} for lie in ('int8', 16, 'x')),
     *({'threshold': lie} for lie in (NAN, INFINITY, -INFINITY, 1e9, '0', None, True, 10**400)),
-    *({'best_threshold': lie} for lie in (NAN, 1e9, '0', [0])),
+    *({key: lie} for key in ('best_threshold', 'folded') for lie in (NAN, 1e9, '0', [0])),
     *({'calibration': lie} for lie in ([1, 0], {}, 'x', {'temperature': 0, 'bias': 0}, {'temperature': 1, 'bias': NAN})),
     *(
         {'operating_points': {'threshold': [0, 1], 'precision': [0.5, 0.9], 'recall': [0.9, 0.5], **lie}}

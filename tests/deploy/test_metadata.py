@@ -12,6 +12,7 @@ FOUND_ON_VAL = dict(
     best_threshold=1.14,
     calibration=Calibration(0.63, -1.44),
     operating_points=OperatingPoints((-1.0, 0.5), (0.5, 0.9), (0.95, 0.7)),
+    folded=-1.5,
 )
 
 
@@ -43,7 +44,7 @@ BEFORE = (
 def test_files_from_before_there_was_a_number_are_read():
     metadata = Metadata.from_json(BEFORE, Path('a.onnx'))
     assert (metadata.size, metadata.threshold, metadata.format) == ((64, 32), 0.5, 1)
-    assert metadata.calibration is metadata.operating_points is metadata.best_threshold is None
+    assert metadata.calibration is metadata.operating_points is metadata.best_threshold is metadata.folded is None
 
 
 def test_fields_of_newer_versions_are_told(metadata):

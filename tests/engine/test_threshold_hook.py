@@ -85,6 +85,31 @@ def test_what_val_found_is_kept_with_the_weights_that_it_was_found_for():
     assert [each['meta'] for each in saved] == [{}, found, {}]
 
 
+NOT_USED = dict(fgIoU=0.0, F1=0.0, AP=84.0, bestF1=79.0, threshold=-1.5)
+
+
+@pytest.mark.parametrize(
+    ('use', 'changes', 'warns'),
+    [
+        (None, {}, True),
+        (None, {'AP': 20.0}, False),  # the network has not learned to rank the pixels
+        (None, {'F1': 75.0}, False),
+        ('precision=0.99', {}, False),  # asked for
+    ],
+)
+def test_a_decision_that_does_not_use_what_the_network_knows_is_named(use, changes, warns):
+    lines = []
+    runner = SimpleNamespace(val_loop=None, logger=SimpleNamespace(warning=lines.append))
+    hook = ThresholdHook(use)
+    hook.after_val_epoch(runner, {**NOT_USED, **changes})
+    hook.after_test_epoch(runner, {**NOT_USED, **changes})
+    hook.after_test_epoch(runner, {'mIoU': 80.0})  # other metrics
+    assert len(lines) == 2 * warns
+    for line in lines:
+        assert 'AP is 84, but the foreground IoU at the decision is 0' in line
+        assert '--threshold best, or --threshold=-1.5' in line
+
+
 def test_a_checkpoint_tells_the_threshold_of_a_recall():
     model, image = Scored(2), torch.randn(1, 3, 8, 8)
     margins = model.margins(image)

@@ -94,7 +94,7 @@ def test_it_tells_checkpoints_what_it_found_about_the_decision():
     metric, found = build(), samples(count=8)
     metrics = run(metric, found)
     decision = schema.read(metric.decision, schema.DECISION, 'meta')
-    assert decision.keys() == schema.DECISION.keys()
+    assert decision.keys() == schema.DECISION.keys() - {schema.FOLDED}
     assert decision['margin_threshold'] == metrics['threshold']
     # The scores were drawn with unit noise around -0.5 and 0.5, with a fifth of the pixels as foreground.
     assert decision['margin_calibration'].temperature == pytest.approx(1, abs=0.15)

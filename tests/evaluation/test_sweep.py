@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, precision_score, recall_score
 
-from mmseg_bisenet_lite.evaluation.sweep import THRESHOLDS, Sweep, histogram
+from mmseg_bisenet_lite.evaluation.sweep import THRESHOLDS, Sweep, histogram, is_poor
 from mmseg_bisenet_lite.models.decision import margin_of_logits
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -69,6 +69,16 @@ def test_the_best_threshold_is_the_one_nearest_to_0_of_the_best():
     assert sweep.f1.max() == 1
     assert THRESHOLDS[sweep.best] == 0
     assert THRESHOLDS[Sweep.of(histogram(margins - 5, label)).best] == pytest.approx(-2.01)
+
+
+def test_the_f1_at_a_number_is_that_of_the_nearest_threshold(pixels):
+    sweep = Sweep.of(histogram(*pixels))
+    assert sweep.f1_at(0.374) == sweep.f1[np.abs(THRESHOLDS - 0.37).argmin()] != sweep.f1_at(0.38)
+
+
+@pytest.mark.parametrize(('f1', 'best', 'poor'), [(0.0, 0.79, True), (0.70, 0.79, True), (0.72, 0.79, False), (0, 0, False)])
+def test_a_decision_is_poor_if_it_misses_a_tenth_of_the_best_f1(f1, best, poor):
+    assert is_poor(f1, best) == is_poor(100 * f1, 100 * best) == poor
 
 
 def test_operating_points_keep_the_best_threshold_of_each_share(pixels):

@@ -41,6 +41,7 @@ def test_a_file_carries_what_the_checkpoint_found_on_val(small_config, maps, wan
         'margin_threshold': 1.5,
         'margin_calibration': {'temperature': 0.6, 'bias': -1.4},
         'margin_operating_points': {'threshold': [-1.0, 0.5], 'precision': [0.5, 0.9], 'recall': [0.95, 0.7]},
+        'margin_folded': -2.5,
     }
     config = ExportConfig(str(small_config), CHECKPOINT, Path('out'), (64, 32), threshold=wanted)
     head = SimpleNamespace(out_channels=maps, threshold=0.8)  # the decision point of the one map, which two maps ignore
@@ -50,8 +51,9 @@ def test_a_file_carries_what_the_checkpoint_found_on_val(small_config, maps, wan
     assert metadata.best_threshold == 1.5
     assert metadata.calibration == Calibration(0.6, -1.4)
     assert metadata.operating_points.recall == (0.95, 0.7)
+    assert metadata.folded == -2.5
     bare = _metadata(config, SimpleNamespace(decode_head=head), dataset_meta, {})
-    assert bare.best_threshold is bare.calibration is bare.operating_points is None
+    assert bare.best_threshold is bare.calibration is bare.operating_points is bare.folded is None
 
 
 def quietly(what, done):

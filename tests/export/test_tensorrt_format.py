@@ -13,7 +13,7 @@ from mmseg_bisenet_lite.export.formats import tensorrt_format
 from mmseg_bisenet_lite.export.formats.tensorrt_format import write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.samples import RenderedSamples
-from mmseg_bisenet_lite.models.decision import FoundOnVal
+from mmseg_bisenet_lite.models.decision import DecisionRecord
 from mmseg_bisenet_lite.pretrained import names
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.pretrained.weights import read_meta
@@ -135,7 +135,7 @@ def test_what_fails_is_one_line(told, segmentor, metadata, tmp_path, trivial):
 
 def test_metadata_that_the_name_of_an_engine_cannot_hold_are_refused(told, segmentor, metadata, tmp_path, trivial):
     """The operating points of real weights fit."""
-    points = FoundOnVal.of({'meta': read_meta(f'bisenet-lite://{names()[0]}')}, '').operating_points
+    points = DecisionRecord.of({'meta': read_meta(f'bisenet-lite://{names()[0]}')}, '').operating_points
     write(job(segmentor, metadata, operating_points=points, file_sha256=UNSEALED), tmp_path / 'a.engine')
     assert 2500 < len(told.network.name) < 4096
     long = job(segmentor, metadata, operating_points=points, classes=('rest', 'x' * 1000), config='x' * 1000)

@@ -8,7 +8,7 @@ import yaml
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
-from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold
+from mmseg_bisenet_lite.models.decision import DecisionRecord, chosen_threshold
 from mmseg_bisenet_lite.pretrained import SCHEME, names
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import load_from_safetensors, save_weights
@@ -96,7 +96,7 @@ def test_the_card_tells_the_calibration_and_the_thresholds(root):
     rows = {line.split('|')[1].strip(' `'): line for line in card.splitlines() if line.startswith('| `')}
     for name, column in (('lite_hinge_vehicle_camvid', 2), ('lite-tuned_hinge_human_camvid', 5)):
         meta = load_from_safetensors(f'{SCHEME}{name}')['meta']
-        found = FoundOnVal.of({'meta': meta}, name)
+        found = DecisionRecord.of({'meta': meta}, name)
         fit, scores = found.calibration, meta['metrics']
         numbers = (f'{fit.temperature:.3f}', f'{fit.bias:.3f}', f'{scores["rawECE"]:.2f} %', f'{scores["ECE"]:.2f} %')
         assert f'| `{name}` | {" | ".join(numbers)} |' in card

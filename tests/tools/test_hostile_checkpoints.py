@@ -33,7 +33,8 @@ LIES = [
     ),
     *({'CLASSES': lie} for lie in (7, [1], 'ab')),
     *(
-        {'margin_threshold': lie}
+        {key: lie}
+        for key in ('margin_threshold', 'margin_folded')
         for lie in (*OBJECTS[:2], NAN, float('inf'), 1e9, 2**2000, '0', True, None, np.float64('nan'), np.zeros(2))
     ),
     *(

@@ -8,4 +8,5 @@ default_hooks = dict(
     label_check=dict(type='LabelCheckHook'),
     strict_checkpoint=dict(type='StrictCheckpointHook'),
     threshold=dict(type='ThresholdHook'),
+    calibrated_decision=dict(type='CalibratedDecisionHook'),
 )

@@ -9,7 +9,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmseg_bisenet_lite.deploy.metadata import Metadata
-from mmseg_bisenet_lite.models.decision import FoundOnVal, chosen_threshold
+from mmseg_bisenet_lite.models.decision import DecisionRecord, chosen_threshold
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
 from mmseg_bisenet_lite.pretrained.loading import dataset_meta_of, load_segmentor, pretrained_config, read_config
 from mmseg_bisenet_lite.pretrained.names import sha256_of, with_scheme
@@ -78,7 +78,7 @@ class TorchRuntime:
             weights_sha256=sha256_of(checkpoint),
             version=__version__,
             threshold=value,
-            **vars(FoundOnVal.of(loaded, name)),
+            **vars(DecisionRecord.of(loaded, name)),
         )
         segmentor = load_segmentor(config or checkpoint, model_config, checkpoint, value)
         module: torch.nn.Module = FrameToMask(segmentor, PRECISIONS[self.precision].dtype, margin=True, size=size)

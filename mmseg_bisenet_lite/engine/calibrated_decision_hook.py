@@ -1,0 +1,170 @@
+"""CalibratedDecisionHook: end a training with a network whose decision is the one that the training photographs support."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset, pseudo_collate
+from mmengine.dist import all_reduce, get_dist_info
+from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks.hook import DATA_BATCH
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.amp import autocast
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
+from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
+from mmseg_bisenet_lite.models.decision import BIAS, decision_point, margin_of_logits, move_threshold, score_of
+from mmseg_bisenet_lite.utils import schema
+from mmseg_bisenet_lite.utils.errors import InputError
+
+
+@HOOKS.register_module()
+class CalibratedDecisionHook(Hook):
+    """After the last iteration, fold a threshold into the last layer's bias if the network decides poorly without it.
+
+    The hook runs the network on some whole photographs of train, in the way of val, and sweeps the threshold of the margin. If
+    the F1 at the network's own decision is less than 0.9 of the highest, see :func:`.is_poor`, it folds the best threshold
+    into the bias, before the last checkpoint is saved and before the last validation. So what is validated, tested, published
+    and exported decides there, and the threshold, the calibration and the operating points that val finds are those of the
+    folded network. ``margin_folded`` in the checkpoint's ``meta`` tells the threshold: the raw network decided at a margin of
+    ``-margin_folded``.
+
+    Otherwise the weights stay the same to the bit: a network separates the photographs that it was trained on better than
+    others, so a small gain there says little about others. Batch-norm statistics never change. With ``EMAHook`` the averaged
+    weights are examined, as val does, and the threshold is folded into both sets of weights. Earlier checkpoints keep their own
+    decision.
+
+    Args:
+        images: Number of photographs, spread evenly over the data set.
+
+    Raises:
+        InputError: ``images`` is not a number above 0.
+    """
+
+    priority = 'LOW'  # after EMAHook has averaged, before CheckpointHook saves
+
+    def __init__(self, images: int = 64) -> None:
+        if isinstance(images, bool) or not isinstance(images, int) or images < 1:
+            raise InputError(f'CalibratedDecisionHook: images={images!r}: give a whole number above 0')
+        self.images = images
+        self._folded: float | None = None  # into the current weights
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
+        """Forget what was folded, since the weights change."""
+        self._folded = None
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        """After the last iteration, examine the decision and move it if it is poor."""
+        if not self.is_last_train_iter(runner):
+            return
+        if (obstacle := _obstacle(runner)) is not None:
+            runner.logger.warning(f'CalibratedDecisionHook leaves the decision as it is: {obstacle}')
+            return
+        model = _unwrapped(runner.model)
+        counts, images = self._count(runner)
+        if not counts[1].any():
+            runner.logger.warning(f'CalibratedDecisionHook leaves the decision as it is: no foreground in {images} photographs')
+            return
+        point = decision_point(model)
+        own = score_of(point) if len(model.state_dict()[BIAS]) == 1 else 0.0
+        sweep = Sweep.of(counts)
+        threshold, f1, best = float(THRESHOLDS[sweep.best]), sweep.f1_at(own), float(sweep.f1[sweep.best])
+        found = f'on {images} photographs of train the F1 is {100 * f1:.1f}, and {100 * best:.1f} at the best threshold'
+        if not is_poor(f1, best):
+            runner.logger.info(f'CalibratedDecisionHook: {found}; the decision stays as it is')
+            return
+        for each in [model, *(hook.ema_model.module for hook in _averaging(runner))]:
+            move_threshold(each.state_dict(), threshold, point)
+        self._folded = round(threshold - own, 4)
+        runner.logger.warning(f'CalibratedDecisionHook: {found}, {self._folded:g}, which is now folded into {BIAS}')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write what was folded into ``meta``."""
+        if self._folded is not None:
+            checkpoint['meta'][schema.FOLDED] = self._folded
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Tell what was folded into the weights."""
+        name = runner._load_from or 'the checkpoint'
+        for folded in schema.read(checkpoint.get('meta') or {}, {schema.FOLDED: schema.threshold}, name).values():
+            runner.logger.info(f'{name}: the end of its training folded the threshold {folded:g} into {BIAS}')
+
+    @torch.no_grad()
+    def _count(self, runner: Runner) -> tuple[np.ndarray, int]:
+        """Return the sum of the photographs' histograms, of all processes, and the number of photographs."""
+        samples, number = _photographs(runner, self.images)
+        counts = torch.zeros(2, BINS, dtype=torch.int64)
+        head = _unwrapped(runner.model).decode_head
+        with _as_in_val(runner):
+            for sample in samples:
+                for found in runner.model.val_step(pseudo_collate([sample])):
+                    margins = margin_of_logits(found.seg_logits.data)
+                    label = binary_label(found, head).to(margins.device)
+                    counts += torch.from_numpy(histogram(margins, label, head.ignore_index))
+        all_reduce(counts)
+        return counts.numpy(), number
+
+
+def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
+    """Return the label of a sample's pixels for the decision of a head; the label maps of train have two classes.
+
+    Shape:
+        - Output: ``(H, W)``: 1 foreground, 0 background, or the head's ``ignore_index``.
+    """
+    return sample.gt_sem_seg.data.squeeze(0)
+
+
+def _obstacle(runner: Runner) -> str | None:
+    """Return why the decision cannot be examined or moved; ``None`` if it can."""
+    bias = _unwrapped(runner.model).state_dict().get(BIAS)
+    if bias is None or bias.shape not in ((1,), (2,)):
+        return f'the network has no {BIAS} for one or two score maps'
+    if runner.val_loop is None:
+        return 'there is no val_dataloader, whose pipeline loads whole photographs'
+    for name, loader in (('train', runner.train_dataloader), ('val', runner.val_dataloader)):
+        others = [each for each in inner_datasets(loader.dataset) if not isinstance(each, BaseDataset)]
+        if others:
+            return f"{type(others[0]).__name__}, the {name} data set, is not one of MMEngine's"
+    return None
+
+
+def _photographs(runner: Runner, most: int) -> tuple[Iterator[dict], int]:
+    """Return this process's share of the samples, loaded as val loads its own, and the number of all samples."""
+    places = [(dataset, index) for dataset in inner_datasets(runner.train_dataloader.dataset) for index in range(len(dataset))]
+    number = min(most, len(places))
+    chosen = [places[(2 * step + 1) * len(places) // (2 * number)] for step in range(number)]
+    load = next(inner_datasets(runner.val_dataloader.dataset)).pipeline
+    rank, processes = get_dist_info()
+    return (load(dataset.get_data_info(index)) for dataset, index in chosen[rank::processes]), number
+
+
+@contextmanager
+def _as_in_val(runner: Runner) -> Iterator[None]:
+    """Run the network as val does: in its mode, its precision, and with averaged weights if there are some."""
+    training = runner.model.training
+    with ExitStack() as stack:
+        for hook in _averaging(runner):
+            hook.before_val_epoch(runner)
+            stack.callback(hook.after_val_epoch, runner)
+        runner.model.eval()
+        stack.callback(runner.model.train, training)
+        stack.enter_context(autocast(enabled=getattr(runner.val_loop, 'fp16', False)))
+        yield
+
+
+def _averaging(runner: Runner) -> list[EMAHook]:
+    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+
+
+def _unwrapped(model: Any) -> Any:
+    """Return the segmentor inside ``DistributedDataParallel`` and similar wrappers."""
+    return _unwrapped(model.module) if is_model_wrapper(model) else model
