@@ -19,6 +19,7 @@ CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
 NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
 TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
 SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
+TOGETHER = [f'{name}_trainval' for name in SHARED]
 OWN = 'own/lite_hinge'
 LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *SHARED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', OWN]
 
@@ -30,7 +31,17 @@ def leaf(request):
 
 def test_no_leaf_is_forgotten():
     found = {str(path.relative_to(CONFIGS).with_suffix('')) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts}
-    assert found == set(LEAVES)
+    assert found == {*LEAVES, *TOGETHER}
+
+
+@pytest.mark.parametrize('name', TOGETHER)
+def test_train_and_val_together_is_the_same_training(name):
+    together, apart = (Config.fromfile(CONFIGS / f'{each}.py') for each in (name, name.removesuffix('_trainval')))
+    sets = together.train_dataloader.pop('dataset').datasets
+    one, val = apart.train_dataloader.pop('dataset'), apart.val_dataloader.dataset
+    assert sets == [one, {**one, 'data_prefix': val.data_prefix}]
+    assert together.pop('work_dir') != apart.pop('work_dir')
+    assert together.to_dict() == {**apart.to_dict(), 'train': together.train, 'val': together.val}
 
 
 def test_training_is_the_papers(leaf):

@@ -96,6 +96,7 @@ def _differences(done: Sequence[Result]) -> Table:
         'lite minus ResNet-18': (('lite', 'hinge'), ('r18', 'hinge')),
         'lite minus ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
         'lite-tuned minus lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
+        'lite-shared minus lite': (('lite-shared', 'hinge'), ('lite', 'hinge')),
     }
     rows = []
     for claim, (one, other) in claims.items():
