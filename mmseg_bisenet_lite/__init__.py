@@ -28,7 +28,6 @@ if compat.host_problem() is None:
         CityscapesVehicleDataset,
         Corrupt,
         FastPhotoMetricDistortion,
-        KorniaAugment,
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
@@ -68,7 +67,6 @@ __all__ = [
     'FiniteTrainingHook',
     'ForegroundWeightHook',
     'GracefulStopHook',
-    'KorniaAugment',
     'LabelCheckHook',
     'LiteVGG',
     'RandomResizeCropFlip',

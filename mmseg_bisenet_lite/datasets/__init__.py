@@ -12,7 +12,6 @@ from mmseg_bisenet_lite.datasets.sampler import SeededInfiniteSampler
 from mmseg_bisenet_lite.datasets.transforms import (
     Corrupt,
     FastPhotoMetricDistortion,
-    KorniaAugment,
     LoadBinaryAnnotations,
     LoadCheckedImage,
     RandomResizeCropFlip,
@@ -29,7 +28,6 @@ __all__ = [
     'CityscapesVehicleDataset',
     'Corrupt',
     'FastPhotoMetricDistortion',
-    'KorniaAugment',
     'LoadBinaryAnnotations',
     'LoadCheckedImage',
     'RandomResizeCropFlip',

@@ -2,14 +2,12 @@
 
 from mmseg_bisenet_lite.datasets.transforms.corruption import Corrupt
 from mmseg_bisenet_lite.datasets.transforms.geometry import RandomResizeCropFlip
-from mmseg_bisenet_lite.datasets.transforms.kornia_augment import KorniaAugment
 from mmseg_bisenet_lite.datasets.transforms.loading import LoadBinaryAnnotations, LoadCheckedImage, MapLabelsAfter
 from mmseg_bisenet_lite.datasets.transforms.photometric import FastPhotoMetricDistortion
 
 __all__ = [
     'Corrupt',
     'FastPhotoMetricDistortion',
-    'KorniaAugment',
     'LoadBinaryAnnotations',
     'LoadCheckedImage',
     'MapLabelsAfter',
