@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_and_decision
-from mmseg_bisenet_lite.compat import check_weights
+from mmseg_bisenet_lite.compat import check_weights, without_auxiliary_heads
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
@@ -25,6 +25,8 @@ MAIN = 'decode_head'
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str = MAIN) -> dict[str, float]:
     """Write the weights in half precision, test them, and add the scores and what the test found about the decision.
+
+    Auxiliary heads are left out, since only training uses them.
 
     Published weights may be published again, to add what a newer version finds: their tensors stay the same to the byte.
 
@@ -63,6 +65,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
     if head != MAIN:
         weights, folded = with_main_head(weights, head, checkpoint), {}
     check_weights(MODELS.build(settings.model), {**loaded, 'state_dict': weights}, checkpoint)
+    weights = without_auxiliary_heads(weights)
     draft = file.with_suffix(f'.draft{SUFFIX}')
     try:
         save_weights(draft, weights, meta)

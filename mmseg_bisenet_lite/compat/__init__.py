@@ -14,7 +14,13 @@ from mmseg_bisenet_lite.compat import scores  # isort: skip
 from mmseg_bisenet_lite.compat import hooks  # isort: skip
 from mmseg_bisenet_lite.compat import options  # isort: skip
 from mmseg_bisenet_lite.compat import images  # isort: skip
-from mmseg_bisenet_lite.compat.checkpoints import check_finite, check_weights
+from mmseg_bisenet_lite.compat.checkpoints import (
+    check_finite,
+    check_weights,
+    has_auxiliary_heads,
+    keep_auxiliary_heads,
+    without_auxiliary_heads,
+)
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
 from mmseg_bisenet_lite.compat.resume import saved_checkpoints
@@ -28,11 +34,13 @@ __all__ = [
     'check_weights',
     'checkpoints',
     'cpu',
+    'has_auxiliary_heads',
     'hooks',
     'host_name',
     'host_problem',
     'images',
     'imports',
+    'keep_auxiliary_heads',
     'mim_folder',
     'options',
     'require_host',
@@ -41,4 +49,5 @@ __all__ = [
     'saving',
     'scores',
     'version',
+    'without_auxiliary_heads',
 ]

@@ -17,6 +17,9 @@ from mmseg_bisenet_lite.compat.fixes import fix
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 
+# Prefix of the weights of the auxiliary heads, which only training uses.
+AUXILIARY = 'auxiliary_head'
+
 
 @fix(
     'safe-checkpoints',
@@ -189,8 +192,9 @@ def _check_inference_weights() -> bool:
 
     def load_to_model(model: Any, checkpoint: dict, name: str = 'the checkpoint') -> dict:
         if is_ours(model):
-            check_weights(model, checkpoint, name, allow=('auxiliary_head',))  # inference does not use it
+            check_weights(model, checkpoint, name, allow=(AUXILIARY,))  # inference does not use it
             _check_classes(model, checkpoint, name)
+            keep_auxiliary_heads(model, checkpoint)
         return _load_checkpoint_to_model(model, checkpoint)
 
     def load_checkpoint(model: Any, filename: str, map_location: Any = None) -> dict:
@@ -220,14 +224,41 @@ def _check_classes(model: Any, checkpoint: dict, name: str) -> None:
         schema.read(dataset_meta, {key: check for key, check in checks.items() if dataset_meta.get(key) is not None}, name)
 
 
-def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:
-    """Raise an :class:`InputError` if a checkpoint's weights do not match the model's, except for the parts in ``allow``."""
+def has_auxiliary_heads(weights: Mapping[str, Any]) -> bool:
+    """Whether a ``state_dict`` has weights that only training uses."""
+    return len(without_auxiliary_heads(weights)) < len(weights)
+
+
+def without_auxiliary_heads(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights of a ``state_dict`` that inference uses."""
+    return {key: value for key, value in weights.items() if not re.match(rf'(module\.)?{AUXILIARY}\b', key)}
+
+
+def keep_auxiliary_heads(model: Any, checkpoint: dict) -> None:
+    """Put a model's own auxiliary heads in the place of a checkpoint's, so that they stay as they are when it is loaded."""
+    inner = _unwrapped(model)
+    own = {key: value for key, value in inner.state_dict().items() if key.startswith(AUXILIARY)}
+    weights = checkpoint.get('state_dict', checkpoint)
+    kept = without_auxiliary_heads(weights)
+    weights.clear()
+    weights.update(kept | own)
+
+
+def _unwrapped(model: Any) -> Any:
+    """Return the segmentor inside ``DistributedDataParallel``, test-time augmentation and similar wrappers."""
     from mmengine.model import BaseTTAModel, is_model_wrapper
 
-    inner: Any = model
-    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
-        inner = inner.module
-    expected = {key: _shape(value) for key, value in inner.state_dict().items()}
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:
+    """Raise an :class:`InputError` if a checkpoint's weights do not match the model's, except for the parts in ``allow``.
+
+    A checkpoint without any auxiliary head, such as weights of the package, may lack the model's.
+    """
+    expected = {key: _shape(value) for key, value in _unwrapped(model).state_dict().items()}
     weights = {re.sub(r'^module\.', '', key): value for key, value in checkpoint.get('state_dict', checkpoint).items()}
     found = {key: _shape(value) for key, value in weights.items()}
 
@@ -236,7 +267,8 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
         'unexpected': found.keys() - expected.keys(),
         'of another shape': {key for key in expected.keys() & found.keys() if expected[key] != found[key]},
     }
-    parts = tuple(f'{part}.' for part in allow)
+    lacking = () if has_auxiliary_heads(weights) else (AUXILIARY,)
+    parts = tuple(f'{part}.' for part in (*allow, *lacking))
     differences = {kind: sorted(k for k in keys if not f'{k}.'.startswith(parts)) for kind, keys in differing.items()}
     if any(chain(*differences.values())):
         summary = ', '.join(f'{len(keys)} {kind} (first: {keys[0]})' for kind, keys in differences.items() if keys)

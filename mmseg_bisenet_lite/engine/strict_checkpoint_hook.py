@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 
-from mmseg_bisenet_lite.compat import check_weights
+from mmseg_bisenet_lite.compat import check_weights, has_auxiliary_heads, keep_auxiliary_heads
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -14,7 +14,8 @@ from mmseg_bisenet_lite.utils.errors import InputError
 class StrictCheckpointHook(Hook):
     """Refuse a checkpoint whose weights do not match the model exactly; warn if it was trained on other classes.
 
-    Without the hook, MMEngine logs a warning and goes on with random weights for the missing ones.
+    Without the hook, MMEngine logs a warning and goes on with random weights for the missing ones. A checkpoint without any
+    auxiliary head, such as weights of the package, leaves those heads as they are, since only training uses them.
 
     Args:
         allow: Parts of the model whose weights may differ, for fine-tuning. ``('decode_head', 'auxiliary_head')`` keeps the
@@ -31,6 +32,8 @@ class StrictCheckpointHook(Hook):
         """Compare the keys and shapes before anything is loaded."""
         name = runner._load_from or 'the checkpoint'
         check_weights(runner.model, checkpoint, name, self.allow)
+        if not has_auxiliary_heads(checkpoint.get('state_dict', checkpoint)):
+            keep_auxiliary_heads(runner.model, checkpoint)
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
         ours = _classes(runner) if told else None
         if not told or not ours or list(told) == list(ours):

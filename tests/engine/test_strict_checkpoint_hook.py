@@ -53,6 +53,24 @@ def test_named_parts_may_differ():
         load(weights, allow='decode')
 
 
+def test_auxiliary_heads_that_a_checkpoint_lacks_stay_as_they_are():
+    class Trained(Net):
+        def __init__(self):
+            super().__init__()
+            self.auxiliary_head = nn.ModuleList([nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 1)])
+
+    model, checkpoint = Trained(), dict(state_dict=Net().state_dict())
+    before = {key: value.clone() for key, value in model.auxiliary_head.state_dict().items()}
+    runner = SimpleNamespace(model=model, _load_from='a.pth', work_dir='work_dirs')
+    StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
+    model.load_state_dict(checkpoint['state_dict'], strict=True)
+    assert all(torch.equal(model.auxiliary_head.state_dict()[key], value) for key, value in before.items())
+
+    some = {key: value for key, value in Trained().state_dict().items() if not key.startswith('auxiliary_head.1')}
+    with pytest.raises(InputError, match=r'2 missing \(first: auxiliary_head\.1\.bias'):
+        load(some, model=model)
+
+
 class Loop(BaseLoop):
     def run(self):
         pytest.fail('it is only built')
