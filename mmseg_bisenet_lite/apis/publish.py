@@ -13,14 +13,12 @@ from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_and_decision
 from mmseg_bisenet_lite.compat import check_weights, without_auxiliary_heads
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
+from mmseg_bisenet_lite.models.decision import MAIN
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
-
-# Prefix of the main head's weights.
-MAIN = 'decode_head'
 
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str = MAIN) -> dict[str, float]:
@@ -61,9 +59,8 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
         )
     meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
     weights = loaded['state_dict']  # the averaged weights, if the training used MMEngine's EMAHook
-    folded = _folded(loaded, checkpoint)
     if head != MAIN:
-        weights, folded = with_main_head(weights, head, checkpoint), {}
+        weights = with_main_head(weights, head, checkpoint)
     check_weights(MODELS.build(settings.model), {**loaded, 'state_dict': weights}, checkpoint)
     weights = without_auxiliary_heads(weights)
     draft = file.with_suffix(f'.draft{SUFFIX}')
@@ -72,7 +69,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
         metrics, decision = scores_and_decision(settings, str(draft), work_dir)
         if not decision:
             raise InputError(f'{config}: its test_evaluator gives no threshold; set test_evaluator.type=BinaryIoUMetric')
-        save_weights(file, weights, {**meta, **folded, **decision, 'metrics': metrics})
+        save_weights(file, weights, {**meta, **_folded(loaded, checkpoint, head), **decision, 'metrics': metrics})
     finally:
         draft.unlink(missing_ok=True)
     return metrics
@@ -93,9 +90,11 @@ def with_main_head(weights: Mapping[str, Tensor], head: str, checkpoint: str) ->
     return moved
 
 
-def _folded(loaded: dict[str, Any], checkpoint: str) -> dict[str, float]:
-    """Return what the end of the training did to the decision, which no test can find out."""
-    return schema.read(loaded['meta'], {schema.FOLDED: schema.threshold}, checkpoint)
+def _folded(loaded: dict[str, Any], checkpoint: str, head: str) -> dict[str, float]:
+    """Return what the end of the training did to the decision of a head, which no test can find out."""
+    found = schema.read(loaded['meta'], {schema.FOLDED: schema.threshold, schema.FOLDED_HEADS: schema.thresholds}, checkpoint)
+    threshold = found.get(schema.FOLDED) if head == MAIN else found.get(schema.FOLDED_HEADS, {}).get(head)
+    return {} if threshold is None else {schema.FOLDED: threshold}
 
 
 def _name(config: str) -> str:

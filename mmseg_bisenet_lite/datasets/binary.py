@@ -189,9 +189,12 @@ class BinarySegDataset(BaseSegDataset):
         if isinstance(idx, SeededIndex):
             random.seed(idx.seed)
             np.random.seed(idx.seed)
-        if not self.keep_classes:
-            return super().prepare_data(idx)
-        return self.pipeline({**self.get_data_info(idx), 'label_table': self.class_table})
+        return self.pipeline(self.sample_info(idx))
+
+    def sample_info(self, idx: int) -> dict:
+        """Return what the pipeline of a sample gets; with ``keep_classes`` that is another table than for checks."""
+        info = self.get_data_info(idx)
+        return {**info, 'label_table': self.class_table} if self.keep_classes else info
 
     def load_data_list(self) -> list[dict]:
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""

@@ -16,11 +16,13 @@ from mmengine.runner.amp import autocast
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
+from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
-from mmseg_bisenet_lite.models.decision import BIAS, decision_point, margin_of_logits, move_threshold, score_of
+from mmseg_bisenet_lite.models.binary_hinge_head import of_two_classes
+from mmseg_bisenet_lite.models.decision import BIAS, MAIN, margin_of_logits, move_threshold, score_of
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -41,6 +43,9 @@ class CalibratedDecisionHook(Hook):
     weights are examined, as val does, and the threshold is folded into both sets of weights. Earlier checkpoints keep their own
     decision.
 
+    An auxiliary ``BinaryHingeHead`` with a ``foreground`` of its own, as of a network that learns several targets, is examined
+    like the main head, since it may be published in its place; ``margin_folded_heads`` tells its threshold.
+
     Args:
         images: Number of photographs, spread evenly over the data set.
 
@@ -54,11 +59,11 @@ class CalibratedDecisionHook(Hook):
         if isinstance(images, bool) or not isinstance(images, int) or images < 1:
             raise InputError(f'CalibratedDecisionHook: images={images!r}: give a whole number above 0')
         self.images = images
-        self._folded: float | None = None  # into the current weights
+        self._folded: dict[str, float] = {}  # head -> threshold, into the current weights
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Forget what was folded, since the weights change."""
-        self._folded = None
+        self._folded = {}
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None, outputs: dict[str, Any] | None = None
@@ -69,28 +74,42 @@ class CalibratedDecisionHook(Hook):
         if (obstacle := _obstacle(runner)) is not None:
             runner.logger.warning(f'CalibratedDecisionHook leaves the decision as it is: {obstacle}')
             return
+        for name, head in _deciding_heads(_unwrapped(runner.model)).items():
+            self._examine(runner, name, head)
+
+    def _examine(self, runner: Runner, name: str, head: BaseDecodeHead) -> None:
+        """Examine the decision of a head, and move it if it is poor."""
+        told = 'CalibratedDecisionHook' + (f', {name}' if name != MAIN else '')
         model = _unwrapped(runner.model)
-        counts, images = self._count(runner)
+        main, model.decode_head = model.decode_head, head
+        try:
+            counts, images = self._count(runner)
+        finally:
+            model.decode_head = main
         if not counts[1].any():
-            runner.logger.warning(f'CalibratedDecisionHook leaves the decision as it is: no foreground in {images} photographs')
+            runner.logger.warning(f'{told} leaves the decision as it is: no foreground in {images} photographs')
             return
-        point = decision_point(model)
-        own = score_of(point) if len(model.state_dict()[BIAS]) == 1 else 0.0
+        point = getattr(head, 'threshold', None) or 0.5
+        own = score_of(point) if head.out_channels == 1 else 0.0
         sweep = Sweep.of(counts)
         threshold, f1, best = float(THRESHOLDS[sweep.best]), sweep.f1_at(own), float(sweep.f1[sweep.best])
         found = f'on {images} photographs of train the F1 is {100 * f1:.1f}, and {100 * best:.1f} at the best threshold'
         if not is_poor(f1, best):
-            runner.logger.info(f'CalibratedDecisionHook: {found}; the decision stays as it is')
+            runner.logger.info(f'{told}: {found}; the decision stays as it is')
             return
+        bias = f'{name}.conv_seg.bias'
         for each in [model, *(hook.ema_model.module for hook in _averaging(runner))]:
-            move_threshold(each.state_dict(), threshold, point)
-        self._folded = round(threshold - own, 4)
-        runner.logger.warning(f'CalibratedDecisionHook: {found}, {self._folded:g}, which is now folded into {BIAS}')
+            move_threshold({BIAS: each.state_dict()[bias]}, threshold, point)
+        self._folded[name] = round(threshold - own, 4)
+        runner.logger.warning(f'{told}: {found}, {self._folded[name]:g}, which is now folded into {bias}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write what was folded into ``meta``."""
-        if self._folded is not None:
-            checkpoint['meta'][schema.FOLDED] = self._folded
+        others = dict(self._folded)
+        if (folded := others.pop(MAIN, None)) is not None:
+            checkpoint['meta'][schema.FOLDED] = folded
+        if others:
+            checkpoint['meta'][schema.FOLDED_HEADS] = others
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Tell what was folded into the weights."""
@@ -115,12 +134,21 @@ class CalibratedDecisionHook(Hook):
 
 
 def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
-    """Return the label of a sample's pixels for the decision of a head; the label maps of train have two classes.
+    """Return the label of a sample's pixels for the decision of a head.
 
     Shape:
         - Output: ``(H, W)``: 1 foreground, 0 background, or the head's ``ignore_index``.
     """
-    return sample.gt_sem_seg.data.squeeze(0)
+    label = sample.gt_sem_seg.data.squeeze(0)
+    return of_two_classes(label, getattr(head, 'foreground', None), head.ignore_index)
+
+
+def _deciding_heads(model: Any) -> dict[str, BaseDecodeHead]:
+    """Return the heads that find a foreground of their own, by the prefix of their weights; the main head first."""
+    auxiliary = getattr(model, 'auxiliary_head', None)
+    others = enumerate(auxiliary) if isinstance(auxiliary, nn.ModuleList) else ()
+    found = {f'auxiliary_head.{number}': head for number, head in others if getattr(head, 'foreground', None)}
+    return {MAIN: model.decode_head, **found}
 
 
 def _obstacle(runner: Runner) -> str | None:
@@ -144,7 +172,12 @@ def _photographs(runner: Runner, most: int) -> tuple[Iterator[dict], int]:
     chosen = [places[(2 * step + 1) * len(places) // (2 * number)] for step in range(number)]
     load = next(inner_datasets(runner.val_dataloader.dataset)).pipeline
     rank, processes = get_dist_info()
-    return (load(dataset.get_data_info(index)) for dataset, index in chosen[rank::processes]), number
+    return (load(_sample_info(dataset, index)) for dataset, index in chosen[rank::processes]), number
+
+
+def _sample_info(dataset: BaseDataset, index: int) -> dict:
+    """Return what a data set gives its pipeline."""
+    return dataset.sample_info(index) if isinstance(dataset, BinarySegDataset) else dataset.get_data_info(index)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 from mmseg_bisenet_lite.utils.thresholds import NUMBER, choose_threshold, parse_threshold
 
-BIAS = 'decode_head.conv_seg.bias'
+# Prefix of the main head's weights, and its last layer's bias.
+MAIN = 'decode_head'
+BIAS = f'{MAIN}.conv_seg.bias'
 
 
 def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:

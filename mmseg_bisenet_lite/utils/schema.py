@@ -23,6 +23,7 @@ MOST_CLASSES = 100_000  # ImageNet-21k, whose networks are trained further, has 
 MOST_LETTERS = 1000  # of a name or another line; ImageNet has names of 120
 MOST_JSON = 100_000  # letters
 MOST_SIDE = 16384  # pixels
+MOST_HEADS = 64
 MOST_BATCH = 1024  # frames
 MOST_PIXELS = 2**27  # of all frames of a batch: 400 MB of uint8
 MOST_THRESHOLD = 10_000.0  # units of the score
@@ -226,6 +227,13 @@ def _fields(value: Any, kind: type, what: str) -> dict[str, Any]:
     return {each: content[each] for each in names}
 
 
+def thresholds(value: Any) -> dict[str, float]:
+    """Check the thresholds of several heads, by their names."""
+    if not isinstance(value, Mapping) or len(value) > MOST_HEADS:
+        raise Lie(f'at most {MOST_HEADS} heads with a threshold each')
+    return {name(head): threshold(each) for head, each in value.items()}
+
+
 batch = whole(1, MOST_BATCH)
 precision = one_of(*PRECISIONS)
 
@@ -233,7 +241,7 @@ precision = one_of(*PRECISIONS)
 # of the decision were found on val: the threshold with the highest F1, the calibration and the operating points; but for the
 # last, the threshold that the end of the training folded into the bias.
 THRESHOLD, CALIBRATION, POINTS = 'margin_threshold', 'margin_calibration', 'margin_operating_points'
-FOLDED = 'margin_folded'
+FOLDED, FOLDED_HEADS = 'margin_folded', 'margin_folded_heads'
 DECISION: dict[str, Check] = {THRESHOLD: threshold, CALIBRATION: calibration, POINTS: operating_points, FOLDED: threshold}
 _DATASET: dict[str, Check] = {'classes': optional(classes), 'palette': optional(palette)}
 _CHECKPOINT: dict[str, Check] = {
@@ -243,6 +251,7 @@ _CHECKPOINT: dict[str, Check] = {
     'iter': whole(0, 2**62),
     'seed': optional(whole(0, 2**32 - 1)),
     **DECISION,
+    FOLDED_HEADS: thresholds,
 }
 
 
