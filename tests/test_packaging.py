@@ -216,7 +216,7 @@ def test_a_runtime_extra_alone_runs_an_exported_file(wheel, project, root, expor
     missing = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert missing.returncode == 1
     assert missing.stderr == 'bisenet-lite predict: error: absent.png: there is no such image\n'
-    demo[2:] = ['bisenet-lite://lite_hinge_vehicle_camvid', 'absent.png']
+    demo[2:] = ['bisenet-lite://lite-shared_hinge_vehicle_camvid', 'absent.png']
     hostless = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True)
     assert hostless.returncode == 1
     assert re.fullmatch(

@@ -21,7 +21,7 @@ def init_model(name: str, device: str = 'cpu', threshold: str | float | None = N
         InputError: There are no such weights, or no such threshold.
 
     Example:
-        >>> model = init_model('lite_hinge_vehicle_camvid')
+        >>> model = init_model('lite-shared_hinge_vehicle_camvid')
         >>> mask = inference_model(model, 'street.jpg').pred_sem_seg.data[0]  # (H, W), 1 is vehicle
     """
     checkpoint = with_scheme(name)

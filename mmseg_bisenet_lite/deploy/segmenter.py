@@ -84,7 +84,7 @@ class Segmenter:
         threshold: str | float | None = None,
         resize: bool = False,
     ) -> 'Segmenter':
-        """Run weights that come with the package, such as ``'lite_hinge_vehicle_camvid'``, with PyTorch in this process.
+        """Run weights that come with the package, such as ``'lite-shared_hinge_vehicle_camvid'``, with PyTorch in this process.
 
         This needs MMSegmentation. A robot needs neither PyTorch nor MMSegmentation: export the weights for it with
         ``tools/export.py``, which is faster too.

@@ -81,7 +81,7 @@ def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
         ),
         ((str(config), 'absent.pth', tmp_path / 'a.safetensors'), r'absent\.pth: there is no such checkpoint'),
         (
-            (str(config), 'bisenet-lite://lite-tuned_hinge_human_camvid', tmp_path / 'a.safetensors'),
+            (str(config), 'bisenet-lite://lite-shared_hinge_human_camvid', tmp_path / 'a.safetensors'),
             'its classes are background, human, but',
         ),
         (

@@ -114,8 +114,8 @@ def test_letterboxed_frames_have_nearly_the_masks_of_their_own_size(root, size):
     """On a street of 480x360; stretched, its masks differ more."""
     frame = read_image(root / '.github' / 'street.jpg')
     whole = frame.shape[1::-1]
-    own = Segmenter.from_pretrained('lite_hinge_vehicle_camvid')(frame).astype(bool)
-    fixed = Segmenter.from_pretrained('lite_hinge_vehicle_camvid', size=size, resize=True)
+    own = Segmenter.from_pretrained('lite-shared_hinge_vehicle_camvid')(frame).astype(bool)
+    fixed = Segmenter.from_pretrained('lite-shared_hinge_vehicle_camvid', size=size, resize=True)
     with pytest.warns(UserWarning, match=f'a frame of 480x360 lies letterboxed, as 480x360, in the file for {size[0]}x360'):
         letterboxed = fixed(frame).astype(bool)
     stretched = cv2.resize(fixed(cv2.resize(frame, size)), whole, interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)

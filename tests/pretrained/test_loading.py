@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 def test_threads_load_at_once(small_config, small_checkpoint):
     """As with several cameras, each with a network of its own."""
-    config, checkpoint, name = str(small_config), str(small_checkpoint), 'lite_hinge_vehicle_camvid'
+    config, checkpoint, name = str(small_config), str(small_checkpoint), 'lite-shared_hinge_vehicle_camvid'
     frame = np.full((32, 64, 3), 90, np.uint8)
     Segmenter.from_pretrained(name)(frame)  # what the libraries set once
     before = sys.stdout, logging.root.manager.disable, list(warnings.filters)

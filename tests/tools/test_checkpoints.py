@@ -16,8 +16,8 @@ from mmseg_bisenet_lite.pretrained import names, sha256_of
 
 pytestmark = pytest.mark.slow
 
-NAME = 'bisenet-lite://lite_hinge_vehicle_camvid'
-CONFIG = 'configs/camvid/lite_hinge_vehicle.py'
+NAME = 'bisenet-lite://lite-shared_hinge_vehicle_camvid'
+CONFIG = 'configs/camvid/lite-shared_hinge_vehicle.py'
 # All that reads the data set, so that the configs run on a few small images.
 SMALL = ('test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False')
 
@@ -71,7 +71,7 @@ def test_it_is_tested(run, root, data):
 def test_it_is_exported_and_timed(run, root, tmp_path):
     what = ('--size', '96x64', '--frames', 'renders', '--limit', '2', '--out', 'deploy')
     run('export.py', root / CONFIG, NAME, *what)
-    file = tmp_path / 'deploy' / 'lite_hinge_vehicle-96x64-fp32.onnx'
+    file = tmp_path / 'deploy' / 'lite-shared_hinge_vehicle-96x64-fp32.onnx'
     assert Segmenter(file).metadata.weights_sha256 == sha256_of(NAME)
     options = ('--checkpoint', NAME, '--exported', file, '--scope', 'frame', '--sizes', '96x64', '--seconds', '0')
     run('benchmark.py', root / CONFIG, *options, '--device', 'cpu', '--json', 'run.json')

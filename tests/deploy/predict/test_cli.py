@@ -271,8 +271,8 @@ def test_a_shard_without_files_is_no_error(predict, folder, tmp_path):
 @pytest.mark.parametrize(
     ('model', 'options', 'expected'),
     [
-        ('lite_hinge_vehicle_camvid', (), ('bisenet-lite://lite_hinge_vehicle_camvid',)),
-        ('bisenet-lite://lite_hinge_vehicle_camvid', (), ('bisenet-lite://lite_hinge_vehicle_camvid',)),
+        ('lite-shared_hinge_vehicle_camvid', (), ('bisenet-lite://lite-shared_hinge_vehicle_camvid',)),
+        ('bisenet-lite://lite-shared_hinge_vehicle_camvid', (), ('bisenet-lite://lite-shared_hinge_vehicle_camvid',)),
         ('a.onnx', (), ('a.onnx',)),
         ('config.py', ('--checkpoint', 'a.pth'), ('config.py', 'a.pth')),
     ],
