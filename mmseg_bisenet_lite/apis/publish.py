@@ -57,6 +57,11 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
             f'{checkpoint}: its classes are {", ".join(told)}, but those of {config} are {", ".join(wanted)}; give the config '
             'that it was trained with, or with --head the head that finds them'
         )
+    if head != MAIN and list(told) == wanted:
+        raise InputError(
+            f'--head {head}: what {config} is for, {wanted[1]}, the main head of {checkpoint} finds; leave --head out, or give '
+            'the config of another target'
+        )
     meta = {'config_name': _name(config), 'dataset_meta': dataset_meta, 'version': __version__}
     weights = loaded['state_dict']  # the averaged weights, if the training used MMEngine's EMAHook
     if head != MAIN:

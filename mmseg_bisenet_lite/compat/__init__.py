@@ -19,6 +19,7 @@ from mmseg_bisenet_lite.compat.checkpoints import (
     check_weights,
     has_auxiliary_heads,
     keep_auxiliary_heads,
+    unwrapped,
     without_auxiliary_heads,
 )
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
@@ -48,6 +49,7 @@ __all__ = [
     'saved_checkpoints',
     'saving',
     'scores',
+    'unwrapped',
     'version',
     'without_auxiliary_heads',
 ]

@@ -235,16 +235,18 @@ def without_auxiliary_heads(weights: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keep_auxiliary_heads(model: Any, checkpoint: dict) -> None:
-    """Put a model's own auxiliary heads in the place of a checkpoint's, so that they stay as they are when it is loaded."""
-    inner = _unwrapped(model)
-    own = {key: value for key, value in inner.state_dict().items() if key.startswith(AUXILIARY)}
+    """Let a model keep its own auxiliary heads when a checkpoint is loaded, unless the checkpoint's fit."""
+    own = {key: value for key, value in unwrapped(model).state_dict().items() if key.startswith(AUXILIARY)}
     weights = checkpoint.get('state_dict', checkpoint)
-    kept = without_auxiliary_heads(weights)
+    found = {re.sub(r'^module\.', '', key): value for key, value in weights.items()}
+    if all(key in found and _shape(found[key]) == _shape(value) for key, value in own.items()):
+        own = {}
+    kept = without_auxiliary_heads(weights) if own else dict(weights)
     weights.clear()
     weights.update(kept | own)
 
 
-def _unwrapped(model: Any) -> Any:
+def unwrapped(model: Any) -> Any:
     """Return the segmentor inside ``DistributedDataParallel``, test-time augmentation and similar wrappers."""
     from mmengine.model import BaseTTAModel, is_model_wrapper
 
@@ -258,7 +260,7 @@ def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] 
 
     A checkpoint without any auxiliary head, such as weights of the package, may lack the model's.
     """
-    expected = {key: _shape(value) for key, value in _unwrapped(model).state_dict().items()}
+    expected = {key: _shape(value) for key, value in unwrapped(model).state_dict().items()}
     weights = {re.sub(r'^module\.', '', key): value for key, value in checkpoint.get('state_dict', checkpoint).items()}
     found = {key: _shape(value) for key, value in weights.items()}
 

@@ -81,6 +81,7 @@ class BinarySegDataset(BaseSegDataset):
         strict: Whether label maps that are missing or not understood are errors; a check that tells all faults sets it to
             ``False``.
         pairs: The photographs and label maps; ``None`` until the data set is loaded.
+        kept_classes: Names of the classes in the order of their numbers, with ``keep_classes``.
 
     Raises:
         InputError: A foreground class is unknown, the two names are in the wrong order, a folder or label map is missing, two
@@ -131,12 +132,22 @@ class BinarySegDataset(BaseSegDataset):
         if kwargs.get('reduce_zero_label'):
             raise InputError('reduce_zero_label=True: remove it; the two classes are 0 and 1, and neither is void')
         cache = {} if cache_dir is None else dict(cache_dir=cache_dir, cache_gib=cache_gib)
+        most = max(len(class_names(vocabulary)) for vocabulary in vocabularies.values())
+        if keep_classes and ignore_index < most:
+            raise InputError(f'ignore_index={ignore_index} is one of the {most} classes that keep_classes=True keeps; give 255')
+        if keep_classes and any(
+            isinstance(step, Mapping) and step.get('foreground_prob') and 'foreground' not in step for step in pipeline
+        ):
+            raise InputError(
+                'keep_classes=True: give RandomResizeCropFlip foreground=, groups of numbers of classes, such as ((8,), (9, 10))'
+            )
         self.foreground = foreground
         self.vocabularies = vocabularies
         self.tiles = tuple(tiles)
         self.keep_classes = keep_classes
         self.label_table: np.ndarray | None = None
         self.class_table: np.ndarray | None = None
+        self.kept_classes: tuple[str, ...] = ()
         self.strict = True
         self.pairs: Pairs | None = None
         super().__init__(
@@ -266,7 +277,9 @@ class BinarySegDataset(BaseSegDataset):
                 f'foreground={self.foreground!r}: the label maps *{suffix} in {ann_dir} do not have such a class; choose other '
                 'classes or other label maps'
             )
-        self.class_table = class_table(self.vocabularies[suffix], self.ignore_index)
+        if self.keep_classes:
+            self.class_table = class_table(self.vocabularies[suffix], self.ignore_index)
+            self.kept_classes = class_names(self.vocabularies[suffix])
         return table
 
     def _list_labels(self, ann_dir: str) -> tuple[str, dict[str, str]]:

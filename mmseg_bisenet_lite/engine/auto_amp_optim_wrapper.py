@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmseg.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.utils import malloc
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
@@ -116,18 +116,13 @@ class AutoAmpOptimWrapper(OptimWrapper):
                     convolution.register_forward_hook(_channel_by_channel)
         if self.compile:
             options = self.compile if isinstance(self.compile, dict) else {}
-            _unwrapped(model).backbone.compile(**options)  # the heads read labels from Python objects, which does not compile
+            unwrapped(model).backbone.compile(**options)  # the heads read labels from Python objects, which does not compile
         ways = [str(self.dtype).removeprefix('torch.')] + ['channels last'] * self.channels_last
         print_log(f'Training on {self.device.type}: {", ".join(ways + ["compiled"] * bool(self.compile))}', logger='current')
 
 
 def _channel_by_channel(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
     return output.contiguous()
-
-
-def _unwrapped(model: Any) -> Any:
-    """Return the segmentor inside ``DistributedDataParallel`` and similar wrappers."""
-    return _unwrapped(model.module) if is_model_wrapper(model) else model
 
 
 def _positive(loss_scale: Any) -> float:

@@ -10,7 +10,6 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import EMAHook, Hook
 from mmengine.hooks.hook import DATA_BATCH
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -18,6 +17,7 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
@@ -44,7 +44,8 @@ class CalibratedDecisionHook(Hook):
     decision.
 
     An auxiliary ``BinaryHingeHead`` with a ``foreground`` of its own, as of a network that learns several targets, is examined
-    like the main head, since it may be published in its place; ``margin_folded_heads`` tells its threshold.
+    like the main head, since it may be published in its place; ``margin_folded_heads`` tells its threshold. A training that an
+    ``EarlyStoppingHook`` ends has no last iteration, so nothing is examined.
 
     Args:
         images: Number of photographs, spread evenly over the data set.
@@ -74,18 +75,14 @@ class CalibratedDecisionHook(Hook):
         if (obstacle := _obstacle(runner)) is not None:
             runner.logger.warning(f'CalibratedDecisionHook leaves the decision as it is: {obstacle}')
             return
-        for name, head in _deciding_heads(_unwrapped(runner.model)).items():
+        for name, head in _deciding_heads(unwrapped(runner.model)).items():
             self._examine(runner, name, head)
 
     def _examine(self, runner: Runner, name: str, head: BaseDecodeHead) -> None:
         """Examine the decision of a head, and move it if it is poor."""
         told = 'CalibratedDecisionHook' + (f', {name}' if name != MAIN else '')
-        model = _unwrapped(runner.model)
-        main, model.decode_head = model.decode_head, head
-        try:
-            counts, images = self._count(runner)
-        finally:
-            model.decode_head = main
+        model = unwrapped(runner.model)
+        counts, images = self._count(runner, head)
         if not counts[1].any():
             runner.logger.warning(f'{told} leaves the decision as it is: no foreground in {images} photographs')
             return
@@ -114,16 +111,18 @@ class CalibratedDecisionHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Tell what was folded into the weights."""
         name = runner._load_from or 'the checkpoint'
-        for folded in schema.read(checkpoint.get('meta') or {}, {schema.FOLDED: schema.threshold}, name).values():
-            runner.logger.info(f'{name}: the end of its training folded the threshold {folded:g} into {BIAS}')
+        checks = {schema.FOLDED: schema.threshold, schema.FOLDED_HEADS: schema.thresholds}
+        found = schema.read(checkpoint.get('meta') or {}, checks, name)
+        main = {MAIN: found[schema.FOLDED]} if schema.FOLDED in found else {}
+        for head, folded in (main | found.get(schema.FOLDED_HEADS, {})).items():
+            runner.logger.info(f'{name}: the end of its training folded the threshold {folded:g} into {head}.conv_seg.bias')
 
     @torch.no_grad()
-    def _count(self, runner: Runner) -> tuple[np.ndarray, int]:
-        """Return the sum of the photographs' histograms, of all processes, and the number of photographs."""
+    def _count(self, runner: Runner, head: BaseDecodeHead) -> tuple[np.ndarray, int]:
+        """Return the sum of the photographs' histograms for a head, of all processes, and the number of photographs."""
         samples, number = _photographs(runner, self.images)
         counts = torch.zeros(2, BINS, dtype=torch.int64)
-        head = _unwrapped(runner.model).decode_head
-        with _as_in_val(runner):
+        with _as_in_val(runner), _as_main(unwrapped(runner.model), head):
             for sample in samples:
                 for found in runner.model.val_step(pseudo_collate([sample])):
                     margins = margin_of_logits(found.seg_logits.data)
@@ -145,15 +144,18 @@ def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
 
 def _deciding_heads(model: Any) -> dict[str, BaseDecodeHead]:
     """Return the heads that find a foreground of their own, by the prefix of their weights; the main head first."""
-    auxiliary = getattr(model, 'auxiliary_head', None)
-    others = enumerate(auxiliary) if isinstance(auxiliary, nn.ModuleList) else ()
-    found = {f'auxiliary_head.{number}': head for number, head in others if getattr(head, 'foreground', None)}
-    return {MAIN: model.decode_head, **found}
+    others = getattr(model, 'auxiliary_head', None)
+    named: dict[str, Any]
+    if isinstance(others, nn.ModuleList):
+        named = {f'auxiliary_head.{number}': head for number, head in enumerate(others)}
+    else:
+        named = {'auxiliary_head': others}
+    return {MAIN: model.decode_head, **{name: head for name, head in named.items() if getattr(head, 'foreground', None)}}
 
 
 def _obstacle(runner: Runner) -> str | None:
     """Return why the decision cannot be examined or moved; ``None`` if it can."""
-    bias = _unwrapped(runner.model).state_dict().get(BIAS)
+    bias = unwrapped(runner.model).state_dict().get(BIAS)
     if bias is None or bias.shape not in ((1,), (2,)):
         return f'the network has no {BIAS} for one or two score maps'
     if runner.val_loop is None:
@@ -194,10 +196,15 @@ def _as_in_val(runner: Runner) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _as_main(model: Any, head: BaseDecodeHead) -> Iterator[None]:
+    """Let a segmentor decide by another of its heads."""
+    main, model.decode_head = model.decode_head, head
+    try:
+        yield
+    finally:
+        model.decode_head = main
+
+
 def _averaging(runner: Runner) -> list[EMAHook]:
     return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
-
-
-def _unwrapped(model: Any) -> Any:
-    """Return the segmentor inside ``DistributedDataParallel`` and similar wrappers."""
-    return _unwrapped(model.module) if is_model_wrapper(model) else model

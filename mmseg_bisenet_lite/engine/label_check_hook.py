@@ -1,15 +1,48 @@
 """LabelCheckHook: look through the label maps of train and val before a wrong one costs hours."""
 
 import time
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch import nn
 
+from mmseg_bisenet_lite.compat import unwrapped
+from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_check import LabelCheck, require_agreement
+from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
 from mmseg_bisenet_lite.utils.errors import InputError
+
+
+def require_fitting_heads(model: Any, dataset: BinarySegDataset) -> None:
+    """Raise an error if the heads of a segmentor do not take the classes that a data set keeps for what they are.
+
+    Raises:
+        InputError: A head of two classes names no foreground, or one that does not exist; the main head has another foreground
+            than the data set; or a head of all classes has another number of them.
+    """
+    names = dataset.kept_classes
+    listed = ', '.join(f'{number} {name}' for number, name in enumerate(names))
+    others = getattr(model, 'auxiliary_head', None)
+    heads = [model.decode_head, *(others if isinstance(others, nn.ModuleList) else [others] if others else [])]
+    for number, head in enumerate(heads):
+        name = f'auxiliary_head.{number - 1}' if number else 'decode_head'
+        if head.num_classes != 2:
+            if head.num_classes != len(names):
+                raise InputError(f'{name}.num_classes={head.num_classes}: keep_classes=True keeps {len(names)}: {listed}')
+            continue
+        foreground = getattr(head, 'foreground', None)
+        if not foreground or max(foreground) >= len(names):
+            raise InputError(f'{name}.foreground={foreground!r}: with keep_classes=True give numbers of these: {listed}')
+        found = {names[each] for each in foreground}
+        if head is model.decode_head and found != set(dataset.foreground):
+            raise InputError(
+                f'decode_head.foreground={foreground!r} is {", ".join(sorted(found))}, but the foreground of the train set is '
+                f'{", ".join(dataset.foreground)}; the classes are {listed}'
+            )
 
 
 @HOOKS.register_module()
@@ -27,7 +60,8 @@ class LabelCheckHook(Hook):
 
     Raises:
         InputError: A label map is missing, damaged, of another size than its photograph, or has an unknown value; a set has no
-            pixel of one of two classes; the masks of train and val do not mean the same; or an argument is out of range.
+            pixel of one of two classes; the masks of train and val do not mean the same; the heads of the network do not fit
+            the classes that train keeps; or an argument is out of range.
     """
 
     def __init__(self, seconds: float = 10.0, share: float = 0.05) -> None:
@@ -42,6 +76,9 @@ class LabelCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Begin with the label maps of train and val."""
         self._checks = []
+        for dataset in inner_datasets(runner.train_dataloader.dataset):
+            if getattr(dataset, 'keep_classes', False):
+                require_fitting_heads(unwrapped(runner.model), dataset)
         if not is_main_process():
             return
         self._checks.append(LabelCheck('train', runner.train_dataloader.dataset))

@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 
-from mmseg_bisenet_lite.compat import check_weights, has_auxiliary_heads, keep_auxiliary_heads
+from mmseg_bisenet_lite.compat import check_weights, has_auxiliary_heads, keep_auxiliary_heads, unwrapped
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -34,6 +34,8 @@ class StrictCheckpointHook(Hook):
         check_weights(runner.model, checkpoint, name, self.allow)
         if not has_auxiliary_heads(checkpoint.get('state_dict', checkpoint)):
             keep_auxiliary_heads(runner.model, checkpoint)
+            if isinstance(runner._train_loop, BaseLoop) and has_auxiliary_heads(unwrapped(runner.model).state_dict()):
+                runner.logger.warning(f'{name} has no auxiliary heads; those of the config start from their initial weights')
         told = ((checkpoint.get('meta') or {}).get('dataset_meta') or {}).get('classes')
         ours = _classes(runner) if told else None
         if not told or not ours or list(told) == list(ours):

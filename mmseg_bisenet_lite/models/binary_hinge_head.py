@@ -14,6 +14,11 @@ from torch import Tensor, nn
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
+def _are_classes(foreground: Any, ignore_index: int) -> bool:
+    listed = isinstance(foreground, list | tuple) and len(foreground) > 0
+    return listed and all(type(each) is int and 0 <= each != ignore_index for each in foreground)
+
+
 def of_two_classes(label: Tensor, foreground: Sequence[int] | None, ignore_index: int = 255) -> Tensor:
     """Return 1 where a label is one of ``foreground``, else 0; ``ignore_index`` stays, and so does all if that is ``None``."""
     if foreground is None:
@@ -72,7 +77,7 @@ class BinaryHingeHead(FCNHead):
         super().__init__(
             num_classes=num_classes, out_channels=out_channels, threshold=threshold, loss_decode=loss_decode, **kwargs
         )
-        if foreground is not None and not (len(foreground) and all(isinstance(each, int) for each in foreground)):
+        if foreground is not None and not _are_classes(foreground, self.ignore_index):
             raise InputError(f'foreground={foreground!r}: give numbers of classes, such as (8,), or None')
         self.foreground = foreground
         losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]

@@ -1,9 +1,11 @@
 """ClassHead: learn all classes of the label maps beside the foreground, while training."""
 
+from typing import Any
+
 from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -21,10 +23,15 @@ class ClassHead(FCNHead):
         - Output: ``(N, num_classes, h, w)``.
 
     Raises:
-        InputError: The size of the labels is no multiple of that of the map.
+        InputError: The size of the labels is no multiple of that of the map, or there are several losses or a sampler.
 
     Source: the auxiliary losses are BiSeNet's, https://arxiv.org/abs/1808.00897; the classes in place of two are ours.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(self.loss_decode, nn.ModuleList) or self.sampler is not None:
+            raise InputError('ClassHead: give one loss as loss_decode, and no sampler')
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict:
         """Return the loss."""

@@ -104,8 +104,8 @@ def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str
 def _in_both(config: Config) -> list[str]:
     """Return the folders that are both in the training set and in the test set."""
     train, test = (inner_sets(config[f'{split}_dataloader'].dataset) for split in ('train', 'test'))
-    tested = [{**each, 'pipeline': None} for each in test]
-    return [each.data_prefix.img_path for each in train if {**each, 'pipeline': None} in tested]
+    tested = [(each.data_root, each.data_prefix.img_path) for each in test]
+    return [each.data_prefix.img_path for each in train if (each.data_root, each.data_prefix.img_path) in tested]
 
 
 def _digest(config: Config) -> str:

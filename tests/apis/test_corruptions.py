@@ -7,6 +7,8 @@ from mmseg_bisenet_lite.apis.host_tools import config_of_test
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytest.importorskip('kornia', reason='Kornia is not installed; it needs Python 3.11')
+
 
 @pytest.fixture
 def config(small_config, small_checkpoint):

@@ -323,6 +323,20 @@ def test_a_wrong_folder_is_named_without_a_layout(data):
         build(data, data_prefix=dict(img_path='nothere', seg_map_path='trainmasks'))
 
 
+def test_keeping_classes_needs_room_and_crops_that_know_them(tmp_path):
+    values = {0: 'road', 1: 'car', 2: 'truck'}
+    crop = dict(type='RandomResizeCropFlip', crop_size=8, scale_factors=(1.0,), foreground_prob=0.5)
+    for options, message in (
+        (dict(ignore_index=2), 'ignore_index=2 is one of the 3 classes'),
+        (dict(pipeline=[crop]), 'give RandomResizeCropFlip foreground='),
+    ):
+        with pytest.raises(InputError, match=message):
+            BinarySegDataset(foreground='car', values=values, keep_classes=True, lazy_init=True, **options)
+    BinarySegDataset(
+        foreground='car', values=values, keep_classes=True, lazy_init=True, pipeline=[{**crop, 'foreground': ((1,),)}]
+    )
+
+
 def test_classes_are_numbered_in_the_order_of_their_values():
     table = class_table({7: 'road', 26: 'car', 27: 'truck', 5: 'car', 0: None})
     assert class_names({7: 'road', 26: 'car', 27: 'truck', 5: 'car', 0: None}) == ('car', 'road', 'truck')

@@ -71,7 +71,10 @@ def test_what_is_taken_for_an_exported_file(name, message, tmp_path):
     [
         ('https://a.org/a.onnx', r'https://a\.org/a\.onnx: not a path on this machine; download the file'),
         ('bisenet-lite://absent', r'bisenet-lite://absent: there are no such weights in the package; choose from lite'),
-        ('lite-shared_hinge_vehicle_camvid', r'give bisenet-lite://lite-shared_hinge_vehicle_camvid for the weights in the package'),
+        (
+            'lite-shared_hinge_vehicle_camvid',
+            r'give bisenet-lite://lite-shared_hinge_vehicle_camvid for the weights in the package',
+        ),
         (Path('bisenet-lite://a'), r'bisenet-lite:/a: .* give the name as a text, bisenet-lite://NAME'),
         (None, r'None: give the path of an exported file, or bisenet-lite://NAME'),
     ],

@@ -326,29 +326,35 @@ def test_it_comes_after_the_average_and_before_the_checkpoint():
     assert places == sorted(set(places))
 
 
-def test_each_head_with_a_foreground_of_its_own_is_examined(config_of, tmp_path):
+@pytest.mark.parametrize('ema', [False, True])
+def test_each_head_with_a_foreground_of_its_own_is_examined(config_of, ema):
     file = config_of(bias=0.1)
     config = Config.fromfile(file)
     data = config.train_dataloader.dataset
     data.pop('name')
     data |= dict(_delete_=True, type='BinarySegDataset', values={0: 'black', 1: 'white'}, foreground='white', keep_classes=True)
     other = dict(config.model.decode_head, foreground=(0,))  # finds what is black
-    changes = {'model.decode_head.foreground': (1,), 'model.auxiliary_head': [other], 'train_dataloader.dataset': data}
+    classes = dict(type='ClassHead', in_channels=3, channels=3, num_convs=0, num_classes=2, concat_input=False, kernel_size=1)
+    classes['loss_decode'] = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+    changes = {'model.decode_head.foreground': (1,), 'model.auxiliary_head': [classes, other], 'train_dataloader.dataset': data}
+    if ema:
+        changes['custom_hooks'] = [dict(type='EMAHook', momentum=0.5)]
     state = torch.load(config.load_from, weights_only=True)['state_dict']
     for part in ('weight', 'bias'):
-        state[f'auxiliary_head.0.conv_seg.{part}'] = state[f'decode_head.conv_seg.{part}'].flip(0)
-    state['auxiliary_head.0.conv_seg.bias'] = torch.tensor([-NEVER, NEVER]) / 2
+        state[f'auxiliary_head.0.conv_seg.{part}'] = torch.zeros_like(state[f'decode_head.conv_seg.{part}'])
+        state[f'auxiliary_head.1.conv_seg.{part}'] = state[f'decode_head.conv_seg.{part}'].flip(0)
+    state['auxiliary_head.1.conv_seg.bias'] = torch.tensor([-NEVER, NEVER]) / 2
     torch.save({'state_dict': state, 'meta': {}}, config.load_from)
 
     last = trained(file, **changes)
     assert torch.equal(last['state_dict'][BIAS], torch.tensor([-0.05, 0.05]))
     assert 'margin_folded' not in last['meta']
     (folded,) = last['meta']['margin_folded_heads'].items()
-    assert folded == ('auxiliary_head.0', pytest.approx(-4, abs=1.5))
-    moved = last['state_dict']['auxiliary_head.0.conv_seg.bias'] - state['auxiliary_head.0.conv_seg.bias']
+    assert folded == ('auxiliary_head.1', pytest.approx(-4, abs=1.5))
+    moved = last['state_dict']['auxiliary_head.1.conv_seg.bias'] - state['auxiliary_head.1.conv_seg.bias']
     assert float(moved[1] - moved[0]) == pytest.approx(-folded[1], abs=1e-4)
-    assert _folded(last, 'a.pth', 'auxiliary_head.0') == {'margin_folded': folded[1]}
-    assert _folded(last, 'a.pth', 'decode_head') == _folded(last, 'a.pth', 'auxiliary_head.1') == {}
+    assert _folded(last, 'a.pth', 'auxiliary_head.1') == {'margin_folded': folded[1]}
+    assert _folded(last, 'a.pth', 'decode_head') == _folded(last, 'a.pth', 'auxiliary_head.0') == {}
 
 
 def test_published_weights_keep_what_was_folded():

@@ -7,9 +7,11 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
+from torch import nn
 
 from mmseg_bisenet_lite import BinaryMaskDataset, BinarySegDataset, CamVidVehicleDataset, LabelCheckHook
 from mmseg_bisenet_lite.datasets import label_check
+from mmseg_bisenet_lite.engine.label_check_hook import require_fitting_heads
 from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -199,6 +201,33 @@ def test_it_ends_before_the_first_validation(tmp_path, good):
     dataset = build(write(tmp_path, MASK * 0))
     with pytest.raises(InputError, match='val set has no pixel of crack'):
         train(good, dataset, seconds=0)
+
+
+VALUES = {0: 'road', 1: 'car', 2: 'truck', 3: 'person', 9: None}
+
+
+def head(classes, foreground=None):
+    made = nn.Module()
+    made.num_classes, made.foreground = classes, foreground
+    return made
+
+
+def heads(main, other=(3,), classes=4):
+    return SimpleNamespace(decode_head=head(2, main), auxiliary_head=nn.ModuleList([head(2, other), head(classes)]))
+
+
+def test_heads_must_take_the_kept_classes_for_what_they_are(tmp_path):
+    folder = write(tmp_path / 'kept', np.array([[0, 1, 2, 3], [0, 0, 9, 9]], np.uint8))
+    dataset = build(folder, values=VALUES, foreground=('car', 'truck'), keep_classes=True)
+    require_fitting_heads(heads((1, 2)), dataset)
+    for wrong, message in (
+        (heads((1,)), r'decode_head\.foreground=\(1,\) is car, but the foreground of the train set is car, truck; .* 3 person'),
+        (heads(None), r'decode_head\.foreground=None: .* numbers of these: 0 road, 1 car'),
+        (heads((1, 2), other=(4,)), r'auxiliary_head\.0\.foreground=\(4,\): '),
+        (heads((1, 2), classes=5), r'auxiliary_head\.1\.num_classes=5: keep_classes=True keeps 4'),
+    ):
+        with pytest.raises(InputError, match=message):
+            require_fitting_heads(wrong, dataset)
 
 
 def test_what_it_cannot_read_is_told(good):

@@ -18,7 +18,7 @@ class Net(nn.Module):
 
 
 def load(weights, model=None, **options):
-    runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth', work_dir='work_dirs')
+    runner = SimpleNamespace(model=model or Net(), _load_from='work_dirs/a.pth', _train_loop=None)
     StrictCheckpointHook(**options).after_load_checkpoint(runner, dict(state_dict=weights))
 
 
@@ -61,8 +61,11 @@ def test_auxiliary_heads_that_a_checkpoint_lacks_stay_as_they_are():
 
     model, checkpoint = Trained(), dict(state_dict=Net().state_dict())
     before = {key: value.clone() for key, value in model.auxiliary_head.state_dict().items()}
-    runner = SimpleNamespace(model=model, _load_from='a.pth', work_dir='work_dirs')
+    told = []
+    logger = SimpleNamespace(warning=told.append)
+    runner = SimpleNamespace(model=model, _load_from='a.pth', _train_loop=Loop(None, []), logger=logger)
     StrictCheckpointHook().after_load_checkpoint(runner, checkpoint)
+    assert told == ['a.pth has no auxiliary heads; those of the config start from their initial weights']
     model.load_state_dict(checkpoint['state_dict'], strict=True)
     assert all(torch.equal(model.auxiliary_head.state_dict()[key], value) for key, value in before.items())
 

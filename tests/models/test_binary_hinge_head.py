@@ -84,6 +84,6 @@ def test_labels_of_many_classes_become_two():
     logits = torch.randn(1, 2, 1, 5)
     plain = BinaryHingeHead(**SHAPE)
     assert head.loss_by_feat(logits, samples(label)) == plain.loss_by_feat(logits, samples(two))
-    for foreground in ((), 'car', (1.5,)):
+    for foreground in ((), 'car', (1.5,), 8, (-1,), (True,), (255,)):
         with pytest.raises(InputError, match='foreground='):
             BinaryHingeHead(**SHAPE, foreground=foreground)

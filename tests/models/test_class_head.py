@@ -33,6 +33,12 @@ def test_it_trains_its_features():
     assert feature.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize('options', [dict(loss_decode=[CE, CE]), dict(sampler=dict(type='OHEMPixelSampler'))])
+def test_several_losses_and_samplers_are_refused(options):
+    with pytest.raises(InputError, match='ClassHead: give one loss as loss_decode, and no sampler'):
+        ClassHead(**{**HEAD, **options})
+
+
 def test_labels_of_another_size_are_refused():
     with pytest.raises(InputError, match='labels of 33x24 for a map of 4x3'):
         ClassHead(**HEAD).loss_by_feat(torch.randn(1, 11, 3, 4), samples(torch.zeros(1, 24, 33, dtype=torch.long)))

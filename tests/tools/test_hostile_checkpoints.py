@@ -38,6 +38,10 @@ LIES = [
         for lie in (*OBJECTS[:2], NAN, float('inf'), 1e9, 2**2000, '0', True, None, np.float64('nan'), np.zeros(2))
     ),
     *(
+        {'margin_folded_heads': lie}
+        for lie in (*OBJECTS[1:], 1.0, [1.0], {'a': NAN}, {1: 0.0}, {'a\x1b': 0.0}, {str(i): 0.0 for i in range(65)})
+    ),
+    *(
         {'margin_calibration': lie}
         for lie in (*OBJECTS, None, [1, 0], {}, *({'temperature': t, 'bias': 0} for t in (0, -1, NAN, '1', 1e9, True)))
     ),

@@ -64,6 +64,8 @@ class RandomResizeCropFlip(BaseTransform):
         self.ignore_index = ignore_index
         self.flip_prob = flip_prob
         self.foreground_prob = foreground_prob
+        if not foreground or not all(isinstance(group, list | tuple) and group for group in foreground):
+            raise InputError(f'foreground={foreground!r}: give groups of classes, such as ((8,), (9, 10))')
         self.foreground = tuple(map(tuple, foreground))
         if (scale is None) != (ratio_range is None) or (scale is None) == (scale_factors is None):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')

@@ -9,6 +9,8 @@ from mmseg.registry import TRANSFORMS
 from mmseg_bisenet_lite.datasets.transforms.corruption import DROP_HEIGHT, KINDS
 from mmseg_bisenet_lite.utils.errors import InputError
 
+pytest.importorskip('kornia', reason='Kornia is not installed; it needs Python 3.11')
+
 EVERY = [(kind, strength) for kind, each in KINDS.items() for strength in each.strengths]
 
 

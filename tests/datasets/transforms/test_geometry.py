@@ -242,6 +242,12 @@ def test_of_several_groups_each_is_drawn_as_often(rare):
     assert np.mean(np.array(drawn) == 10) == pytest.approx(0.5, abs=0.07)
 
 
+@pytest.mark.parametrize('foreground', [(), (8,), ((),), None])
+def test_a_foreground_that_is_no_groups_is_refused(foreground):
+    with pytest.raises(InputError, match='foreground='):
+        RandomResizeCropFlip((30, 40), scale_factors=(1.0,), foreground=foreground)
+
+
 def test_without_foreground_or_labels_the_crop_is_anywhere(rare):
     transform = RandomResizeCropFlip((30, 40), scale_factors=(1.0,), foreground_prob=1.0)
     rare['gt_seg_map'][:] = 0
