@@ -139,7 +139,7 @@ class BinarySegDataset(BaseSegDataset):
             isinstance(step, Mapping) and step.get('foreground_prob') and 'foreground' not in step for step in pipeline
         ):
             raise InputError(
-                'keep_classes=True: give RandomResizeCropFlip foreground=, groups of numbers of classes, such as ((8,), (9, 10))'
+                'keep_classes=True: give RandomResizeCropFlip foreground=, groups of classes by number, such as ((8,), (9, 10))'
             )
         self.foreground = foreground
         self.vocabularies = vocabularies
