@@ -39,7 +39,7 @@ LIES = [
     ),
     *(
         {'margin_folded_heads': lie}
-        for lie in (*OBJECTS[1:], 1.0, [1.0], {'a': NAN}, {1: 0.0}, {'a\x1b': 0.0}, {str(i): 0.0 for i in range(65)})
+        for lie in (*OBJECTS[1:], 1.0, [1.0], {'a': NAN}, {'a\x1b': 0.0}, {str(i): 0.0 for i in range(65)})
     ),
     *(
         {'margin_calibration': lie}
