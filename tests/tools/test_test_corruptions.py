@@ -29,7 +29,7 @@ def test_it_prints_and_writes_the_table(root, small_config, small_checkpoint, tm
     assert 'Written: results.md, results.json in found' in done.stdout
     assert 'jpeg, quality 7' in done.stdout
     assert 'UserWarning' not in done.stderr
-    assert '| jpeg, quality 20' in (tmp_path / 'found' / 'results.md').read_text()
+    assert 'jpeg, quality 20' in (tmp_path / 'found' / 'results.md').read_text()
     written = json.loads((tmp_path / 'found' / 'results.json').read_text())
     assert (written['threshold'], written['seed'], written['checkpoint']) == ('0.5', 0, str(small_checkpoint))
     assert [each['strength'] for each in written['results']] == [None, 20, 7]
