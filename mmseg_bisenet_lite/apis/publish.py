@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_and_decision
-from mmseg_bisenet_lite.compat import check_weights, without_auxiliary_heads
+from mmseg_bisenet_lite.compat import AUXILIARY, check_weights, without_auxiliary_heads
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
-from mmseg_bisenet_lite.models.decision import MAIN
+from mmseg_bisenet_lite.models.decision import MAIN, folded_thresholds
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
@@ -82,7 +82,7 @@ def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str 
 
 def with_main_head(weights: Mapping[str, Tensor], head: str, checkpoint: str) -> dict[str, Tensor]:
     """Return weights in which a head and the main head have changed places."""
-    found = (re.match(r'auxiliary_head(\.\d+)?', key) for key in weights)
+    found = (re.match(rf'{AUXILIARY}(\.\d+)?', key) for key in weights)
     heads = sorted({match[0] for match in found if match})
     if head not in heads:
         told = ', '.join([MAIN, *heads])
@@ -97,8 +97,7 @@ def with_main_head(weights: Mapping[str, Tensor], head: str, checkpoint: str) ->
 
 def _folded(loaded: dict[str, Any], checkpoint: str, head: str) -> dict[str, float]:
     """Return what the end of the training did to the decision of a head, which no test can find out."""
-    found = schema.read(loaded['meta'], {schema.FOLDED: schema.threshold, schema.FOLDED_HEADS: schema.thresholds}, checkpoint)
-    threshold = found.get(schema.FOLDED) if head == MAIN else found.get(schema.FOLDED_HEADS, {}).get(head)
+    threshold = folded_thresholds(loaded['meta'], checkpoint).get(head)
     return {} if threshold is None else {schema.FOLDED: threshold}
 
 

@@ -15,6 +15,7 @@ from mmseg_bisenet_lite.compat import hooks  # isort: skip
 from mmseg_bisenet_lite.compat import options  # isort: skip
 from mmseg_bisenet_lite.compat import images  # isort: skip
 from mmseg_bisenet_lite.compat.checkpoints import (
+    AUXILIARY,
     check_finite,
     check_weights,
     has_auxiliary_heads,
@@ -27,6 +28,7 @@ from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_f
 from mmseg_bisenet_lite.compat.resume import saved_checkpoints
 
 __all__ = [
+    'AUXILIARY',
     'FIXES',
     'HOSTS',
     'Fix',

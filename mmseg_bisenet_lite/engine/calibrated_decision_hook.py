@@ -15,14 +15,22 @@ from mmengine.runner.amp import autocast
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
 from mmseg_bisenet_lite.models.binary_hinge_head import of_two_classes
-from mmseg_bisenet_lite.models.decision import BIAS, MAIN, margin_of_logits, move_threshold, score_of
+from mmseg_bisenet_lite.models.decision import (
+    BIAS,
+    MAIN,
+    folded_thresholds,
+    heads_of,
+    margin_of_logits,
+    move_threshold,
+    score_of,
+)
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -75,8 +83,9 @@ class CalibratedDecisionHook(Hook):
         if (obstacle := _obstacle(runner)) is not None:
             runner.logger.warning(f'CalibratedDecisionHook leaves the decision as it is: {obstacle}')
             return
-        for name, head in _deciding_heads(unwrapped(runner.model)).items():
-            self._examine(runner, name, head)
+        for name, head in heads_of(unwrapped(runner.model)).items():
+            if name == MAIN or getattr(head, 'foreground', None):  # others find no foreground of their own
+                self._examine(runner, name, head)
 
     def _examine(self, runner: Runner, name: str, head: BaseDecodeHead) -> None:
         """Examine the decision of a head, and move it if it is poor."""
@@ -111,10 +120,7 @@ class CalibratedDecisionHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Tell what was folded into the weights."""
         name = runner._load_from or 'the checkpoint'
-        checks = {schema.FOLDED: schema.threshold, schema.FOLDED_HEADS: schema.thresholds}
-        found = schema.read(checkpoint.get('meta') or {}, checks, name)
-        main = {MAIN: found[schema.FOLDED]} if schema.FOLDED in found else {}
-        for head, folded in (main | found.get(schema.FOLDED_HEADS, {})).items():
+        for head, folded in folded_thresholds(checkpoint.get('meta') or {}, name).items():
             runner.logger.info(f'{name}: the end of its training folded the threshold {folded:g} into {head}.conv_seg.bias')
 
     @torch.no_grad()
@@ -140,17 +146,6 @@ def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
     """
     label = sample.gt_sem_seg.data.squeeze(0)
     return of_two_classes(label, getattr(head, 'foreground', None), head.ignore_index)
-
-
-def _deciding_heads(model: Any) -> dict[str, BaseDecodeHead]:
-    """Return the heads that find a foreground of their own, by the prefix of their weights; the main head first."""
-    others = getattr(model, 'auxiliary_head', None)
-    named: dict[str, Any]
-    if isinstance(others, nn.ModuleList):
-        named = {f'auxiliary_head.{number}': head for number, head in enumerate(others)}
-    else:
-        named = {'auxiliary_head': others}
-    return {MAIN: model.decode_head, **{name: head for name, head in named.items() if getattr(head, 'foreground', None)}}
 
 
 def _obstacle(runner: Runner) -> str | None:

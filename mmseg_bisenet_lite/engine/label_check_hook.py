@@ -8,12 +8,12 @@ from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from torch import nn
 
 from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_check import LabelCheck, require_agreement
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
+from mmseg_bisenet_lite.models.decision import MAIN, heads_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -26,10 +26,7 @@ def require_fitting_heads(model: Any, dataset: BinarySegDataset) -> None:
     """
     names = dataset.kept_classes
     listed = ', '.join(f'{number} {name}' for number, name in enumerate(names))
-    others = getattr(model, 'auxiliary_head', None)
-    heads = [model.decode_head, *(others if isinstance(others, nn.ModuleList) else [others] if others else [])]
-    for number, head in enumerate(heads):
-        name = f'auxiliary_head.{number - 1}' if number else 'decode_head'
+    for name, head in heads_of(model).items():
         if head.num_classes != 2:
             if head.num_classes != len(names):
                 raise InputError(f'{name}.num_classes={head.num_classes}: keep_classes=True keeps {len(names)}: {listed}')
@@ -38,7 +35,7 @@ def require_fitting_heads(model: Any, dataset: BinarySegDataset) -> None:
         if not foreground or max(foreground) >= len(names):
             raise InputError(f'{name}.foreground={foreground!r}: with keep_classes=True give numbers of these: {listed}')
         found = {names[each] for each in foreground}
-        if head is model.decode_head and found != set(dataset.foreground):
+        if name == MAIN and found != set(dataset.foreground):
             raise InputError(
                 f'decode_head.foreground={foreground!r} is {", ".join(sorted(found))}, but the foreground of the train set is '
                 f'{", ".join(dataset.foreground)}; the classes are {listed}'

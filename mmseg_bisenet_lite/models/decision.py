@@ -14,6 +14,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.compat import AUXILIARY
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -23,6 +24,31 @@ from mmseg_bisenet_lite.utils.thresholds import NUMBER, choose_threshold, parse_
 # Prefix of the main head's weights, and its last layer's bias.
 MAIN = 'decode_head'
 BIAS = f'{MAIN}.conv_seg.bias'
+
+
+def heads_of(model: Any) -> dict[str, nn.Module]:
+    """Return the heads of a segmentor by the prefix of their weights, the main head first."""
+    others = getattr(model, AUXILIARY, None)
+    if isinstance(others, nn.ModuleList):
+        named = {f'{AUXILIARY}.{number}': head for number, head in enumerate(others)}
+    else:
+        named = {} if others is None else {AUXILIARY: others}
+    return {MAIN: getattr(model, MAIN), **named}
+
+
+def folded_thresholds(meta: Mapping[str, Any], name: str) -> dict[str, float]:
+    """Return the thresholds that the end of the training folded into the heads, by the prefix of their weights.
+
+    Args:
+        meta: ``meta`` of a checkpoint.
+        name: Name of the checkpoint's file, for error messages.
+
+    Raises:
+        InputError: A value is not what its key needs.
+    """
+    found = schema.read(meta, {schema.FOLDED: schema.threshold, schema.FOLDED_HEADS: schema.thresholds}, name)
+    main = {MAIN: found[schema.FOLDED]} if schema.FOLDED in found else {}
+    return {**main, **found.get(schema.FOLDED_HEADS, {})}
 
 
 def margin_of_scores(scores: Tensor, point: float | None = None) -> Tensor:
