@@ -125,7 +125,9 @@ class RandomResizeCropFlip(BaseTransform):
 
     def _draw_place_on_foreground(self, label: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
         """Draw a window that shows a foreground pixel, each of a group with the same probability; ``None`` if there is none."""
-        groups = [places for classes in self.foreground if len(places := np.flatnonzero(np.isin(label, classes)))]
+        # A comparison for each class is several times as fast as np.isin.
+        masks = (np.logical_or.reduce([label == each for each in classes]) for classes in self.foreground)
+        groups = [places for mask in masks if len(places := np.flatnonzero(mask))]
         if not groups:
             return None
         places = groups[np.random.randint(len(groups))] if len(groups) > 1 else groups[0]
