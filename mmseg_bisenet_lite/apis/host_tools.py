@@ -106,10 +106,13 @@ def config_of_test(config: str, checkpoint: str, threshold: str | None, options:
     Raises:
         InputError: The config is missing, or an argument does not fit it.
     """
-    given = [] if threshold is None else [f'--threshold={threshold}']
-    return _for_host('test', [config, checkpoint, *given, *(['--cfg-options', *options] if options else [])])[
-        1
-    ] or parse_config(config)
+    arguments = [config, checkpoint]
+    if threshold is not None:
+        arguments.append(f'--threshold={threshold}')
+    if options:
+        arguments += ['--cfg-options', *options]
+    _, merged = _for_host('test', arguments)
+    return merged or parse_config(config)  # which says that the file is missing
 
 
 def _for_host(tool: str, arguments: Sequence[str]) -> tuple[list[str], Config | None]:
