@@ -66,7 +66,7 @@ def test_the_version_is_the_packages(call, capsys):
 def test_an_unknown_sub_command_ends_with_one_line(call, capsys):
     assert call('tarin', 'config.py') == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("bisenet-lite: error: 'tarin' is not a command; choose from train, test, predict, ")
+    assert line.startswith("bisenet-lite: error: 'tarin' is not a command; choose from train, test, test-corruptions, ")
 
 
 def test_without_the_package_it_says_what_to_install(call, monkeypatch):
