@@ -1,7 +1,7 @@
-"""Corrupt: what a robot's camera meets, with a fixed strength, the same for each photograph whenever it is run."""
+"""What a robot's camera meets: Corrupt with a fixed strength for tests, RandomCorrupt with drawn ones for training."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -71,6 +71,10 @@ KINDS = {
 }
 
 
+# Kinds whose strength is a whole number, and how a drawn one becomes that: the nearest odd length, the nearest quality.
+_WHOLE: dict[str, Callable[[float], int]] = {'motion': lambda length: 2 * round((length - 1) / 2) + 1, 'jpeg': round}
+
+
 @TRANSFORMS.register_module()
 class Corrupt(BaseTransform):
     """Corrupt a photograph as a robot's camera meets it. For tests; put it right after the photograph's loader.
@@ -112,6 +116,45 @@ class Corrupt(BaseTransform):
             corrupted = KINDS[self.kind].apply(_tensor(image), self.strength)
         results['img'] = _pixels(corrupted).astype(image.dtype)
         return results
+
+
+@TRANSFORMS.register_module()
+class RandomCorrupt(BaseTransform):
+    """Corrupt some of the photographs, each in one way. For training; put it after the crop.
+
+    It draws from NumPy's random numbers alone, as MMSegmentation's transforms do: whether, how, and how much.
+
+    Args:
+        kinds: Kinds of ``Corrupt``, each with the (lowest, highest) strength; all kinds are drawn equally often.
+        prob: Share of the photographs that are corrupted, 0 to 1.
+
+    Shape:
+        - ``img``: (H, W, 3), BGR, 0 to 255, uint8 or float32; at least 32 x 32.
+
+    Raises:
+        InputError: An argument is out of range, or Kornia is missing.
+    """
+
+    def __init__(self, kinds: Mapping[str, tuple[float, float]], prob: float = 0.5) -> None:
+        if not kinds:
+            raise InputError(f'RandomCorrupt(kinds={kinds!r}): give at least one of {", ".join(KINDS)}')
+        if not 0 <= prob <= 1:
+            raise InputError(f'RandomCorrupt(prob={prob!r}): give a share from 0 to 1')
+        for kind, strengths in kinds.items():
+            if not isinstance(strengths, Sequence) or len(strengths) != 2 or strengths[0] > strengths[1]:
+                raise InputError(f'RandomCorrupt: {kind}={strengths!r} is not (lowest, highest)')
+            for strength in strengths:
+                Corrupt(kind, strength)
+        self.kinds, self.prob = dict(kinds), prob
+
+    def transform(self, results: dict) -> dict:
+        """Replace ``img``, or leave it."""
+        if np.random.random_sample() >= self.prob:
+            return results
+        kind = np.random.choice(list(self.kinds))
+        strength = np.random.uniform(*self.kinds[kind])
+        whole = _WHOLE.get(kind)
+        return Corrupt(kind, whole(strength) if whole else strength, np.random.randint(2**31)).transform(results)
 
 
 def _tensor(image: np.ndarray) -> torch.Tensor:

@@ -117,3 +117,55 @@ def test_a_missing_library_is_named(image, monkeypatch):
     monkeypatch.setitem(sys.modules, 'kornia', None)
     with pytest.raises(InputError, match='pip install kornia'):
         corrupted(image, 'dark', 0.5)
+
+
+def randomly(kinds, prob=1.0):
+    return TRANSFORMS.build(dict(type='RandomCorrupt', kinds=kinds, prob=prob))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_random_corruption_is_one_of_the_fixed_ones(image, kind):
+    low, high = sorted(KINDS[kind].strengths)
+    np.random.seed(3)
+    first = randomly({kind: (low, high)})(dict(img=image.copy()))['img']
+    np.random.seed(3)
+    assert np.array_equal(randomly({kind: (low, high)})(dict(img=image.copy()))['img'], first)
+    weak, strong = sorted(np.abs(corrupted(image, kind, each).astype(int) - image).mean() for each in (low, high))
+    change = np.abs(first.astype(int) - image).mean()
+    assert 0.95 * weak <= change <= 1.05 * strong
+    np.random.seed(4)
+    assert not np.array_equal(randomly({kind: (low, high)})(dict(img=image.copy()))['img'], first)
+
+
+def test_it_draws_each_kind_for_its_share_of_the_photographs(image):
+    transform = randomly(dict(dark=(0.5, 0.5), jpeg=(7, 7)), prob=0.5)
+    of = {corrupted(image, *each).tobytes(): each[0] for each in (('dark', 0.5), ('jpeg', 7))} | {image.tobytes(): 'none'}
+    np.random.seed(0)
+    drawn = [of[transform(dict(img=image.copy()))['img'].tobytes()] for _ in range(400)]
+    assert drawn.count('none') == pytest.approx(200, abs=40)
+    assert drawn.count('dark') == pytest.approx(100, abs=35)
+
+
+def test_all_lengths_between_are_drawn():
+    edge = np.zeros((32, 64, 3), np.uint8)
+    edge[:, 32:] = 255
+    transform = randomly(dict(motion=(3, 9)))
+    np.random.seed(0)
+    ramps = {len(np.unique(transform(dict(img=edge.copy()))['img'])) - 1 for _ in range(60)}
+    assert ramps == {3, 5, 7, 9}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(kinds={}), 'give at least one of dark, bright'),
+        (dict(kinds=dict(dark=(0.5, 0.9)), prob=1.5), r'prob=1.5\): give a share'),
+        (dict(kinds=dict(dark=(0.9, 0.5))), r'dark=\(0.9, 0.5\) is not \(lowest, highest\)'),
+        (dict(kinds=dict(dark=0.5)), r'dark=0.5 is not \(lowest, highest\)'),
+        (dict(kinds=dict(motion=(4, 9))), 'give an odd number of pixels'),
+        (dict(kinds=dict(fog=(1, 2))), 'choose from dark, bright'),
+    ],
+)
+def test_wrong_arguments_of_the_random_one_are_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        TRANSFORMS.build(dict(type='RandomCorrupt', **arguments))
