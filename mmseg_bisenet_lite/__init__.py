@@ -28,6 +28,7 @@ if compat.host_problem() is None:
         CityscapesVehicleDataset,
         Corrupt,
         FastPhotoMetricDistortion,
+        RandomCorrupt,
         RandomResizeCropFlip,
         SeededInfiniteSampler,
     )
@@ -69,6 +70,7 @@ __all__ = [
     'GracefulStopHook',
     'LabelCheckHook',
     'LiteVGG',
+    'RandomCorrupt',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',
     'StrictCheckpointHook',

@@ -14,6 +14,7 @@ from mmseg_bisenet_lite.datasets.transforms import (
     FastPhotoMetricDistortion,
     LoadBinaryAnnotations,
     LoadCheckedImage,
+    RandomCorrupt,
     RandomResizeCropFlip,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     'FastPhotoMetricDistortion',
     'LoadBinaryAnnotations',
     'LoadCheckedImage',
+    'RandomCorrupt',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',
 ]
