@@ -3,7 +3,6 @@
 import argparse
 import json
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from mmseg_bisenet_lite.compat import require_host
@@ -37,8 +36,10 @@ def main() -> None:
         require_host()
         from mmseg.utils import register_all_modules
 
+        from mmseg_bisenet_lite import __version__
         from mmseg_bisenet_lite.apis.corruptions import report, scores_under_corruptions
         from mmseg_bisenet_lite.apis.host_tools import config_of_test
+        from mmseg_bisenet_lite.utils.checkout import made_with
         from mmseg_bisenet_lite.utils.files import write_text
         from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
 
@@ -49,13 +50,15 @@ def main() -> None:
         with progress_bar('loading') as show:
             results = scores_under_corruptions(config, args.checkpoint, out, args.kinds, args.seed, show)
         table = report(results)
+        versions = made_with(__version__)
         lines = [
             f'{args.checkpoint} with {args.config}, threshold: {args.threshold or "the default"}, seed {args.seed}',
-            f'Corruptions by Kornia {version("kornia")}; sizes are in pixels of the photographs as they are loaded',
+            'Sizes are in pixels of the photographs as they are loaded',
+            f'Tested with {", ".join(f"{name} {value}" for name, value in versions.items())}',
         ]
         print_tables([table], lines)
         given = {name: value for name, value in vars(args).items() if name not in ('out', 'kinds')}
-        written = {**given, 'results': [asdict(result) for result in results]}
+        written = {**given, 'made_with': versions, 'results': [asdict(result) for result in results]}
         write_text(out / 'results.json', json.dumps(written, indent=1) + '\n')
         write_text(out / 'results.md', markdown_tables([table], lines))
         print(f'Written: results.md, results.json in {out}')

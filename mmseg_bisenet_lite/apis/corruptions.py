@@ -2,30 +2,31 @@
 
 import copy
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
-from mmseg.registry import TRANSFORMS
+from mmengine.evaluator import DumpResults
+from mmseg.registry import METRICS, TRANSFORMS
 
 from mmseg_bisenet_lite.apis.config_errors import errors_of_config
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
-from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS
+from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS, require_corruption
+from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.registry import class_of
 from mmseg_bisenet_lite.utils.tables import Table
 
 CLEAN = 'clean'
 # Scores of ``BinaryIoUMetric``, and their headings.
 COLUMNS = {'fgIoU': 'IoU', 'AP': 'AP', 'precision': 'precision', 'recall': 'recall'}
-# Files that ``BinaryIoUMetric`` and the host's metrics write: those of the clean photographs stay.
+# Files that metrics write: those of the clean photographs stay.
 _FILES = ('curve', 'reliability', 'output_dir')
 
 
@@ -48,7 +49,7 @@ def scores_under_corruptions(
     config: Config,
     checkpoint: str,
     work_dir: Path,
-    kinds: Iterable[str] = tuple(KINDS),
+    kinds: Collection[str] = tuple(KINDS),
     seed: int = 0,
     progress: ReportProgress = lambda what, done: None,
 ) -> list[Result]:
@@ -66,11 +67,12 @@ def scores_under_corruptions(
         The results, the clean one first.
 
     Raises:
-        InputError: The checkpoint or Kornia is missing, the test has no scores of the foreground, or its pipeline loads no
-            photograph.
+        InputError: A kind is unknown, the checkpoint is missing, or Kornia, which draws the rain; the test has no scores of the
+            foreground, or its pipeline loads no photograph.
     """
     checkpoint_file(checkpoint)
-    require('kornia', 'kornia')
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise InputError(f'corruption {unknown[0]!r}: choose from {", ".join(KINDS)}')
     tests = [(CLEAN, None), *((kind, strength) for kind in kinds for strength in KINDS[kind].strengths)]
     planned = [(kind, strength, _config(config, kind, strength, seed)) for kind, strength in tests]
     results = []
@@ -79,8 +81,6 @@ def scores_under_corruptions(
         with errors_of_config(str(config.filename)), warnings.catch_warnings():
             warnings.filterwarnings('ignore', category=UserWarning, module=r'mm(seg|engine)\.')  # the same in each test
             metrics = scores_of(changed, checkpoint, work_dir)
-        if 'fgIoU' not in metrics:
-            raise InputError(f'{config.filename}: its test gives no foreground IoU; set test_evaluator.type=BinaryIoUMetric')
         results.append(Result(kind, strength, metrics))
     return results
 
@@ -91,7 +91,11 @@ def label(kind: str, strength: float | None) -> str:
 
 
 def report(results: Sequence[Result]) -> Table:
-    """Return the table: a row for each test, the mean of the corrupted ones, and that mean as a share of the clean score."""
+    """Return the table: a row for each test, the mean of the corrupted ones, and that mean as a share of the clean score.
+
+    Args:
+        results: The clean result, and at least one other.
+    """
     clean, *corrupted = ([result.metrics.get(name) for name in COLUMNS] for result in results)
     means = [None if None in scores else fmean(scores) for scores in zip(*corrupted, strict=True)]
     shares = [
@@ -114,12 +118,19 @@ def _config(config: Config, kind: str, strength: float | None, seed: int) -> Con
     """Return the config of one test."""
     config = copy.deepcopy(config)
     config.log_level, config.resume = 'ERROR', False
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    classes = [class_of(METRICS, evaluator.get('type')) for evaluator in evaluators]
+    if not any(each is not None and issubclass(each, BinaryIoUMetric) for each in classes):
+        raise InputError(f'{config.filename}: its test gives no foreground IoU; set test_evaluator.type=BinaryIoUMetric')
     if strength is None:
         return config
-    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
-    for evaluator in evaluators:
-        for file in _FILES:
-            evaluator.pop(file, None)
+    require_corruption(kind, strength)
+    config.test_evaluator = [
+        {key: value for key, value in evaluator.items() if key not in _FILES}
+        for evaluator, each in zip(evaluators, classes, strict=True)
+        if each is not DumpResults
+    ]
+    config.default_hooks.pop('visualization', None)  # whose pictures would replace those of the clean photographs
     for dataset in inner_sets(config.test_dataloader.dataset):
         pipeline = dataset.get('pipeline') or ()
         kinds = [class_of(TRANSFORMS, step.get('type')) for step in pipeline]

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from mmseg_bisenet_lite import __version__, compat
@@ -19,7 +18,7 @@ from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
 from mmseg_bisenet_lite.reproduce.config import Run, folder_of, leave_out
 from mmseg_bisenet_lite.reproduce.results import Result, save
-from mmseg_bisenet_lite.utils.checkout import commit
+from mmseg_bisenet_lite.utils.checkout import made_with
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import alone_in, write_text
@@ -93,7 +92,7 @@ def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str
     config = run.config(dataset, iterations)
     merge_options(config, options, f'the config of {run.name}')
     if run.left_out:
-        leave_out(config, run.left_out, dataset, run.target)
+        leave_out(config, run.left_out, dataset)
     elif shared := _in_both(config):
         raise InputError(f'{run.name} is trained on the photographs in {shared[0]}, which test it; give --protocol drives')
     if 'max_iters' not in config.train_cfg:
@@ -126,12 +125,7 @@ def _finished(folder: Path, digest: str) -> Result | None:
 
 def _made_with(folder: Path) -> dict[str, str | None]:
     """Return the versions and the device of this start, joined to those of the training's earlier starts."""
-    now = {
-        'mmseg-bisenet-lite': __version__,
-        'torch': torch.__version__,
-        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
-        'commit': commit(),
-    }
+    now = made_with(__version__)
     if not _checkpoints(folder):
         return now
     file = folder / MADE_WITH

@@ -5,6 +5,18 @@ import subprocess
 from pathlib import Path
 
 
+def made_with(version: str) -> dict[str, str | None]:
+    """Return the versions, the package's own among them, the device and the commit that results are made with."""
+    import torch
+
+    return {
+        'mmseg-bisenet-lite': version,
+        'torch': torch.__version__,
+        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu',
+        'commit': commit(),
+    }
+
+
 def commit() -> str | None:
     """Return the checkout's commit, with a plus sign if files differ from it; ``None`` outside a checkout."""
     root = Path(__file__).parents[2]

@@ -7,8 +7,6 @@ from mmseg_bisenet_lite.apis.host_tools import config_of_test
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.utils.errors import InputError
 
-pytest.importorskip('kornia', reason='Kornia is not installed; it needs Python 3.11')
-
 
 @pytest.fixture
 def config(small_config, small_checkpoint):
@@ -17,25 +15,29 @@ def config(small_config, small_checkpoint):
 
 
 def test_each_corruption_is_tested_alone(config, small_checkpoint, tmp_path):
-    config.test_evaluator.curve = str(tmp_path / 'curve.json')
+    dump = dict(type='DumpResults', out_file_path=str(tmp_path / 'dump.pkl'))
+    config.test_evaluator = [{**config.test_evaluator, 'curve': str(tmp_path / 'curve.json')}, dump]
+    config.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True, interval=1)
+    config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
     before = copy.deepcopy(config.to_dict())
-    told = []
-    results = scores_under_corruptions(
-        config,
-        str(small_checkpoint),
-        tmp_path / 'work',
-        ['dark', 'jpeg'],
-        progress=lambda what, done: told.append((what, done)),
-    )
+    told, written = [], []
+
+    def progress(what, done):
+        told.append((what, done))
+        files = [file for ending in ('json', 'pkl', 'png') for file in sorted(tmp_path.glob(f'**/*.{ending}'))]
+        written.append({file: file.read_bytes() for file in files if file.parent.name in (tmp_path.name, 'vis_image')})
+
+    results = scores_under_corruptions(config, str(small_checkpoint), tmp_path / 'work', ['dark', 'jpeg'], progress=progress)
+    progress('the end', 1)
     assert config.to_dict() == before
     assert [(each.kind, each.strength) for each in results] == [
         ('clean', None), ('dark', 0.5), ('dark', 0.3), ('jpeg', 20), ('jpeg', 7)
     ]  # fmt: skip
-    assert told[0] == ('clean', 0)
-    assert told[-1] == ('jpeg, quality 7', 0.8)
-    curve = (tmp_path / 'curve.json').read_text()
+    assert [what for what, _ in told[:2]] == ['clean', 'dark, gain 0.5']
+    assert told[-2] == ('jpeg, quality 7', 0.8)
+    assert {file.suffix for file in written[1]} == {'.json', '.pkl', '.png'}
+    assert written[1] == written[-1]  # the files of the clean photographs
     assert results[0].metrics == scores_of(config, str(small_checkpoint), tmp_path / 'clean')
-    assert (tmp_path / 'curve.json').read_text() == curve  # that of the clean photographs
     assert len({each.metrics['AP'] for each in results}) == 5
 
     # The same by hand: the transform right after the loader.
@@ -54,6 +56,8 @@ def test_the_threshold_is_that_of_the_command(small_config, small_checkpoint, tm
 def test_what_does_not_fit_is_named(config, small_checkpoint, tmp_path):
     with pytest.raises(InputError, match=r'no\.pth: there is no such checkpoint'):
         scores_under_corruptions(config, 'no.pth', tmp_path)
+    with pytest.raises(InputError, match="corruption 'fog': choose from dark, bright"):
+        scores_under_corruptions(config, str(small_checkpoint), tmp_path, ['dark', 'fog'])
     stock = copy.deepcopy(config)
     stock.test_evaluator = dict(type='IoUMetric')
     with pytest.raises(InputError, match=r'set test_evaluator\.type=BinaryIoUMetric'):

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.reproduce import Result, Run, reproduce, runner, save
+from mmseg_bisenet_lite.utils import checkout
 from mmseg_bisenet_lite.utils.errors import InputError
 
 VAL = dict(img_path='val', seg_map_path='valannot')
@@ -41,7 +42,7 @@ def trained(monkeypatch):
     train.broken = []
     monkeypatch.setattr(runner, '_run', train)
     train.commit = 'abc'
-    monkeypatch.setattr(runner, 'commit', lambda: train.commit)
+    monkeypatch.setattr(checkout, 'commit', lambda: train.commit)
     return train, commands
 
 

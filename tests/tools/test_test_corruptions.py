@@ -4,8 +4,6 @@ import sys
 
 import pytest
 
-pytest.importorskip('kornia', reason='Kornia is not installed; it needs Python 3.11')
-
 OPTIONS = ('test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False')
 
 
