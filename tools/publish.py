@@ -11,7 +11,9 @@ from mmseg_bisenet_lite.utils.console import one_line_errors
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    config = 'config that the checkpoint was trained with; one that comes with the package'
+    config = (
+        "config that the checkpoint was trained with, or with --head that of the head's target; one that comes with the package"
+    )
     parser.add_argument('config', metavar='CONFIG', help=config)
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint to publish, or published weights to test anew')
     parser.add_argument('file', type=output_file, metavar='FILE.safetensors', help='output file; its folder must exist')

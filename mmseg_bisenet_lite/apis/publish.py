@@ -11,14 +11,15 @@ from torch import Tensor
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.apis.scores import scores_and_decision
-from mmseg_bisenet_lite.compat import AUXILIARY, check_weights, without_auxiliary_heads
+from mmseg_bisenet_lite.compat import check_weights
 from mmseg_bisenet_lite.datasets.metainfo import metainfo_of
-from mmseg_bisenet_lite.models.decision import MAIN, folded_thresholds
+from mmseg_bisenet_lite.models.decision import folded_thresholds
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.pretrained.names import SUFFIX, checkpoint_file
 from mmseg_bisenet_lite.pretrained.weights import save_weights
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.heads import AUXILIARY, MAIN, without_auxiliary_heads
 
 
 def publish(config: str, checkpoint: str, file: Path, work_dir: Path, head: str = MAIN) -> dict[str, float]:

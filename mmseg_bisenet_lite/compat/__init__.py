@@ -15,20 +15,15 @@ from mmseg_bisenet_lite.compat import hooks  # isort: skip
 from mmseg_bisenet_lite.compat import options  # isort: skip
 from mmseg_bisenet_lite.compat import images  # isort: skip
 from mmseg_bisenet_lite.compat.checkpoints import (
-    AUXILIARY,
     check_finite,
     check_weights,
-    has_auxiliary_heads,
     keep_auxiliary_heads,
-    unwrapped,
-    without_auxiliary_heads,
 )
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
 from mmseg_bisenet_lite.compat.resume import saved_checkpoints
 
 __all__ = [
-    'AUXILIARY',
     'FIXES',
     'HOSTS',
     'Fix',
@@ -37,7 +32,6 @@ __all__ = [
     'check_weights',
     'checkpoints',
     'cpu',
-    'has_auxiliary_heads',
     'hooks',
     'host_name',
     'host_problem',
@@ -51,7 +45,5 @@ __all__ = [
     'saved_checkpoints',
     'saving',
     'scores',
-    'unwrapped',
     'version',
-    'without_auxiliary_heads',
 ]

@@ -16,9 +16,7 @@ from mmseg_bisenet_lite.compat.checkpoint_types import RECORDS, RefusedError, re
 from mmseg_bisenet_lite.compat.fixes import fix
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
-
-# Prefix of the weights of the auxiliary heads, which only training uses.
-AUXILIARY = 'auxiliary_head'
+from mmseg_bisenet_lite.utils.heads import AUXILIARY, has_auxiliary_heads, unwrapped, without_auxiliary_heads
 
 
 @fix(
@@ -224,16 +222,6 @@ def _check_classes(model: Any, checkpoint: dict, name: str) -> None:
         schema.read(dataset_meta, {key: check for key, check in checks.items() if dataset_meta.get(key) is not None}, name)
 
 
-def has_auxiliary_heads(weights: Mapping[str, Any]) -> bool:
-    """Whether a ``state_dict`` has weights that only training uses."""
-    return len(without_auxiliary_heads(weights)) < len(weights)
-
-
-def without_auxiliary_heads(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the weights of a ``state_dict`` that inference uses."""
-    return {key: value for key, value in weights.items() if not re.match(rf'(module\.)?{AUXILIARY}\b', key)}
-
-
 def keep_auxiliary_heads(model: Any, checkpoint: dict) -> None:
     """Let a model keep its own auxiliary heads when a checkpoint is loaded, unless the checkpoint's fit."""
     own = {key: value for key, value in unwrapped(model).state_dict().items() if key.startswith(AUXILIARY)}
@@ -244,15 +232,6 @@ def keep_auxiliary_heads(model: Any, checkpoint: dict) -> None:
     kept = without_auxiliary_heads(weights) if own else dict(weights)
     weights.clear()
     weights.update(kept | own)
-
-
-def unwrapped(model: Any) -> Any:
-    """Return the segmentor inside ``DistributedDataParallel``, test-time augmentation and similar wrappers."""
-    from mmengine.model import BaseTTAModel, is_model_wrapper
-
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    return model
 
 
 def check_weights(model: Any, checkpoint: dict, name: str, allow: Sequence[str] = ()) -> None:

@@ -76,8 +76,8 @@ def splits_of(source: Path) -> list[Split]:
         split = Split(', '.join(names))
         for inner_config in inner_sets(dataset):
             _build(inner_config, split, ' (in a config, which can be checked too)' if source.is_dir() else '')
-        if not split.findings and not any(part.infos for part in split.parts):  # a folder may have no photographs of a drive
-            reason = 'it has no photographs of its drives; check its data_prefix and drives'
+        if not split.findings and not any(part.infos for part in split.parts):
+            reason = 'it has no photographs; check its data_prefix, and what chooses from its folders, such as drives'
             split.findings.append(Finding('data set cannot be built', split.name, '', reason))
         splits.append(split)
     try:
@@ -131,7 +131,7 @@ def _build(config: Mapping[str, Any], split: Split, where: str) -> None:
         ('mask is not used', 'no photograph has this mask', unused),
     ):
         split.findings += [Finding(kind, split.name, file, f'{file}: {said}') for file in named]
-    if not files and not missing and getattr(dataset, 'drives', None) is None:
+    if not files and not missing and not getattr(dataset, 'may_be_empty', False):
         failed(f'{type(dataset).__name__} has no photographs; check its data_root and data_prefix')
 
 
@@ -139,7 +139,6 @@ def _pairs(dataset: Any) -> tuple[list[dict], list[str], list[str]]:
     """Return the samples of a data set, the masks that are missing, and those that no photograph has."""
     if isinstance(dataset, BinarySegDataset):
         dataset.strict = False
-        dataset.serialize_data = False  # which fails without samples
     dataset.full_init()
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     if isinstance(dataset, BinarySegDataset) and dataset.pairs is not None:

@@ -69,7 +69,7 @@ class BinarySegDataset(BaseSegDataset):
         metainfo: ``classes``: names of the background and of the foreground, in this order; ``palette``: their colours.
         tiles: (rows, columns) into which each photograph is cut; each tile is a sample of its own.
         keep_classes: Whether samples keep all classes, for networks that learn more than the foreground: a label is then the
-            class's place in :func:`class_names`. Only samples do: checks and scores know two classes all the same.
+            class's place in :func:`class_names`. For train alone: scores are of two classes.
         pipeline: Pipeline as in MMSegmentation; its loaders are replaced by checked ones that map the labels.
         ignore_index: Label of void pixels: 255, or a number from 2 to 253.
         cache_dir: Folder for decoded photographs and label maps. Each file is then decoded once, and only the used region of a
@@ -78,6 +78,7 @@ class BinarySegDataset(BaseSegDataset):
         **kwargs: Arguments of ``BaseSegDataset``; an unknown one is a ``TypeError``.
 
     Attributes:
+        may_be_empty: Whether there may be no photographs: of those that were chosen, the folder has none.
         strict: Whether label maps that are missing or not understood are errors; a check that tells all faults sets it to
             ``False``.
         pairs: The photographs and label maps; ``None`` until the data set is loaded.
@@ -135,12 +136,9 @@ class BinarySegDataset(BaseSegDataset):
         most = max(len(class_names(vocabulary)) for vocabulary in vocabularies.values())
         if keep_classes and ignore_index < most:
             raise InputError(f'ignore_index={ignore_index} is one of the {most} classes that keep_classes=True keeps; give 255')
-        if keep_classes and any(
-            isinstance(step, Mapping) and step.get('foreground_prob') and 'foreground' not in step for step in pipeline
-        ):
-            raise InputError(
-                'keep_classes=True: give RandomResizeCropFlip foreground=, groups of classes by number, such as ((8,), (9, 10))'
-            )
+        for step in pipeline:
+            if isinstance(step, Mapping) and step.get('foreground_prob'):
+                _check_crops(step.get('foreground'), most if keep_classes else None)
         self.foreground = foreground
         self.vocabularies = vocabularies
         self.tiles = tuple(tiles)
@@ -148,6 +146,7 @@ class BinarySegDataset(BaseSegDataset):
         self.label_table: np.ndarray | None = None
         self.class_table: np.ndarray | None = None
         self.kept_classes: tuple[str, ...] = ()
+        self.may_be_empty = False
         self.strict = True
         self.pairs: Pairs | None = None
         super().__init__(
@@ -210,6 +209,8 @@ class BinarySegDataset(BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """Pair photographs with label maps, and set ``label_table`` for the kind of label maps that exist."""
         self.pairs = found = self.find_pairs()
+        if not found.infos:
+            self.serialize_data = False  # which fails without samples
         if not self.strict:
             return found.infos
         img_dir, ann_dir = (self.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
@@ -318,6 +319,21 @@ class BinarySegDataset(BaseSegDataset):
             there = f', only {", ".join(f"{count} {ending}" for ending, count in endings.items())}' if endings else ''
             raise InputError(f'{folder}: found no {what} whose names end in {" or ".join(suffixes)}{there}{layout}')
         return found
+
+
+def _check_crops(groups: Any, kept: int | None) -> None:
+    """Raise an error if no label is in ``foreground`` of the crops, of ``kept`` classes or, with ``None``, of 0 and 1."""
+    try:
+        highest = max(map(max, groups or ((1,),)))
+    except (TypeError, ValueError):
+        return  # the transform says what it takes
+    if kept is None and highest > 1:
+        raise InputError(f'foreground={groups!r} of the crops: the labels are 0 and 1; for more set keep_classes=True')
+    if kept is not None and (groups is None or highest >= kept):
+        raise InputError(
+            f'foreground={groups!r} of the crops: with keep_classes=True give groups of the classes 0 to {kept - 1}, such as '
+            '((8,), (9, 10))'
+        )
 
 
 def _has(name: str, *names: str) -> bool:

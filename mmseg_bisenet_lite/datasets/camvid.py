@@ -53,6 +53,7 @@ class CamVidBinaryDataset(BinarySegDataset):
         if self.drives is not None and kwargs.get('ann_file'):
             raise InputError(f'drives={drives!r} and ann_file={kwargs["ann_file"]!r}: give one of them')
         super().__init__(foreground=foreground, **kwargs)
+        self.may_be_empty = self.drives is not None
 
     @classmethod
     def _known_drives(cls, drives: Any) -> tuple[str, ...]:
@@ -62,13 +63,6 @@ class CamVidBinaryDataset(BinarySegDataset):
         if not names or not set(names) <= set(cls.DRIVES):
             raise InputError(f'drives={drives!r}: choose from {", ".join(cls.DRIVES)}')
         return names
-
-    def load_data_list(self) -> list[dict]:
-        """Pair photographs with label maps, see :class:`BinarySegDataset`; there may be none of the drives."""
-        infos = super().load_data_list()
-        if not infos:
-            self.serialize_data = False  # which fails without samples
-        return infos
 
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
         found = super()._list(folder, suffix, what, may_be_empty)

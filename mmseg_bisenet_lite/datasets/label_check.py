@@ -66,7 +66,7 @@ class LabelCheck:
                 yield info['seg_map_path']
         if not self.checked and not self.unreadable:
             raise InputError(
-                f'the {self.name} set has no photographs with label maps; check its data_root, data_prefix and drives'
+                f'the {self.name} set has no photographs with label maps; check data_root, data_prefix and what chooses them'
             )
         if not self.unreadable and (problem := self._tally.problem(self.name)):
             raise InputError(problem)

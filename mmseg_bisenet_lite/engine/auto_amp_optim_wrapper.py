@@ -12,9 +12,9 @@ from mmengine.optim import OptimWrapper
 from mmseg.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 
-from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.utils import malloc
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.heads import unwrapped
 from mmseg_bisenet_lite.utils.precision import PRECISIONS, has_arithmetic
 
 # Name of a precision in configs -> its key in PRECISIONS.

@@ -17,14 +17,13 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
 from mmseg_bisenet_lite.models.binary_hinge_head import of_two_classes
 from mmseg_bisenet_lite.models.decision import (
     BIAS,
-    MAIN,
+    decision_point,
     folded_thresholds,
     heads_of,
     margin_of_logits,
@@ -33,6 +32,7 @@ from mmseg_bisenet_lite.models.decision import (
 )
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.heads import MAIN, unwrapped
 
 
 @HOOKS.register_module()
@@ -90,12 +90,15 @@ class CalibratedDecisionHook(Hook):
     def _examine(self, runner: Runner, name: str, head: BaseDecodeHead) -> None:
         """Examine the decision of a head, and move it if it is poor."""
         told = 'CalibratedDecisionHook' + (f', {name}' if name != MAIN else '')
-        model = unwrapped(runner.model)
+        model, bias = unwrapped(runner.model), f'{name}.conv_seg.bias'
+        if (values := model.state_dict().get(bias)) is None or values.shape not in ((1,), (2,)):
+            runner.logger.warning(f'{told} leaves the decision as it is: there is no {bias} for one or two score maps')
+            return
         counts, images = self._count(runner, head)
         if not counts[1].any():
             runner.logger.warning(f'{told} leaves the decision as it is: no foreground in {images} photographs')
             return
-        point = getattr(head, 'threshold', None) or 0.5
+        point = decision_point(head)
         own = score_of(point) if head.out_channels == 1 else 0.0
         sweep = Sweep.of(counts)
         threshold, f1, best = float(THRESHOLDS[sweep.best]), sweep.f1_at(own), float(sweep.f1[sweep.best])
@@ -103,7 +106,6 @@ class CalibratedDecisionHook(Hook):
         if not is_poor(f1, best):
             runner.logger.info(f'{told}: {found}; the decision stays as it is')
             return
-        bias = f'{name}.conv_seg.bias'
         for each in [model, *(hook.ema_model.module for hook in _averaging(runner))]:
             move_threshold({BIAS: each.state_dict()[bias]}, threshold, point)
         self._folded[name] = round(threshold - own, 4)
@@ -150,9 +152,6 @@ def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
 
 def _obstacle(runner: Runner) -> str | None:
     """Return why the decision cannot be examined or moved; ``None`` if it can."""
-    bias = unwrapped(runner.model).state_dict().get(BIAS)
-    if bias is None or bias.shape not in ((1,), (2,)):
-        return f'the network has no {BIAS} for one or two score maps'
     if runner.val_loop is None:
         return 'there is no val_dataloader, whose pipeline loads whole photographs'
     for name, loader in (('train', runner.train_dataloader), ('val', runner.val_dataloader)):

@@ -9,29 +9,35 @@ from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmseg_bisenet_lite.compat import unwrapped
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_check import LabelCheck, require_agreement
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
-from mmseg_bisenet_lite.models.decision import MAIN, heads_of
+from mmseg_bisenet_lite.models.binary_hinge_head import BinaryHingeHead
+from mmseg_bisenet_lite.models.decision import heads_of
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.heads import MAIN, unwrapped
 
 
 def require_fitting_heads(model: Any, dataset: BinarySegDataset) -> None:
-    """Raise an error if the heads of a segmentor do not take the classes that a data set keeps for what they are.
+    """Raise an error if the heads of a segmentor do not take the classes of a data set's samples for what they are.
 
     Raises:
-        InputError: A head of two classes names no foreground, or one that does not exist; the main head has another foreground
-            than the data set; or a head of all classes has another number of them.
+        InputError: A head has a foreground of its own, but the data set does not keep its classes; or it does, and a
+            ``BinaryHingeHead`` has no foreground or one that does not exist, the main head has another foreground than the data
+            set, or another head has another number of classes.
     """
     names = dataset.kept_classes
     listed = ', '.join(f'{number} {name}' for number, name in enumerate(names))
     for name, head in heads_of(model).items():
-        if head.num_classes != 2:
+        foreground = getattr(head, 'foreground', None)
+        if not dataset.keep_classes:
+            if foreground:
+                raise InputError(f'{name}.foreground={foreground!r}: the labels are 0 and 1; set keep_classes=True for train')
+            continue
+        if not isinstance(head, BinaryHingeHead):
             if head.num_classes != len(names):
                 raise InputError(f'{name}.num_classes={head.num_classes}: keep_classes=True keeps {len(names)}: {listed}')
             continue
-        foreground = getattr(head, 'foreground', None)
         if not foreground or max(foreground) >= len(names):
             raise InputError(f'{name}.foreground={foreground!r}: with keep_classes=True give numbers of these: {listed}')
         found = {names[each] for each in foreground}
@@ -58,7 +64,7 @@ class LabelCheckHook(Hook):
     Raises:
         InputError: A label map is missing, damaged, of another size than its photograph, or has an unknown value; a set has no
             pixel of one of two classes; the masks of train and val do not mean the same; the heads of the network do not fit
-            the classes that train keeps; or an argument is out of range.
+            the classes of train, or val keeps classes; or an argument is out of range.
     """
 
     def __init__(self, seconds: float = 10.0, share: float = 0.05) -> None:
@@ -74,12 +80,14 @@ class LabelCheckHook(Hook):
         """Begin with the label maps of train and val."""
         self._checks = []
         for dataset in inner_datasets(runner.train_dataloader.dataset):
-            if getattr(dataset, 'keep_classes', False):
+            if isinstance(dataset, BinarySegDataset):
                 require_fitting_heads(unwrapped(runner.model), dataset)
         if not is_main_process():
             return
         self._checks.append(LabelCheck('train', runner.train_dataloader.dataset))
         if runner.val_loop is not None:
+            if any(getattr(each, 'keep_classes', False) for each in inner_datasets(runner.val_dataloader.dataset)):
+                raise InputError('keep_classes=True of the val set: scores are of two classes; set it for train alone')
             self._checks.append(LabelCheck('val', runner.val_dataloader.dataset))
             require_agreement(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
         self._advance(runner, self.seconds)

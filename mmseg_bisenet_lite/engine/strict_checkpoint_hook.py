@@ -6,8 +6,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import HOOKS
 
-from mmseg_bisenet_lite.compat import check_weights, has_auxiliary_heads, keep_auxiliary_heads, unwrapped
+from mmseg_bisenet_lite.compat import check_weights, keep_auxiliary_heads
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.heads import has_auxiliary_heads, unwrapped
 
 
 @HOOKS.register_module()

@@ -109,7 +109,7 @@ class BinaryIoUMetric(IoUMetric):
         if self.format_only:
             return dict(super().compute_metrics(results))
         if not results:
-            raise InputError('the data set to test on has no photographs; check its data_root, data_prefix and drives')
+            raise InputError('the test set has no photographs; check data_root, data_prefix and what else chooses them')
         areas, counts, histograms = zip(*results, strict=True)
         tn, fp, fn, tp, edges_both, edges_any = (int(count) for count in sum(counts))
         background, name = self.dataset_meta['classes']

@@ -1,5 +1,6 @@
 """BinaryHingeHead: FCNHead for two classes, with the hinge loss by default."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,20 +12,17 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from mmseg_bisenet_lite.utils.classes import are_class_numbers
 from mmseg_bisenet_lite.utils.errors import InputError
-
-
-def _are_classes(foreground: Any, ignore_index: int) -> bool:
-    listed = isinstance(foreground, list | tuple) and len(foreground) > 0
-    return listed and all(type(each) is int and 0 <= each != ignore_index for each in foreground)
 
 
 def of_two_classes(label: Tensor, foreground: Sequence[int] | None, ignore_index: int = 255) -> Tensor:
     """Return 1 where a label is one of ``foreground``, else 0; ``ignore_index`` stays, and so does all if that is ``None``."""
     if foreground is None:
         return label
-    found = torch.isin(label, torch.as_tensor(tuple(foreground), device=label.device)).to(label.dtype)
-    return torch.where(label == ignore_index, label, found)
+    # Unlike torch.isin, comparisons copy no numbers to the device, which would wait for it.
+    found = functools.reduce(torch.logical_or, [label == each for each in foreground])
+    return torch.where(label == ignore_index, label, found.to(label.dtype))
 
 
 @MODELS.register_module()
@@ -77,7 +75,7 @@ class BinaryHingeHead(FCNHead):
         super().__init__(
             num_classes=num_classes, out_channels=out_channels, threshold=threshold, loss_decode=loss_decode, **kwargs
         )
-        if foreground is not None and not _are_classes(foreground, self.ignore_index):
+        if foreground is not None and not are_class_numbers(foreground, self.ignore_index):
             raise InputError(f'foreground={foreground!r}: give numbers of classes, such as (8,), or None')
         self.foreground = foreground
         losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]

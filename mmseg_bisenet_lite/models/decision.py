@@ -14,26 +14,27 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
-from mmseg_bisenet_lite.compat import AUXILIARY
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.heads import AUXILIARY, MAIN, unwrapped
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 from mmseg_bisenet_lite.utils.thresholds import NUMBER, choose_threshold, parse_threshold
 
-# Prefix of the main head's weights, and its last layer's bias.
-MAIN = 'decode_head'
+# Bias of the main head's last layer.
 BIAS = f'{MAIN}.conv_seg.bias'
 
 
 def heads_of(model: Any) -> dict[str, nn.Module]:
     """Return the heads of a segmentor by the prefix of their weights, the main head first."""
-    others = getattr(model, AUXILIARY, None)
-    if isinstance(others, nn.ModuleList):
-        named = {f'{AUXILIARY}.{number}': head for number, head in enumerate(others)}
-    else:
-        named = {} if others is None else {AUXILIARY: others}
-    return {MAIN: getattr(model, MAIN), **named}
+    named: dict[str, nn.Module] = {}
+    for name in (MAIN, AUXILIARY):
+        heads = getattr(model, name, None)
+        if isinstance(heads, nn.ModuleList):
+            named |= {f'{name}.{number}': head for number, head in enumerate(heads)}
+        elif heads is not None:
+            named[name] = heads
+    return named
 
 
 def folded_thresholds(meta: Mapping[str, Any], name: str) -> dict[str, float]:
@@ -103,12 +104,9 @@ def score_of(point: float | None) -> float:
     return 0.0 if point is None else math.log(point / (1 - point))
 
 
-def decision_point(model: nn.Module) -> float:
-    """Return the decision point of a segmentor with one score map, on the sigmoid of its score; 0.5 is score 0."""
-    inner: Any = model
-    while hasattr(inner, 'module'):
-        inner = inner.module
-    return getattr(getattr(inner, 'decode_head', None), 'threshold', None) or 0.5
+def decision_point(head: Any) -> float:
+    """Return the decision point of a head with one score map, on the sigmoid of its score; 0.5 is score 0."""
+    return getattr(head, 'threshold', None) or 0.5
 
 
 @dataclass(frozen=True)
@@ -213,6 +211,6 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
     if left is not None and torch.equal(left.to(weights[BIAS]), weights[BIAS]):
         move_threshold(weights, value - earlier)
     else:
-        move_threshold(weights, value, decision_point(model))
+        move_threshold(weights, value, decision_point(getattr(unwrapped(model), MAIN, None)))
     setattr(model, schema.THRESHOLD, (value, weights[BIAS].cpu().clone()))
     return value

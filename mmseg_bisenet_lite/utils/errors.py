@@ -36,7 +36,7 @@ def unmapped(label: int, ignore_index: int, where: str = '') -> InputError:
     """Return the error for a label that was not mapped to two classes; ``where`` is the label's file, if known."""
     return InputError(
         f'{where and where + ": "}label {label} is none of 0 (background), 1 (foreground) and {ignore_index} (ignored): '
-        'map the labels of the data set to these values'
+        'map the labels of the data set to these values; keep_classes=True is for training heads with foreground='
     )
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite.apis.publish import publish, with_main_head
 from mmseg_bisenet_lite.apis.scores import scores_of
@@ -99,3 +100,37 @@ def test_wrong_input_is_named(config, small_checkpoint, small_config, tmp_path):
         with pytest.raises(InputError, match=r'bare\.pth: names no classes'):
             publish(str(config), str(tmp_path / 'bare.pth'), tmp_path / 'a.safetensors', tmp_path / 'work')
     assert not list(tmp_path.glob('*.safetensors'))
+
+
+@pytest.mark.slow
+def test_an_auxiliary_head_is_shipped_as_the_main_one(root, drives, tmp_path, monkeypatch):
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'camvid').symlink_to(drives)
+    monkeypatch.chdir(tmp_path)
+    configs = {target: root / 'configs' / 'camvid' / f'lite-shared_hinge_{target}.py' for target in ('human', 'vehicle')}
+    torch.manual_seed(0)
+    weights = MODELS.build(Config.fromfile(configs['human']).model).state_dict()
+    for target in ('vehicle', 'human'):  # a new network calls everything one class
+        weights['auxiliary_head.0.conv_seg.bias' if target == 'vehicle' else 'decode_head.conv_seg.bias'].zero_()
+    meta = dict(dataset_meta=dict(classes=('background', 'human'), palette=[[0, 0, 0], [220, 20, 60]]))
+    meta |= dict(margin_folded=-1.0, margin_folded_heads={'auxiliary_head.0': -2.0})
+    torch.save(dict(state_dict=weights, meta=meta), tmp_path / 'both.pth')
+    places = {'decode_head': 'auxiliary_head.0', 'auxiliary_head.0': 'decode_head'}
+    moved = {}
+    for key, value in weights.items():
+        old = next((place for place in places if key.startswith(f'{place}.')), None)
+        moved[key if old is None else places[old] + key[len(old) :]] = value
+    meta = dict(dataset_meta=dict(classes=('background', 'vehicle'), palette=[[0, 0, 0], [0, 0, 142]]))
+    torch.save(dict(state_dict=moved, meta=meta), tmp_path / 'by_hand.pth')
+
+    ship = dict(config=str(configs['vehicle']), work_dir=tmp_path / 'work')
+    scores = publish(checkpoint='both.pth', file=tmp_path / 'a.safetensors', head='auxiliary_head.0', **ship)
+    assert scores == publish(checkpoint='by_hand.pth', file=tmp_path / 'b.safetensors', **ship)
+    assert tensors(tmp_path / 'a.safetensors') == tensors(tmp_path / 'b.safetensors')
+    found = load_from_safetensors(str(tmp_path / 'a.safetensors'))['meta']
+    assert found['margin_folded'] == -2
+    assert found['dataset_meta']['classes'] == ['background', 'vehicle']
+    with pytest.raises(InputError, match='finds; leave --head out, or give the config of another target'):
+        publish(str(configs['human']), 'both.pth', tmp_path / 'c.safetensors', tmp_path / 'work', 'auxiliary_head.0')
+    with pytest.raises(InputError, match='or with --head the head that finds them'):
+        publish(checkpoint='both.pth', file=tmp_path / 'c.safetensors', **ship)

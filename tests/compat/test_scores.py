@@ -86,6 +86,4 @@ def test_mmsegmentations_heads_decide_where_hinge_loss_does(num_classes, loss, t
         in_channels=8, channels=4, num_convs=1, num_classes=num_classes, out_channels=1, loss_decode=loss, threshold=threshold
     )
     assert head.threshold == point
-    model = nn.Module()
-    model.decode_head = head
-    assert decision_point(model) == point
+    assert decision_point(head) == point

@@ -328,13 +328,16 @@ def test_keeping_classes_needs_room_and_crops_that_know_them(tmp_path):
     crop = dict(type='RandomResizeCropFlip', crop_size=8, scale_factors=(1.0,), foreground_prob=0.5)
     for options, message in (
         (dict(ignore_index=2), 'ignore_index=2 is one of the 3 classes'),
-        (dict(pipeline=[crop]), 'give RandomResizeCropFlip foreground='),
+        (dict(pipeline=[crop]), 'foreground=None of the crops: .* give groups of the classes 0 to 2'),
+        (dict(pipeline=[{**crop, 'foreground': ((1,), (2, 3))}]), 'give groups of the classes 0 to 2'),
     ):
         with pytest.raises(InputError, match=message):
             BinarySegDataset(foreground='car', values=values, keep_classes=True, lazy_init=True, **options)
-    BinarySegDataset(
-        foreground='car', values=values, keep_classes=True, lazy_init=True, pipeline=[{**crop, 'foreground': ((1,),)}]
-    )
+    for groups, keep in ((((1,),), True), (((1,), (2,)), True), (((1,),), False), ([[0], [1]], False)):
+        pipeline = [{**crop, 'foreground': groups}]
+        BinarySegDataset(foreground='car', values=values, keep_classes=keep, lazy_init=True, pipeline=pipeline)
+    with pytest.raises(InputError, match='the labels are 0 and 1; for more set keep_classes=True'):
+        BinarySegDataset(foreground='car', values=values, lazy_init=True, pipeline=[{**crop, 'foreground': ((1,), (2,))}])
 
 
 def test_classes_are_numbered_in_the_order_of_their_values():

@@ -9,9 +9,15 @@ from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 from torch import nn
 
-from mmseg_bisenet_lite import BinaryMaskDataset, BinarySegDataset, CamVidVehicleDataset, LabelCheckHook
+from mmseg_bisenet_lite import (
+    BinaryHingeHead,
+    BinaryMaskDataset,
+    BinarySegDataset,
+    CamVidVehicleDataset,
+    ClassHead,
+    LabelCheckHook,
+)
 from mmseg_bisenet_lite.datasets import label_check
-from mmseg_bisenet_lite.engine.label_check_hook import require_fitting_heads
 from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -50,12 +56,13 @@ def good(tmp_path):
     return build(write(tmp_path / 'good', MASK))
 
 
-def train(dataset, val=None, iterations=0, **options):
+def train(dataset, val=None, iterations=0, model=None, **options):
     """Run the hook as a training does, up to the first validation; return the lines that are logged."""
     told = []
     logger = SimpleNamespace(info=told.append, warning=told.append)
     loaders = [SimpleNamespace(dataset=each) for each in (dataset, val)]
     runner = SimpleNamespace(train_dataloader=loaders[0], val_dataloader=loaders[1], val_loop=val and 1, logger=logger)
+    runner.model = model or SimpleNamespace()
     hook = LabelCheckHook(**options)
     hook.before_train(runner)
     for i in range(iterations):
@@ -180,7 +187,9 @@ def test_the_check_goes_on_between_iterations_in_its_share_of_the_time(tmp_path,
     monkeypatch.setattr(label_check, '_size', lambda _: take(3))
     told = []
     logger = SimpleNamespace(info=told.append)
-    runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=dataset), val_loop=None, logger=logger)
+    runner = SimpleNamespace(
+        model=SimpleNamespace(), train_dataloader=SimpleNamespace(dataset=dataset), val_loop=None, logger=logger
+    )
     hook = LabelCheckHook(seconds=0, share=0.1)
     hook.before_train(runner)
     assert now == 0
@@ -206,20 +215,20 @@ def test_it_ends_before_the_first_validation(tmp_path, good):
 VALUES = {0: 'road', 1: 'car', 2: 'truck', 3: 'person', 9: None}
 
 
-def head(classes, foreground=None):
-    made = nn.Module()
-    made.num_classes, made.foreground = classes, foreground
-    return made
-
-
 def heads(main, other=(3,), classes=4):
-    return SimpleNamespace(decode_head=head(2, main), auxiliary_head=nn.ModuleList([head(2, other), head(classes)]))
+    options = dict(in_channels=4, channels=4, num_convs=1, concat_input=False)
+    hinge = [
+        BinaryHingeHead(**options, loss_decode=dict(type='BinaryHingeLoss'), foreground=foreground)
+        for foreground in (main, other)
+    ]
+    of_all = ClassHead(**options, num_classes=classes, loss_decode=dict(type='CrossEntropyLoss'))
+    return SimpleNamespace(decode_head=hinge[0], auxiliary_head=nn.ModuleList([hinge[1], of_all]))
 
 
 def test_heads_must_take_the_kept_classes_for_what_they_are(tmp_path):
     folder = write(tmp_path / 'kept', np.array([[0, 1, 2, 3], [0, 0, 9, 9]], np.uint8))
     dataset = build(folder, values=VALUES, foreground=('car', 'truck'), keep_classes=True)
-    require_fitting_heads(heads((1, 2)), dataset)
+    train(dataset, model=heads((1, 2)))
     for wrong, message in (
         (heads((1,)), r'decode_head\.foreground=\(1,\) is car, but the foreground of the train set is car, truck; .* 3 person'),
         (heads(None), r'decode_head\.foreground=None: .* numbers of these: 0 road, 1 car'),
@@ -227,7 +236,13 @@ def test_heads_must_take_the_kept_classes_for_what_they_are(tmp_path):
         (heads((1, 2), classes=5), r'auxiliary_head\.1\.num_classes=5: keep_classes=True keeps 4'),
     ):
         with pytest.raises(InputError, match=message):
-            require_fitting_heads(wrong, dataset)
+            train(ConcatDataset([dataset, dataset]), model=wrong)
+    two = build(folder, values=VALUES, foreground=('car', 'truck'))
+    for sets in ([two], [dataset, two]):
+        with pytest.raises(InputError, match=r'decode_head\.foreground=\(1, 2\): the labels are 0 and 1; set keep_classes'):
+            train(ConcatDataset(sets), model=heads((1, 2)))
+    with pytest.raises(InputError, match='keep_classes=True of the val set'):
+        train(dataset, dataset, model=heads((1, 2)))
 
 
 def test_what_it_cannot_read_is_told(good):

@@ -8,7 +8,7 @@ from mmseg.apis import MMSegInferencer
 from mmseg.registry import MODELS
 
 from mmseg_bisenet_lite import set_threshold
-from mmseg_bisenet_lite.models.decision import chosen_threshold
+from mmseg_bisenet_lite.models.decision import DecisionRecord, chosen_threshold, folded_thresholds
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
@@ -72,6 +72,15 @@ def test_a_model_of_another_type_keeps_its_threshold(small_config):
     model.to(torch.bfloat16)
     set_threshold(model, 0.0)
     torch.testing.assert_close(model.decode_head.conv_seg.bias.float(), before, rtol=0, atol=0.002)
+
+
+def test_what_was_folded_is_read_for_each_head():
+    meta = {'margin_folded': -1.5, 'margin_threshold': 0.1}
+    assert folded_thresholds(meta, 'a.pth') == {'decode_head': -1.5}
+    assert folded_thresholds({'margin_folded_heads': {'auxiliary_head.1': 0.5}}, 'a.pth') == {'auxiliary_head.1': 0.5}
+    assert DecisionRecord.of({'meta': meta}, 'a.pth').folded == -1.5
+    with pytest.raises(InputError, match=r'a\.pth: margin_folded must be'):
+        folded_thresholds({'margin_folded': 'low'}, 'a.pth')
 
 
 def test_one_score_map_has_its_own_decision_point(small_config):

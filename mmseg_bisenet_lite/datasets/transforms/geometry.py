@@ -9,6 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from mmseg_bisenet_lite.utils.classes import are_class_numbers
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # Largest shift, in source pixels, of a resized region against its place in the resized whole image; see _axis.
@@ -34,7 +35,8 @@ class RandomResizeCropFlip(BaseTransform):
         flip_prob: Probability of the horizontal flip.
         foreground_prob: Probability of placing the crop anew, so that it shows a pixel of the foreground, drawn from all such
             pixels of the photograph, if there are any. Without it, a network rarely sees a rare class.
-        foreground: Groups of classes that are foreground. With several, a group that the photograph has is drawn first.
+        foreground: Groups of classes that are foreground. With several, a group that the photograph has is drawn first; one
+            that is given twice is drawn twice as often.
 
     Shape:
         - ``img``: (H, W, 3), uint8.
@@ -64,8 +66,9 @@ class RandomResizeCropFlip(BaseTransform):
         self.ignore_index = ignore_index
         self.flip_prob = flip_prob
         self.foreground_prob = foreground_prob
-        if not foreground or not all(isinstance(group, list | tuple) and group for group in foreground):
-            raise InputError(f'foreground={foreground!r}: give groups of classes, such as ((8,), (9, 10))')
+        listed = isinstance(foreground, list | tuple) and len(foreground) > 0
+        if not listed or not all(are_class_numbers(group, ignore_index) for group in foreground):
+            raise InputError(f'foreground={foreground!r}: give groups of classes by number, such as ((8,), (9, 10))')
         self.foreground = tuple(map(tuple, foreground))
         if (scale is None) != (ratio_range is None) or (scale is None) == (scale_factors is None):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
@@ -126,11 +129,12 @@ class RandomResizeCropFlip(BaseTransform):
     def _draw_place_on_foreground(self, label: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
         """Draw a window that shows a foreground pixel, each of a group with the same probability; ``None`` if there is none."""
         # A comparison for each class is several times as fast as np.isin.
-        masks = (np.logical_or.reduce([label == each for each in classes]) for classes in self.foreground)
-        groups = [places for mask in masks if len(places := np.flatnonzero(mask))]
+        masks = {group: np.logical_or.reduce([label == each for each in group]) for group in self.foreground}
+        found = {group: places for group, mask in masks.items() if len(places := np.flatnonzero(mask))}
+        groups = [group for group in self.foreground if group in found]
         if not groups:
             return None
-        places = groups[np.random.randint(len(groups))] if len(groups) > 1 else groups[0]
+        places = found[groups[np.random.randint(len(groups)) if len(groups) > 1 else 0]]
         y, x = divmod(int(places[np.random.randint(len(places))]), label.shape[1])
         (width, height), (crop_height, crop_width) = size, self.crop_size
         top = np.random.randint(max(y - crop_height + 1, 0), max(min(y, height - crop_height), 0) + 1)

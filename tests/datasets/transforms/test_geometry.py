@@ -231,18 +231,19 @@ def test_each_foreground_pixel_and_each_place_around_it_are_alike(rare):
         assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_of_several_groups_each_is_drawn_as_often(rare):
+@pytest.mark.parametrize(('groups', 'share'), [(((8,), (9, 10), (4,)), 1 / 2), (((8,), (9, 10), (4,), (9, 10)), 2 / 3)])
+def test_of_several_groups_each_is_drawn_as_often_as_it_is_given(rare, groups, share):
+    np.random.seed(2)
     rare['gt_seg_map'][:] = 0
     rare['gt_seg_map'][:60, :80] = 8
     rare['gt_seg_map'][-1, -1] = 10
-    groups = ((8,), (9, 10), (4,))
     transform = RandomResizeCropFlip((1, 1), scale_factors=(1.0,), foreground_prob=1.0, foreground=groups)
     drawn = [int(transform(copy.copy(rare))['gt_seg_map'].item()) for _ in range(600)]
     assert set(drawn) == {8, 10}
-    assert np.mean(np.array(drawn) == 10) == pytest.approx(0.5, abs=0.07)
+    assert np.mean(np.array(drawn) == 10) == pytest.approx(share, abs=0.07)
 
 
-@pytest.mark.parametrize('foreground', [(), (8,), ((),), None])
+@pytest.mark.parametrize('foreground', [(), (8,), ((),), None, (('car',),), ((255,),), ((1.5,),), ((-1,),), 8])
 def test_a_foreground_that_is_no_groups_is_refused(foreground):
     with pytest.raises(InputError, match='foreground='):
         RandomResizeCropFlip((30, 40), scale_factors=(1.0,), foreground=foreground)
