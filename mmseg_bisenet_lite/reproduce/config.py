@@ -82,21 +82,19 @@ class Run:
         return config
 
 
-def leave_out(config: Config, drive: str, dataset: str, target: str) -> None:
+def leave_out(config: Config, drive: str, dataset: str) -> None:
     """Make a config train on the other drives of train and val, and validate and test on all photographs of one drive.
 
     Args:
-        config: The config; its first training set and its first test set are taken from each folder.
+        config: The config; its first training set and its first test set take the photographs of both.
         drive: The drive.
         dataset: Key of ``DRIVES``.
-        target: The foreground.
     """
-    base = f'{dataset}_{target}_trainval.py'
-    together = Config.fromfile(compat.mim_folder('mmseg_bisenet_lite') / 'configs' / '_base_' / 'datasets' / base)
+    of_both = [each for split in ('train', 'val') for each in inner_sets(config[f'{split}_dataloader'].dataset)]
+    folders = {each.data_prefix.img_path: each.data_prefix for each in of_both}.values()
     others = [each for each in DRIVES[dataset] if each != drive]
     for split, drives in (('train', others), ('val', [drive]), ('test', [drive])):
         loader = config[f'{split}_dataloader']
-        folders = [each.data_prefix for each in inner_sets(together[f'{split}_dataloader'].dataset)]
         first = inner_sets(loader.dataset)[0]
         sets = [{**first, 'data_prefix': folder, 'drives': drives} for folder in folders]
         loader.dataset = dict(type='ConcatDataset', datasets=sets)

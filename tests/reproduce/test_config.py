@@ -51,7 +51,7 @@ def photographs(config, split, data_root):
 def test_a_drive_is_left_out_of_the_training_and_tested(drives, drive, target):
     config = Run('lite', 'hinge', target, 0).config('camvid', None)
     plain = copy.deepcopy(config)  # Config.copy shares the loaders
-    leave_out(config, drive, 'camvid', target)
+    leave_out(config, drive, 'camvid')
     train, val, test = (photographs(config, split, drives) for split in ('train', 'val', 'test'))
     assert val == test == {str(path) for path in drives.glob(f'*/{drive}_*.png') if 'annot' not in path.parent.name}
     assert not train & test
@@ -68,7 +68,7 @@ def test_a_drive_is_left_out_of_the_training_and_tested(drives, drive, target):
 
 def test_a_peer_leaves_a_drive_out_too(drives):
     config = Run('pidnet-s', 'own', 'vehicle', 0).config('camvid', 400)
-    leave_out(config, '0001TP', 'camvid', 'vehicle')
+    leave_out(config, '0001TP', 'camvid')
     assert len(photographs(config, 'train', drives)) == 9
     assert {
         'GenerateEdge' in [step.type for step in part.pipeline] for part in inner_sets(config.train_dataloader.dataset)
@@ -103,7 +103,7 @@ def test_a_users_config_trains_the_same(tmp_path, root, drives):
     options += [f'{split}_dataloader.dataset.datasets.{i}.drives=0016E5' for split in ('val', 'test') for i in (0, 1)]
     merge_options(users, parse_options(options), 'together.py')
     ours = Run('lite', 'hinge', 'vehicle', 0).config('camvid', None)
-    leave_out(ours, '0016E5', 'camvid', 'vehicle')
+    leave_out(ours, '0016E5', 'camvid')
     for split, count in (('train', 5), ('val', 6), ('test', 6)):
         found = photographs(ours, split, drives)
         assert photographs(users, split, drives) == found
@@ -123,8 +123,8 @@ def test_a_users_config_trains_the_same(tmp_path, root, drives):
     ):
         assert unscoped(users[key]) == unscoped(ours[key])
     again = Config(users.to_dict())  # a network whose config has both folders already
-    leave_out(again, '0016E5', 'camvid', 'vehicle')
-    leave_out(ours, '0016E5', 'camvid', 'vehicle')
+    leave_out(again, '0016E5', 'camvid')
+    leave_out(ours, '0016E5', 'camvid')
     for split in ('train', 'test'):
         assert unscoped(again[f'{split}_dataloader']) == unscoped(ours[f'{split}_dataloader'])
 
