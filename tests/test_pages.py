@@ -252,6 +252,27 @@ def test_own_masks_are_read(page, own_masks):
     assert np.array_equal(val[0]['data_samples'].gt_sem_seg.data[0].numpy(), own_masks // 255)
 
 
+def test_all_classes_of_own_masks_are_learned(own_masks):
+    from mmengine.config import Config
+    from mmengine.dataset import pseudo_collate
+    from mmseg.registry import MODELS
+
+    from mmseg_bisenet_lite.engine.label_check_hook import require_fitting_heads
+
+    (config,) = (block for block in blocks(ZOO, 'python') if 'of_all' in block)
+    train, val = data_sets(config)
+    assert train.kept_classes == ('wall', 'window', 'crack')
+    assert set(train[0]['data_samples'].gt_sem_seg.data.unique().tolist()) <= {0, 2, 255}
+    assert np.array_equal(val[0]['data_samples'].gt_sem_seg.data[0].numpy(), own_masks // 255)
+    model = MODELS.build(Config.fromfile('mine.py').model)
+    require_fitting_heads(model, train)
+    losses = model(**model.data_preprocessor(pseudo_collate([train[0], train[0]]), training=True), mode='loss')
+    assert {name for name in losses if 'loss' in name} == {
+        'decode.loss_hinge', 'aux_0.loss_hinge', 'aux_1.loss_ce', 'aux_2.loss_ce', 'aux_3.loss_ce'
+    }  # fmt: skip
+    assert all(loss.isfinite() for loss in losses.values())
+
+
 def test_the_first_command_of_own_masks_writes_the_config_of_the_page(own_masks):
     Path('mine').mkdir()
     for part, kind in (('train', 'images'), ('trainannot', 'masks')):
