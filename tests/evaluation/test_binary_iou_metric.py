@@ -134,7 +134,7 @@ def test_a_class_without_a_pixel_has_no_scores(foreground, lacking):
 
 
 def test_without_photographs_there_are_no_scores():
-    with pytest.raises(InputError, match='the data set to test on has no photographs; check'):
+    with pytest.raises(InputError, match='the test set has no photographs; check data_root'):
         evaluate([])
 
 
