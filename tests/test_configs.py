@@ -76,7 +76,7 @@ def test_augmentation_is_bisenets(leaf):
     name, cfg = leaf
     pipeline = cfg.train_dataloader.dataset.pipeline
     steps = {step.type: step for step in pipeline}
-    photometric = ['FastPhotoMetricDistortion'] if name in SHARED else []
+    photometric = ['FastPhotoMetricDistortion', 'RandomCorrupt'] if name in SHARED else []
     assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomResizeCropFlip', *photometric, 'PackSegInputs']
     augmentation = TRANSFORMS.build(steps['RandomResizeCropFlip'])
     assert augmentation.crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
