@@ -262,7 +262,8 @@ def test_all_classes_of_own_masks_are_learned(own_masks):
     (config,) = (block for block in blocks(ZOO, 'python') if 'of_all' in block)
     train, val = data_sets(config)
     assert train.kept_classes == ('wall', 'window', 'crack')
-    assert set(train[0]['data_samples'].gt_sem_seg.data.unique().tolist()) <= {0, 2, 255}
+    shown = [set(train[0]['data_samples'].gt_sem_seg.data.unique().tolist()) for _ in range(20)]
+    assert {0, 2} <= set().union(*shown) <= {0, 2, 255}
     assert np.array_equal(val[0]['data_samples'].gt_sem_seg.data[0].numpy(), own_masks // 255)
     model = MODELS.build(Config.fromfile('mine.py').model)
     require_fitting_heads(model, train)

@@ -37,7 +37,7 @@ def main() -> None:
         from mmseg.utils import register_all_modules
 
         from mmseg_bisenet_lite import __version__
-        from mmseg_bisenet_lite.apis.corruptions import report, scores_under_corruptions
+        from mmseg_bisenet_lite.apis.corruptions import library_versions, report, scores_under_corruptions
         from mmseg_bisenet_lite.apis.host_tools import config_of_test
         from mmseg_bisenet_lite.utils.checkout import made_with
         from mmseg_bisenet_lite.utils.files import write_text
@@ -50,7 +50,7 @@ def main() -> None:
         with progress_bar('loading') as show:
             results = scores_under_corruptions(config, args.checkpoint, out, args.kinds, args.seed, show)
         table = report(results)
-        versions = made_with(__version__)
+        versions = {**made_with(__version__), **library_versions(args.kinds)}
         lines = [
             f'{args.checkpoint} with {args.config}, threshold: {args.threshold or "the default"}, seed {args.seed}',
             'Sizes are in pixels of the photographs as they are loaded',

@@ -4,9 +4,11 @@ import copy
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 
+import cv2
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
@@ -67,8 +69,8 @@ def scores_under_corruptions(
         The results, the clean one first.
 
     Raises:
-        InputError: A kind is unknown, the checkpoint is missing, or Kornia, which draws the rain; the test has no scores of the
-            foreground, or its pipeline loads no photograph.
+        InputError: A kind is unknown; the checkpoint or, for rain, Kornia is missing; the test has no scores of the foreground,
+            or its pipeline loads no photograph.
     """
     checkpoint_file(checkpoint)
     if unknown := [kind for kind in kinds if kind not in KINDS]:
@@ -83,6 +85,12 @@ def scores_under_corruptions(
             metrics = scores_of(changed, checkpoint, work_dir)
         results.append(Result(kind, strength, metrics))
     return results
+
+
+def library_versions(kinds: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the libraries that corrupt."""
+    needed = {KINDS[kind].needs for kind in kinds} - {None}
+    return {'opencv': cv2.__version__, **{name: version(name) for name in sorted(map(str, needed))}}
 
 
 def label(kind: str, strength: float | None) -> str:

@@ -19,6 +19,7 @@ from mmseg_bisenet_lite.datasets.list_file import Names, read_list
 from mmseg_bisenet_lite.datasets.sampler import SeededIndex
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
+from mmseg_bisenet_lite.utils.classes import are_class_numbers
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import SUFFIXES
 
@@ -78,7 +79,7 @@ class BinarySegDataset(BaseSegDataset):
         **kwargs: Arguments of ``BaseSegDataset``; an unknown one is a ``TypeError``.
 
     Attributes:
-        may_be_empty: Whether there may be no photographs: of those that were chosen, the folder has none.
+        may_be_empty: Whether a folder without any of the chosen photographs is no fault.
         strict: Whether label maps that are missing or not understood are errors; a check that tells all faults sets it to
             ``False``.
         pairs: The photographs and label maps; ``None`` until the data set is loaded.
@@ -323,10 +324,10 @@ class BinarySegDataset(BaseSegDataset):
 
 def _check_crops(groups: Any, kept: int | None) -> None:
     """Raise an error if no label is in ``foreground`` of the crops, of ``kept`` classes or, with ``None``, of 0 and 1."""
-    try:
-        highest = max(map(max, groups or ((1,),)))
-    except (TypeError, ValueError):
+    given = ((1,),) if groups is None else groups
+    if not isinstance(given, list | tuple) or not given or not all(map(are_class_numbers, given)):
         return  # the transform says what it takes
+    highest = max(map(max, given))
     if kept is None and highest > 1:
         raise InputError(f'foreground={groups!r} of the crops: the labels are 0 and 1; for more set keep_classes=True')
     if kept is not None and (groups is None or highest >= kept):

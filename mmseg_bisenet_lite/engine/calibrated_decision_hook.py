@@ -15,7 +15,7 @@ from mmengine.runner.amp import autocast
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
@@ -152,6 +152,8 @@ def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
 
 def _obstacle(runner: Runner) -> str | None:
     """Return why the decision cannot be examined or moved; ``None`` if it can."""
+    if isinstance(getattr(unwrapped(runner.model), MAIN, None), nn.ModuleList):
+        return 'the network has several main heads, one after another'
     if runner.val_loop is None:
         return 'there is no val_dataloader, whose pipeline loads whole photographs'
     for name, loader in (('train', runner.train_dataloader), ('val', runner.val_dataloader)):

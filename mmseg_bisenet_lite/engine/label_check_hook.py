@@ -82,12 +82,14 @@ class LabelCheckHook(Hook):
         for dataset in inner_datasets(runner.train_dataloader.dataset):
             if isinstance(dataset, BinarySegDataset):
                 require_fitting_heads(unwrapped(runner.model), dataset)
+        if runner.val_loop is not None and any(
+            getattr(each, 'keep_classes', False) for each in inner_datasets(runner.val_dataloader.dataset)
+        ):
+            raise InputError('keep_classes=True of the val set: scores are of two classes; set it for train alone')
         if not is_main_process():
             return
         self._checks.append(LabelCheck('train', runner.train_dataloader.dataset))
         if runner.val_loop is not None:
-            if any(getattr(each, 'keep_classes', False) for each in inner_datasets(runner.val_dataloader.dataset)):
-                raise InputError('keep_classes=True of the val set: scores are of two classes; set it for train alone')
             self._checks.append(LabelCheck('val', runner.val_dataloader.dataset))
             require_agreement(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
         self._advance(runner, self.seconds)

@@ -18,7 +18,8 @@ def test_each_corruption_is_tested_alone(config, small_checkpoint, tmp_path):
     dump = dict(type='DumpResults', out_file_path=str(tmp_path / 'dump.pkl'))
     config.test_evaluator = [{**config.test_evaluator, 'curve': str(tmp_path / 'curve.json')}, dump]
     config.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True, interval=1)
-    config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
+    # With a name of its own, since MMEngine keeps one visualizer of each name.
+    config.visualizer.update(name='of_corruptions', vis_backends=[dict(type='LocalVisBackend')])
     before = copy.deepcopy(config.to_dict())
     told, written = [], []
 

@@ -336,6 +336,15 @@ def test_keeping_classes_needs_room_and_crops_that_know_them(tmp_path):
     for groups, keep in ((((1,),), True), (((1,), (2,)), True), (((1,),), False), ([[0], [1]], False)):
         pipeline = [{**crop, 'foreground': groups}]
         BinarySegDataset(foreground='car', values=values, keep_classes=keep, lazy_init=True, pipeline=pipeline)
+    for keep, groups in ((True, (('car',),)), (False, 'car')):
+        with pytest.raises(InputError, match='give groups of classes by number'):
+            BinarySegDataset(
+                foreground='car',
+                values=values,
+                keep_classes=keep,
+                lazy_init=True,
+                pipeline=[{**crop, 'foreground': groups}],
+            )
     with pytest.raises(InputError, match='the labels are 0 and 1; for more set keep_classes=True'):
         BinarySegDataset(foreground='car', values=values, lazy_init=True, pipeline=[{**crop, 'foreground': ((1,), (2,))}])
 

@@ -3,6 +3,7 @@ import json
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -312,6 +313,16 @@ def test_what_cannot_be_examined_is_named(config_of, squares, tmp_path, capsys, 
     told = [line for line in capsys.readouterr().out.splitlines() if 'CalibratedDecisionHook leaves' in line]
     assert len(told) == 1
     assert f'leaves the decision as it is: {message}' in told[0]
+
+
+def test_a_cascade_of_heads_is_left_as_it_is():
+    told, model = [], nn.Module()
+    model.decode_head = nn.ModuleList([nn.Identity(), nn.Identity()])
+    runner = SimpleNamespace(model=model, iter=1, max_iters=2, logger=SimpleNamespace(warning=told.append))
+    CalibratedDecisionHook().after_train_iter(runner, 1)
+    assert told == [
+        'CalibratedDecisionHook leaves the decision as it is: the network has several main heads, one after another'
+    ]
 
 
 @pytest.mark.parametrize('images', [0, -1, 2.5, True, '8'])

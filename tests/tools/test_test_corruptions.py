@@ -30,6 +30,7 @@ def test_it_prints_and_writes_the_table(root, small_config, small_checkpoint, tm
     assert 'jpeg, quality 20' in (tmp_path / 'found' / 'results.md').read_text()
     written = json.loads((tmp_path / 'found' / 'results.json').read_text())
     assert (written['threshold'], written['seed'], written['checkpoint']) == ('0.5', 0, str(small_checkpoint))
+    assert written['made_with'].keys() == {'mmseg-bisenet-lite', 'torch', 'device', 'commit', 'opencv'}  # JPEG needs no Kornia
     assert [each['strength'] for each in written['results']] == [None, 20, 7]
     assert written['results'][0]['metrics'].keys() >= {'fgIoU', 'AP', 'precision', 'recall'}
 

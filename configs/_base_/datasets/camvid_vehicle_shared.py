@@ -2,7 +2,7 @@
 _base_ = './camvid_vehicle.py'
 groups = ((8,), (9, 10))  # numbers of CamVid's classes: vehicles, humans
 train_pipeline = _base_.train_pipeline
-# Humans are the rarer and the harder: two of three crops on a foreground are theirs.
+# Humans are the rarer and the harder: where a photograph shows both, two of three crops on a foreground are theirs.
 train_pipeline[2].update(foreground_prob=0.8, foreground=groups + groups[1:])
 train_pipeline[3:3] = [
     dict(type='FastPhotoMetricDistortion'),

@@ -67,8 +67,11 @@ class RandomResizeCropFlip(BaseTransform):
         self.flip_prob = flip_prob
         self.foreground_prob = foreground_prob
         listed = isinstance(foreground, list | tuple) and len(foreground) > 0
-        if not listed or not all(are_class_numbers(group, ignore_index) for group in foreground):
-            raise InputError(f'foreground={foreground!r}: give groups of classes by number, such as ((8,), (9, 10))')
+        ignored = ignore_index if foreground_prob else 255  # without it the default is not used
+        if not listed or not all(are_class_numbers(group, ignored) for group in foreground):
+            raise InputError(
+                f'foreground={foreground!r}: give groups of classes by number, such as ((8,), (9, 10)), without {ignored}'
+            )
         self.foreground = tuple(map(tuple, foreground))
         if (scale is None) != (ratio_range is None) or (scale is None) == (scale_factors is None):
             raise InputError('RandomResizeCropFlip: give either scale_factors, or scale and ratio_range')
