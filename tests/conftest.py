@@ -3,6 +3,7 @@
 import logging
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def _scope():
     from mmseg.utils import register_all_modules  # works once mmseg_bisenet_lite is imported, which mends mmcv-lite
 
     register_all_modules()
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """Give the signals back after a training that an error ends, since MMEngine tells its hooks nothing of that."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
