@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite import CamVidVehicleDataset
 from mmseg_bisenet_lite.compat import mim_folder
-from mmseg_bisenet_lite.datasets.binary import class_names
+from mmseg_bisenet_lite.datasets.vocabulary import class_names
 
 pytestmark = pytest.mark.slow
 

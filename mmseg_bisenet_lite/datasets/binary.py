@@ -19,13 +19,10 @@ from mmseg_bisenet_lite.datasets.list_file import Names, read_list
 from mmseg_bisenet_lite.datasets.sampler import SeededIndex
 from mmseg_bisenet_lite.datasets.tiles import tile_paths
 from mmseg_bisenet_lite.datasets.transforms.loading import CACHE_GIB, UNKNOWN, with_checked_loaders
+from mmseg_bisenet_lite.datasets.vocabulary import VOID, Vocabulary, checked_values, class_names, class_table, label_table
 from mmseg_bisenet_lite.utils.classes import are_class_numbers
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import SUFFIXES
-
-VOID = None  # in a vocabulary: pixels with this value are labelled, but ignored
-
-Vocabulary = Mapping[int, str | None]
 
 _NOT_UTF_8 = re.compile('[\udc80-\udcff]')  # how Python names the bytes of such a file name
 
@@ -113,7 +110,7 @@ class BinarySegDataset(BaseSegDataset):
     ) -> None:
         foreground = (foreground,) if isinstance(foreground, str) else tuple(foreground)
         vocabularies = (
-            self.VOCABULARIES if values is None else {seg_map_suffix or next(iter(self.VOCABULARIES)): _checked_values(values)}
+            self.VOCABULARIES if values is None else {seg_map_suffix or next(iter(self.VOCABULARIES)): checked_values(values)}
         )
         known = {name for vocabulary in vocabularies.values() for name in vocabulary.values() if name is not VOID}
         unknown = [name for name in foreground if name not in known]
@@ -340,46 +337,3 @@ def _check_crops(groups: Any, kept: int | None) -> None:
 def _has(name: str, *names: str) -> bool:
     """Whether a class is among others, in capitals or not."""
     return name.casefold() in (other.casefold() for other in names)
-
-
-def _checked_values(values: Mapping[int | str, str | None]) -> dict[int, str | None]:
-    """Return ``values`` with numbers as keys; JSON and YAML configs have them as text."""
-    checked: dict[int, str | None] = {}
-    for value, name in values.items() if isinstance(values, Mapping) else ():
-        number = int(value) if isinstance(value, str) and value.isdecimal() else value
-        if isinstance(number, bool) or number not in range(256) or not isinstance(name, str | None):
-            raise InputError(f'values={{{value!r}: {name!r}}}: give a label value from 0 to 255, and a name or None')
-        checked[int(number)] = name
-    if len(checked) < 2:
-        raise InputError(f"values={values!r}: give the name of each label value, such as {{0: 'background', 255: 'crack'}}")
-    return checked
-
-
-def class_names(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Return the names of a vocabulary's classes, without void, in the order of their values."""
-    return tuple(dict.fromkeys(name for _, name in sorted(vocabulary.items()) if name is not VOID))
-
-
-def class_table(vocabulary: Vocabulary, ignore_index: int = 255) -> np.ndarray:
-    """Return each label value's place in :func:`class_names`, ``ignore_index`` for void, ``UNKNOWN`` for no class.
-
-    Shape:
-        - Output: (256,) uint8.
-    """
-    names = class_names(vocabulary)
-    table = np.full(256, UNKNOWN, np.uint8)
-    for value, name in vocabulary.items():
-        table[value] = ignore_index if name is VOID else names.index(name)
-    return table
-
-
-def label_table(vocabulary: Vocabulary, foreground: Sequence[str], ignore_index: int = 255) -> np.ndarray:
-    """Return the class of each label value: 1 foreground, 0 background, ``ignore_index`` void, ``UNKNOWN`` for no class.
-
-    Shape:
-        - Output: (256,) uint8.
-    """
-    table = np.full(256, UNKNOWN, np.uint8)
-    for value, name in vocabulary.items():
-        table[value] = ignore_index if name is VOID else name in foreground
-    return table

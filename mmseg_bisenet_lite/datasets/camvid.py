@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from mmseg.registry import DATASETS
 
-from mmseg_bisenet_lite.datasets.binary import VOID, BinarySegDataset
+from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.cityscapes import CityscapesHumanDataset, CityscapesVehicleDataset
+from mmseg_bisenet_lite.datasets.vocabulary import VOID
 from mmseg_bisenet_lite.utils.errors import InputError
 
 

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
-from mmseg_bisenet_lite.datasets.binary import VOID, BinarySegDataset
+from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
+from mmseg_bisenet_lite.datasets.vocabulary import VOID
 
 # Label ids as in cityscapesscripts/helpers/labels.py; in an 8-bit image, the -1 of licence plates is 255.
 VOID_IDS = range(7)

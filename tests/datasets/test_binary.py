@@ -14,8 +14,6 @@ from PIL import Image
 
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import BinarySegDataset, CamVidVehicleDataset
-from mmseg_bisenet_lite.datasets.binary import class_names, class_table
-from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
 from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -347,9 +345,3 @@ def test_keeping_classes_needs_room_and_crops_that_know_them(tmp_path):
             )
     with pytest.raises(InputError, match='the labels are 0 and 1; for more set keep_classes=True'):
         BinarySegDataset(foreground='car', values=values, lazy_init=True, pipeline=[{**crop, 'foreground': ((1,), (2,))}])
-
-
-def test_classes_are_numbered_in_the_order_of_their_values():
-    table = class_table({7: 'road', 26: 'car', 27: 'truck', 5: 'car', 0: None})
-    assert class_names({7: 'road', 26: 'car', 27: 'truck', 5: 'car', 0: None}) == ('car', 'road', 'truck')
-    assert [table[value] for value in (5, 26, 7, 27, 0, 1)] == [0, 0, 1, 2, 255, UNKNOWN]

@@ -11,9 +11,9 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from mmseg_bisenet_lite import CityscapesBinaryDataset, CityscapesHumanDataset, CityscapesVehicleDataset
-from mmseg_bisenet_lite.datasets.binary import label_table
 from mmseg_bisenet_lite.datasets.cityscapes import HUMAN, VEHICLE
 from mmseg_bisenet_lite.datasets.transforms.loading import UNKNOWN
+from mmseg_bisenet_lite.datasets.vocabulary import label_table
 from mmseg_bisenet_lite.utils.errors import InputError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
