@@ -17,7 +17,7 @@ from mmseg.registry import METRICS, TRANSFORMS
 from mmseg_bisenet_lite.apis.config_errors import errors_of_config
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
-from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS, require_corruption
+from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS, kind_of, require_corruption
 from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file
 from mmseg_bisenet_lite.utils.console import ReportProgress
@@ -73,9 +73,7 @@ def scores_under_corruptions(
             or its pipeline loads no photograph.
     """
     checkpoint_file(checkpoint)
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise InputError(f'corruption {unknown[0]!r}: choose from {", ".join(KINDS)}')
-    tests = [(CLEAN, None), *((kind, strength) for kind in kinds for strength in KINDS[kind].strengths)]
+    tests = [(CLEAN, None), *((kind, strength) for kind in kinds for strength in kind_of(kind).strengths)]
     planned = [(kind, strength, _config(config, kind, strength, seed)) for kind, strength in tests]
     results = []
     for number, (kind, strength, changed) in enumerate(planned):

@@ -32,7 +32,7 @@ from mmseg_bisenet_lite.models.decision import (
 )
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.heads import MAIN, unwrapped
+from mmseg_bisenet_lite.utils.heads import MAIN, main_head, unwrapped
 
 
 @HOOKS.register_module()
@@ -152,7 +152,7 @@ def binary_label(sample: SegDataSample, head: BaseDecodeHead) -> Tensor:
 
 def _obstacle(runner: Runner) -> str | None:
     """Return why the decision cannot be examined or moved; ``None`` if it can."""
-    if isinstance(getattr(unwrapped(runner.model), MAIN, None), nn.ModuleList):
+    if isinstance(main_head(runner.model), nn.ModuleList):
         return 'the network has several main heads, one after another'
     if runner.val_loop is None:
         return 'there is no val_dataloader, whose pipeline loads whole photographs'

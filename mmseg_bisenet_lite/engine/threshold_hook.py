@@ -9,7 +9,7 @@ from mmseg.registry import HOOKS
 
 from mmseg_bisenet_lite.evaluation.sweep import is_poor
 from mmseg_bisenet_lite.models.decision import chosen_threshold, decision_point, move_threshold
-from mmseg_bisenet_lite.utils.heads import MAIN, unwrapped
+from mmseg_bisenet_lite.utils.heads import main_head
 
 # Average precision in percent from which on a network is expected to decide well.
 HIGH_AP = 50.0
@@ -78,6 +78,5 @@ class ThresholdHook(Hook):
         if self.use is not None:
             name = runner._load_from or 'the checkpoint'
             threshold = chosen_threshold(self.use, checkpoint, name)
-            point = decision_point(getattr(unwrapped(runner.model), MAIN, None))
-            move_threshold(checkpoint.get('state_dict', checkpoint), threshold, point)
+            move_threshold(checkpoint.get('state_dict', checkpoint), threshold, decision_point(main_head(runner.model)))
             runner.logger.info(f'{name}: a pixel is foreground if its margin is above {threshold}')

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.heads import AUXILIARY, MAIN, unwrapped
+from mmseg_bisenet_lite.utils.heads import AUXILIARY, MAIN, main_head
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 from mmseg_bisenet_lite.utils.thresholds import NUMBER, choose_threshold, parse_threshold
 
@@ -211,6 +211,6 @@ def set_threshold(model: nn.Module, threshold: str | float, checkpoint: str | No
     if left is not None and torch.equal(left.to(weights[BIAS]), weights[BIAS]):
         move_threshold(weights, value - earlier)
     else:
-        move_threshold(weights, value, decision_point(getattr(unwrapped(model), MAIN, None)))
+        move_threshold(weights, value, decision_point(main_head(model)))
     setattr(model, schema.THRESHOLD, (value, weights[BIAS].cpu().clone()))
     return value

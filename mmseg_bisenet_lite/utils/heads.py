@@ -18,6 +18,11 @@ def without_auxiliary_heads(weights: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in weights.items() if not re.match(rf'(module\.)?{AUXILIARY}\b', key)}
 
 
+def main_head(model: Any) -> Any:
+    """Return the main head of a segmentor, wrapped or not; ``None`` if it has none."""
+    return getattr(unwrapped(model), MAIN, None)
+
+
 def unwrapped(model: Any) -> Any:
     """Return the segmentor inside ``DistributedDataParallel``, test-time augmentation and similar wrappers."""
     from mmengine.model import BaseTTAModel, is_model_wrapper

@@ -9,7 +9,7 @@ from torch import nn
 from mmseg_bisenet_lite import ThresholdHook
 from mmseg_bisenet_lite.models.decision import decision_point, move_threshold
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.heads import unwrapped
+from mmseg_bisenet_lite.utils.heads import main_head
 
 
 class Scored(nn.Module):
@@ -40,7 +40,7 @@ def test_a_head_that_decides_elsewhere_decides_by_the_threshold_too(tta):
     model, image = Scored(1), torch.randn(1, 3, 8, 8)
     model.decode_head.threshold = 0.3  # FCNHead's default
     margins = model.margins(image)
-    move_threshold(model.state_dict(), 0.4, decision_point(unwrapped(tta(model)).decode_head))
+    move_threshold(model.state_dict(), 0.4, decision_point(main_head(tta(model))))
     assert torch.equal(model.margins(image).sigmoid() > 0.3, margins > 0.4)
 
 

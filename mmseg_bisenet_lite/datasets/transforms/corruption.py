@@ -88,11 +88,20 @@ KINDS = {
 }
 
 
-def require_corruption(name: str, strength: Any) -> None:
-    """Raise an :class:`InputError` if there is no such kind or strength, or if its library is missing."""
+def kind_of(name: str) -> Kind:
+    """Return a kind of corruption.
+
+    Raises:
+        InputError: There is no such kind.
+    """
     if name not in KINDS:
         raise InputError(f'corruption {name!r}: choose from {", ".join(KINDS)}')
-    kind = KINDS[name]
+    return KINDS[name]
+
+
+def require_corruption(name: str, strength: Any) -> None:
+    """Raise an :class:`InputError` if there is no such kind or strength, or if its library is missing."""
+    kind = kind_of(name)
     number = isinstance(strength, int | float) and not isinstance(strength, bool) and math.isfinite(strength)
     if not number or not 0 < strength <= kind.highest or kind.nearest(strength) != strength:
         wanted = {0: 'a number above 0', 1: 'a whole number from 1', 2: 'an odd number from 1'}[kind.step]
