@@ -19,7 +19,7 @@ from torch import nn
 from mmseg_bisenet_lite import BinaryHingeHead, BinaryMaskDataset, CalibratedDecisionHook
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.export import ExportConfig, export
-from mmseg_bisenet_lite.models.decision import BIAS
+from mmseg_bisenet_lite.models.decision import BIAS, folded_thresholds
 from mmseg_bisenet_lite.utils.errors import InputError
 
 SIZE = (64, 48)  # (width, height)
@@ -364,5 +364,6 @@ def test_each_head_with_a_foreground_of_its_own_is_examined(config_of, capsys, e
     assert folded == ('auxiliary_head.1', pytest.approx(-4, abs=1.5))
     moved = last['state_dict']['auxiliary_head.1.conv_seg.bias'] - state['auxiliary_head.1.conv_seg.bias']
     assert float(moved[1] - moved[0]) == pytest.approx(-folded[1], abs=1e-4)
+    assert folded_thresholds(last['meta'], 'a.pth') == dict([folded])
     told = capsys.readouterr().out
     assert 'CalibratedDecisionHook, auxiliary_head.2 leaves the decision as it is: there is no auxiliary_head.2' in told

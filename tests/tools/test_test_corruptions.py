@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -26,8 +27,9 @@ def test_it_prints_and_writes_the_table(root, small_config, small_checkpoint, tm
     assert done.returncode == 0, done.stderr
     assert 'Written: results.md, results.json in found' in done.stdout
     assert 'jpeg, quality 7' in done.stdout
-    assert 'has been created' not in done.stderr  # MMEngine would warn in each test
-    assert 'jpeg, quality 20' in (tmp_path / 'found' / 'results.md').read_text()
+    warned = [line for line in done.stderr.splitlines() if 'UserWarning' in line]
+    assert not [line for line in warned if 'MultiScaleDeformableAttention' not in line]  # onedl's, of mmcv-lite, on import
+    assert re.search(r'^\| +jpeg, quality 20 +\|', (tmp_path / 'found' / 'results.md').read_text(), re.MULTILINE)
     written = json.loads((tmp_path / 'found' / 'results.json').read_text())
     assert (written['threshold'], written['seed'], written['checkpoint']) == ('0.5', 0, str(small_checkpoint))
     assert written['made_with'].keys() == {'mmseg-bisenet-lite', 'torch', 'device', 'commit', 'opencv'}  # JPEG needs no Kornia

@@ -12,13 +12,15 @@ from mmseg_bisenet_lite.datasets.transforms.corruption import DROP_HEIGHT, KINDS
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
-def mark(kind):
+def mark(kind, *strength):
     """Skip a kind whose library is missing."""
     missing = KINDS[kind].needs is not None and importlib.util.find_spec(KINDS[kind].needs) is None
-    return pytest.param(kind, marks=pytest.mark.skipif(missing, reason='Kornia is not installed; it needs Python 3.11'))
+    reason = 'Kornia is not installed; it needs Python 3.11'
+    return pytest.param(kind, *strength, marks=pytest.mark.skipif(missing, reason=reason))
 
 
 EVERY = [mark(kind) for kind in KINDS]
+BOTH_STRENGTHS = [mark(kind, strength) for kind, each in KINDS.items() for strength in each.strengths]
 
 
 def corrupted(image, kind, strength, seed=0):
@@ -90,9 +92,8 @@ def test_the_second_strength_changes_more(image, kind):
     assert 1 < weak < 0.8 * strong
 
 
-@pytest.mark.parametrize('kind', EVERY)
-def test_the_same_seed_gives_the_same_pixels_and_draws_no_other_number(image, kind):
-    strength = KINDS[kind].strengths[1]
+@pytest.mark.parametrize(('kind', 'strength'), BOTH_STRENGTHS)
+def test_the_same_seed_gives_the_same_pixels_and_draws_no_other_number(image, kind, strength):
     first = corrupted(image, kind, strength)
     torch.manual_seed(7)
     np.random.seed(7)
