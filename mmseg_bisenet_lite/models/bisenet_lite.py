@@ -6,17 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmengine.model import BaseModule
-from mmseg.models.backbones.bisenetv1 import (
-    AttentionRefinementModule,
-    BiSeNetV1,
-    ContextPath,
-    FeatureFusionModule,
-    SpatialPath,
-)
+from mmseg.models.backbones.bisenetv1 import BiSeNetV1, FeatureFusionModule, SpatialPath
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from mmseg_bisenet_lite.models.batch_norms import single_values_allowed, use_running_statistics
+from mmseg_bisenet_lite.models.context_path import ContextPath
+from mmseg_bisenet_lite.models.detail_fusion import DetailFusion
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -33,11 +29,14 @@ class BiSeNetLite(BiSeNetV1):
     Args:
         backbone_cfg: Config of the context path's backbone, which returns four maps at strides 4, 8, 16 and 32.
         in_channels: Number of channels of the image, also for the backbone.
-        spatial_channels: Numbers of channels of the spatial path's four layers.
+        spatial_channels: Numbers of channels of the spatial path's four layers; ``None`` is no spatial path: the backbone's map
+            at 1/8 takes the place of its output.
         context_channels: Numbers of channels of the context path's output and of the backbone's maps at strides 16 and 32.
         out_indices: Indices of the maps to return, in (fused, context at 1/8, context at 1/16).
         align_corners: As in ``F.interpolate``.
-        out_channels: Number of channels of the fused map.
+        out_channels: Number of channels of the fused map at 1/8.
+        detail_channels: Number of channels of a fused map at 1/4, which the backbone's map at 1/4 joins and which takes the
+            place of the one at 1/8; ``None`` is no such map.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation layers.
         act_cfg: Config of the activation layers.
@@ -50,7 +49,8 @@ class BiSeNetLite(BiSeNetV1):
     Shape:
         - Input: ``(N, in_channels, H, W)``, ``H`` and ``W`` at least 32, odd sizes too.
         - Output: ``(N, out_channels, ceil(H/8), ceil(W/8))``, ``(N, context_channels[0], ceil(H/8), ceil(W/8))``,
-          ``(N, context_channels[0], ceil(H/16), ceil(W/16))``: the maps in ``out_indices``.
+          ``(N, context_channels[0], ceil(H/16), ceil(W/16))``: the maps in ``out_indices``. With ``detail_channels`` the first
+          one is ``(N, detail_channels, ceil(H/4), ceil(W/4))``.
 
     In training, a batch of one image gives the batch norms behind the global pools one value per channel; see
     :func:`~mmseg_bisenet_lite.models.batch_norms.single_values_allowed`.
@@ -59,18 +59,20 @@ class BiSeNetLite(BiSeNetV1):
         InputError: The backbone does not return the four maps, its channels do not match ``context_channels``, or it cannot be
             frozen.
 
-    Source: BiSeNet, https://arxiv.org/abs/1808.00897; with ``LiteVGG``, the paper's Figure 1.
+    Source: BiSeNet, https://arxiv.org/abs/1808.00897; with ``LiteVGG``, the paper's Figure 1. A network without a spatial path:
+    STDC, https://arxiv.org/abs/2104.13188.
     """
 
     def __init__(
         self,
         backbone_cfg: dict,
         in_channels: int = 3,
-        spatial_channels: Sequence[int] = (64, 64, 64, 128),
+        spatial_channels: Sequence[int] | None = (64, 64, 64, 128),
         context_channels: Sequence[int] = (128, 256, 512),
         out_indices: Sequence[int] = (0, 1, 2),
         align_corners: bool = False,
         out_channels: int = 256,
+        detail_channels: int | None = None,
         conv_cfg: dict | None = None,
         norm_cfg: dict = dict(type='BN', requires_grad=True),
         act_cfg: dict = dict(type='ReLU'),
@@ -79,9 +81,10 @@ class BiSeNetLite(BiSeNetV1):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         BaseModule.__init__(self, init_cfg)  # not BiSeNetV1's, which would build the paths its own way
-        if len(spatial_channels) != 4 or len(context_channels) != 3:
+        if (spatial_channels is not None and len(spatial_channels) != 4) or len(context_channels) != 3:
             raise InputError(
-                f'spatial_channels must be 4 numbers and context_channels 3, not {spatial_channels!r} and {context_channels!r}'
+                f'spatial_channels must be 4 numbers, or None, and context_channels 3, '
+                f'not {spatial_channels!r} and {context_channels!r}'
             )
         self.out_indices = out_indices
         self.align_corners = align_corners
@@ -91,11 +94,12 @@ class BiSeNetLite(BiSeNetV1):
 
         backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs, frozen_stages)
         self.context_path = ContextPath(backbone_cfg, context_channels, align_corners, **cfgs)
-        for name, channels in zip(('arm16', 'arm32'), context_channels[1:], strict=True):  # ContextPath drops their settings
-            setattr(self.context_path, name, AttentionRefinementModule(channels, context_channels[0], **cfgs))
-        self.spatial_path = SpatialPath(in_channels, spatial_channels, **cfgs)
-        self.ffm = FeatureFusionModule(spatial_channels[-1] + context_channels[0], out_channels, **cfgs)
-        _check_backbone(self.context_path.backbone, in_channels, context_channels)
+        channels4, channels8, *_ = _check_backbone(self.context_path.backbone, in_channels, context_channels)
+        self.spatial_path = spatial_channels and SpatialPath(in_channels, spatial_channels, **cfgs)
+        self.ffm = FeatureFusionModule(
+            (spatial_channels[-1] if spatial_channels else channels8) + context_channels[0], out_channels, **cfgs
+        )
+        self.detail_fusion = detail_channels and DetailFusion(channels4, out_channels, detail_channels, align_corners, **cfgs)
         self.train()
 
     def train(self, mode: bool = True) -> 'BiSeNetLite':
@@ -115,12 +119,17 @@ class BiSeNetLite(BiSeNetV1):
             image                                      .-- refined -- 1/8 -'
                   \                                   /                `-------------- context, 1/8
                    context path: the backbone -- 1/16, 1/32 -- refined ----------------- context, 1/16
+
+        Without a spatial path, the backbone's map at 1/8 goes into the fusion; with a detail fusion, its map at 1/4 is joined
+        to the fused one.
         """
         with self._batch_of_one(image):
-            context8, context16 = self.context_path(image)  # (N, context_channels[0], H/8, W/8) and at 1/16
-            spatial8 = self.spatial_path(image)  # (N, spatial_channels[-1], H/8, W/8)
-            fused8 = self.ffm(spatial8, context8)  # (N, out_channels, H/8, W/8)
-        maps = (fused8, context8, context16)
+            context8, context16, (map4, map8, *_) = self.context_path(image)  # (N, context_channels[0], H/8, W/8), at 1/16
+            spatial8 = self.spatial_path(image) if self.spatial_path else map8  # (N, spatial_channels[-1], H/8, W/8)
+            fused = self.ffm(spatial8, context8)  # (N, out_channels, H/8, W/8)
+            if self.detail_fusion:
+                fused = self.detail_fusion(map4, fused)  # (N, detail_channels, H/4, W/4)
+        maps = (fused, context8, context16)
         return tuple(maps[index] for index in self.out_indices)
 
     def _batch_of_one(self, image: Tensor) -> AbstractContextManager[None]:
@@ -163,8 +172,12 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict, fro
 
 
 @torch.no_grad()
-def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Sequence[int]) -> None:
-    """Run the backbone once on a small image, to report a mismatch now and not as a convolution's error later."""
+def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Sequence[int]) -> list[int]:
+    """Run the backbone once on a small image, to report a mismatch now and not as a convolution's error later.
+
+    Returns:
+        The numbers of channels of its four maps.
+    """
     side = 64
     modes = [(module, module.training) for module in backbone.modules()]
     backbone.eval()  # a statement of its own, since ResNet's eval() returns None
@@ -177,3 +190,4 @@ def _check_backbone(backbone: nn.Module, in_channels: int, context_channels: Seq
             f'{type(backbone).__name__} gives maps of (channels, stride) {found}; strides 4, 8, 16, 32 are needed, '
             f'with {context_channels[1]} and {context_channels[2]} channels (context_channels) in the last two'
         )
+    return [channels for channels, _ in found]

@@ -16,11 +16,13 @@ WIDTHS = ((8, 16), (16, 32), (64, 64), (128, 128), (256, 256))
 
 @MODELS.register_module()
 class LiteVGG(BaseModule):
-    """Five blocks of 3x3 convolutions; each block ends with a 2x2 max-pool that halves the map.
+    """Five blocks of 3x3 convolutions; each block halves the map, with a 2x2 max-pool at its end or with its first convolution.
 
     Args:
         in_channels: Number of channels of the image.
         widths: Output channels of the convolutions: five rows, one for each block, of at least one number.
+        strided: Whether the first convolution of each block has stride 2, in place of the pool. The other convolutions then
+            work on a map with a quarter of the pixels.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation after each convolution.
         act_cfg: Config of the activation after each normalisation.
@@ -44,6 +46,7 @@ class LiteVGG(BaseModule):
         self,
         in_channels: int = 3,
         widths: Sequence[Sequence[int]] = WIDTHS,
+        strided: bool = False,
         conv_cfg: dict | None = None,
         norm_cfg: dict = dict(type='BN'),
         act_cfg: dict = dict(type='ReLU'),
@@ -61,12 +64,13 @@ class LiteVGG(BaseModule):
         self.blocks = nn.ModuleList()
         for row in widths:
             block = nn.Sequential()
-            for out_channels in row:
+            for number, out_channels in enumerate(row):
                 block.append(
                     ConvModule(
                         in_channels,
                         out_channels,
                         kernel_size=3,
+                        stride=2 if strided and number == 0 else 1,
                         padding=1,
                         conv_cfg=conv_cfg,
                         norm_cfg=norm_cfg,
@@ -74,8 +78,9 @@ class LiteVGG(BaseModule):
                     )
                 )
                 in_channels = out_channels
-            # The spatial path's strided convolutions round odd sizes up, so the pools must too.
-            block.append(nn.MaxPool2d(kernel_size=2, ceil_mode=True))
+            if not strided:
+                # The spatial path's strided convolutions round odd sizes up, so the pools must too.
+                block.append(nn.MaxPool2d(kernel_size=2, ceil_mode=True))
             self.blocks.append(block)
         self.train()
 

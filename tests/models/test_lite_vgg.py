@@ -23,9 +23,10 @@ def test_multiplications_are_the_papers():
     assert counter.get_total_flops() / 2 * 16 / 1e9 == pytest.approx(14.1, abs=0.05)
 
 
+@pytest.mark.parametrize('strided', [False, True])
 @pytest.mark.parametrize('size', [(64, 64), (527, 952), (600, 600), (33, 65), (32, 32)])  # (height, width)
-def test_maps_round_odd_sizes_up(size):
-    maps = LiteVGG().eval()(torch.zeros(1, 3, *size))
+def test_maps_round_odd_sizes_up(size, strided):
+    maps = LiteVGG(strided=strided).eval()(torch.zeros(1, 3, *size))
     expected = [(c, -(-size[0] // s), -(-size[1] // s)) for c, s in zip((32, 64, 128, 256), (4, 8, 16, 32), strict=True)]
     assert [tuple(m.shape[1:]) for m in maps] == expected
 
@@ -34,6 +35,19 @@ def test_widths_are_a_table():
     net = LiteVGG(in_channels=1, widths=((4,), (8, 8), (8, 8, 8), (16,), (24,)), norm_cfg=dict(type='GN', num_groups=2)).eval()
     assert [m.shape[1] for m in net(torch.zeros(1, 1, 64, 64))] == [8, 8, 16, 24] == list(net.out_channels)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules())
+
+
+def test_strides_take_the_place_of_pools():
+    pooled, strided = LiteVGG(), LiteVGG(strided=True)
+    assert list(strided.state_dict()) == list(pooled.state_dict())
+    assert [[conv.conv.stride for conv in block] for block in strided.blocks] == [[(2, 2), (1, 1)]] * 5
+    assert not any(isinstance(module, torch.nn.MaxPool2d) for module in strided.modules())
+    # Each convolution has a quarter of the pixels, but the first one of a block pooled after it.
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        strided(torch.zeros(1, 3, 256, 256))
+    firsts = sum(block[0].conv.weight.numel() * (128 >> number) ** 2 for number, block in enumerate(strided.blocks))
+    others = sum(block[1].conv.weight.numel() * (128 >> number) ** 2 for number, block in enumerate(strided.blocks))
+    assert counter.get_total_flops() / 2 == firsts + others
 
 
 @pytest.mark.parametrize(

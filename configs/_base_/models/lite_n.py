@@ -1,0 +1,13 @@
+# Nano: lite_s.py with fewer channels.
+_base_ = './lite_s.py'
+fused_head, context_head = dict(in_channels=16, channels=16), dict(in_channels=48, channels=48)
+model = dict(
+    backbone=dict(
+        backbone_cfg=dict(widths=((16,), (24,), (48, 48), (96, 96), (128, 128))),
+        context_channels=(48, 96, 128),
+        out_channels=48,
+        detail_channels=16,
+    ),
+    decode_head=fused_head,
+    auxiliary_head=[{**head, **(context_head if head.in_index else fused_head)} for head in _base_.model.auxiliary_head],
+)

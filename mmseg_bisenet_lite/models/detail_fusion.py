@@ -1,0 +1,51 @@
+"""DetailFusion: a fine map of the backbone joined to the fused map, before the head."""
+
+from typing import Any
+
+from mmcv.cnn import ConvModule, build_activation_layer
+from mmengine.model import BaseModule
+from mmseg.models.utils import resize
+from torch import Tensor
+
+
+class DetailFusion(BaseModule):
+    """Add a fine map to a coarse one, each after a 1x1 convolution; the coarse one is up-sampled.
+
+    Small networks lose small people to the resolution of their maps rather than to their number of weights: a head at 1/4
+    instead of 1/8 finds more of them than more channels do.
+
+    Args:
+        fine_channels: Number of channels of the fine map.
+        coarse_channels: Number of channels of the coarse map.
+        out_channels: Number of channels of the output.
+        align_corners: As in ``F.interpolate``.
+        act_cfg: Config of the activation after the sum.
+        cfgs: ``conv_cfg`` and ``norm_cfg``.
+
+    Shape:
+        - Input: ``(N, fine_channels, H, W)`` and ``(N, coarse_channels, h, w)``.
+        - Output: ``(N, out_channels, H, W)``.
+
+    Source: the lateral connections of https://arxiv.org/abs/1612.03144, with one level.
+    """
+
+    def __init__(
+        self,
+        fine_channels: int,
+        coarse_channels: int,
+        out_channels: int,
+        align_corners: bool,
+        act_cfg: dict = dict(type='ReLU'),
+        **cfgs: Any,
+    ) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        self.fine = ConvModule(fine_channels, out_channels, kernel_size=1, act_cfg=None, **cfgs)
+        self.coarse = ConvModule(coarse_channels, out_channels, kernel_size=1, act_cfg=None, **cfgs)
+        self.activate = build_activation_layer(act_cfg)
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """Return the joined map; see ``Shape``."""
+        # The convolution is first, since it makes the map to up-sample smaller.
+        up = resize(self.coarse(coarse), size=fine.shape[2:], mode='bilinear', align_corners=self.align_corners)
+        return self.activate(self.fine(fine) + up)
