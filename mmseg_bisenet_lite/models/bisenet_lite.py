@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -90,7 +91,7 @@ class BiSeNetLite(BiSeNetV1):
         self.align_corners = align_corners
         self.norm_eval = norm_eval
         self.conv_cfg, self.norm_cfg, self.act_cfg = conv_cfg, norm_cfg, act_cfg
-        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        cfgs: dict[str, Any] = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
         backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs, frozen_stages)
         self.context_path = ContextPath(backbone_cfg, context_channels, align_corners, **cfgs)

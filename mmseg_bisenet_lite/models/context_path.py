@@ -1,7 +1,6 @@
 """ContextPath: MMSegmentation's context path of BiSeNet, whose settings reach every module."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mmseg.models.backbones import bisenetv1
 from mmseg.models.utils import resize
@@ -15,7 +14,9 @@ class ContextPath(bisenetv1.ContextPath):
         backbone_cfg: Config of the backbone, which returns four maps at strides 4, 8, 16 and 32.
         context_channels: Numbers of channels of the output and of the backbone's maps at strides 16 and 32.
         align_corners: As in ``F.interpolate``.
-        cfgs: ``conv_cfg``, ``norm_cfg`` and ``act_cfg``.
+        conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
+        norm_cfg: Config of the normalisation layers.
+        act_cfg: Config of the activation layers.
 
     Shape:
         - Input: ``(N, C, H, W)``.
@@ -24,7 +25,16 @@ class ContextPath(bisenetv1.ContextPath):
     Source: BiSeNet, https://arxiv.org/abs/1808.00897.
     """
 
-    def __init__(self, backbone_cfg: dict, context_channels: Sequence[int], align_corners: bool, **cfgs: Any) -> None:
+    def __init__(
+        self,
+        backbone_cfg: dict,
+        context_channels: Sequence[int],
+        align_corners: bool,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        act_cfg: dict,
+    ) -> None:
+        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
         super().__init__(backbone_cfg, context_channels, align_corners, **cfgs)
         for name, channels in zip(('arm16', 'arm32'), context_channels[1:], strict=True):
             setattr(self, name, bisenetv1.AttentionRefinementModule(channels, context_channels[0], **cfgs))

@@ -1,7 +1,5 @@
 """DetailFusion: a fine map of the backbone joined to the fused map, before the head."""
 
-from typing import Any
-
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmengine.model import BaseModule
 from mmseg.models.utils import resize
@@ -19,8 +17,9 @@ class DetailFusion(BaseModule):
         coarse_channels: Number of channels of the coarse map.
         out_channels: Number of channels of the output.
         align_corners: As in ``F.interpolate``.
+        conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
+        norm_cfg: Config of the normalisation layers.
         act_cfg: Config of the activation after the sum.
-        cfgs: ``conv_cfg`` and ``norm_cfg``.
 
     Shape:
         - Input: ``(N, fine_channels, H, W)`` and ``(N, coarse_channels, h, w)``.
@@ -35,13 +34,15 @@ class DetailFusion(BaseModule):
         coarse_channels: int,
         out_channels: int,
         align_corners: bool,
-        act_cfg: dict = dict(type='ReLU'),
-        **cfgs: Any,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        act_cfg: dict,
     ) -> None:
         super().__init__()
+        cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=None)
         self.align_corners = align_corners
-        self.fine = ConvModule(fine_channels, out_channels, kernel_size=1, act_cfg=None, **cfgs)
-        self.coarse = ConvModule(coarse_channels, out_channels, kernel_size=1, act_cfg=None, **cfgs)
+        self.fine = ConvModule(fine_channels, out_channels, kernel_size=1, **cfgs)
+        self.coarse = ConvModule(coarse_channels, out_channels, kernel_size=1, **cfgs)
         self.activate = build_activation_layer(act_cfg)
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:

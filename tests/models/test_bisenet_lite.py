@@ -12,6 +12,8 @@ from mmseg_bisenet_lite.utils.errors import InputError
 
 R18 = dict(type='ResNet', depth=18, num_stages=4, out_indices=(0, 1, 2, 3), norm_cfg=dict(type='BN'), contract_dilation=True)
 LITE = dict(backbone_cfg=dict(type='LiteVGG'), context_channels=(128, 128, 256))
+STRIDED = dict(type='LiteVGG', widths=((8,), (16,), (24, 24), (32,), (40,)), strided=True)
+SMALL = dict(backbone_cfg=STRIDED, spatial_channels=None, context_channels=(12, 32, 40), out_channels=20, detail_channels=10)
 
 
 def test_equals_bisenetv1_with_resnet18():
@@ -61,6 +63,43 @@ def check_shapes(net, height, width):
     assert context16.shape == (1, 128, *sixteenth)
 
 
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(32, 200), width=st.integers(32, 200))
+def test_with_details_the_fused_map_is_at_a_quarter(small, height, width):
+    with torch.no_grad():
+        fused, context8, context16 = small(torch.zeros(1, 3, height, width))
+    quarter, eighth, sixteenth = ((-(-height // s), -(-width // s)) for s in (4, 8, 16))
+    assert fused.shape == (1, 10, *quarter)
+    assert context8.shape == (1, 12, *eighth)
+    assert context16.shape == (1, 12, *sixteenth)
+
+
+@pytest.fixture(scope='module')
+def small():
+    torch.manual_seed(0)
+    return BiSeNetLite(**SMALL).eval()
+
+
+@torch.no_grad()
+def test_without_a_spatial_path_the_backbones_maps_are_fused(small):
+    """Against the modules, called one after another on the maps of the backbone."""
+    assert not any('spatial_path' in name for name in small.state_dict())
+    image = torch.randn(1, 3, 70, 98)
+    map4, map8, *_ = small.context_path.backbone(image)
+    context8, *_ = small.context_path(image)
+    fused8 = small.ffm(map8, context8)
+    detail = small.detail_fusion
+    size = dict(size=map4.shape[2:], mode='bilinear', align_corners=False)
+    expected = torch.relu(detail.fine.conv(map4) + torch.nn.functional.interpolate(detail.coarse.conv(fused8), **size))
+    assert torch.allclose(small(image)[0], expected, atol=1e-4)  # new batch norms multiply by 1 / sqrt(1 + 1e-5)
+
+
+def test_every_weight_of_a_small_network_is_trained():
+    net = BiSeNetLite(**SMALL)
+    sum(each.square().mean() for each in net(torch.randn(2, 3, 64, 64))).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
 @pytest.mark.parametrize('backbone', [dict(type='LiteVGG'), {k: v for k, v in R18.items() if k != 'norm_cfg'}])
 def test_settings_reach_every_path(backbone):
     net = BiSeNetLite(
@@ -102,6 +141,12 @@ def test_other_backbones_fit():
     mit = dict(type='MixVisionTransformer', embed_dims=32, num_stages=4, num_layers=[1] * 4, num_heads=[1, 2, 4, 8])
     net = BiSeNetLite(backbone_cfg=mit, context_channels=(128, 128, 256)).eval()
     assert net(torch.zeros(1, 3, 64, 96))[0].shape == (1, 256, 8, 12)
+
+
+@pytest.mark.parametrize('changed', [dict(spatial_channels=(64, 64, 128)), dict(context_channels=(128, 256))])
+def test_wrong_numbers_of_layers_are_named(changed):
+    with pytest.raises(InputError, match='spatial_channels must be 4 numbers, or None, and context_channels 3'):
+        BiSeNetLite(**LITE | changed)
 
 
 def test_wrong_context_channels_are_named():
