@@ -1,11 +1,13 @@
-"""Batch norms in training: kept in inference mode, or fed with one value per channel."""
+"""Batch norms: kept in inference mode or fed with one value per channel in training, folded for inference."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def use_running_statistics(module: nn.Module) -> None:
@@ -17,6 +19,26 @@ def use_running_statistics(module: nn.Module) -> None:
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:
     """Return the batch norms of a module, synchronised ones too."""
     return [each for each in module.modules() if isinstance(each, _BatchNorm)]
+
+
+def fold_batch_norms(module: nn.Module) -> None:
+    """Fold each batch norm that directly follows a convolution into it, in place, for inference.
+
+    MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
+    """
+    convolution: tuple[str, nn.Conv2d] | None = None
+    before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm):
+            if convolution is not None and not before:
+                setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
+                setattr(module, name, nn.Identity())
+            convolution = None
+        elif isinstance(child, nn.Conv2d):
+            convolution = name, child
+        else:
+            convolution = None  # what comes between may not be linear
+            fold_batch_norms(child)
 
 
 @contextmanager

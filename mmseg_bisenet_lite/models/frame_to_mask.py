@@ -4,13 +4,12 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from mmcv.cnn import ConvModule
 from mmseg.models import BaseSegmentor
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mmseg_bisenet_lite.models.batch_norms import fold_batch_norms
 from mmseg_bisenet_lite.models.decision import margin_of_scores, mask_of_margin
 from mmseg_bisenet_lite.models.normalise import Normalise
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -105,25 +104,6 @@ class FrameToMask(nn.Module):
             margin = F.interpolate(margin, size=frames.shape[1:3], mode='bilinear', align_corners=corners)[:, 0]
         mask = mask_of_margin(margin)
         return (mask, margin) if self.margin else mask
-
-
-def fold_batch_norms(module: nn.Module) -> None:
-    """Fold each batch norm that follows a convolution into the convolution, in place.
-
-    MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
-    """
-    convolution: tuple[str, nn.Conv2d] | None = None
-    before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
-    for name, child in module.named_children():
-        if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            if convolution is not None and not before:
-                setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
-                setattr(module, name, nn.Identity())
-            convolution = None
-        elif isinstance(child, nn.Conv2d):
-            convolution = name, child
-        else:
-            fold_batch_norms(child)
 
 
 def _check(segmentor: BaseSegmentor) -> None:

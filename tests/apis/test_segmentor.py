@@ -12,6 +12,7 @@ from mmseg.apis import inference_model
 
 from mmseg_bisenet_lite import CamVidHumanDataset, CamVidVehicleDataset, init_model
 from mmseg_bisenet_lite.deploy import Segmenter
+from mmseg_bisenet_lite.models.batch_norms import batch_norms
 from mmseg_bisenet_lite.pretrained import names
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -47,6 +48,15 @@ def test_they_find_what_they_are_for(name, photographs):
     masks = [inference_model(model, frame).pred_sem_seg.data[0].numpy() for frame, _ in photographs]
     assert list(model.dataset_meta['classes']) == ['background', name.split('_')[2]]
     assert iou(masks, [label for _, label in photographs]) > 0.6
+
+
+def test_a_fused_network_gives_the_same_masks(name, photographs):
+    frame = photographs[0][0]
+    masks = [
+        inference_model(init_model(name, threshold='best', fuse=fuse), frame).pred_sem_seg.data[0] for fuse in (False, True)
+    ]
+    assert (masks[0] != masks[1]).float().mean() < 1e-4
+    assert not batch_norms(init_model(name, fuse=True))
 
 
 def test_a_segmenter_of_them_gives_the_same_masks(name, photographs):

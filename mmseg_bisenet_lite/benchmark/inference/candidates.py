@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from mmseg.models import BaseSegmentor
 from torch import Tensor
 
 from mmseg_bisenet_lite.benchmark.devices import set_tf32
@@ -17,6 +18,7 @@ from mmseg_bisenet_lite.benchmark.inference.roofline import Operation, operation
 from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES, Frame, Predict, decide
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.datasets.toy import render_scene
+from mmseg_bisenet_lite.models.batch_norms import fold_batch_norms
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 from mmseg_bisenet_lite.utils.sizes import size_text
@@ -37,6 +39,7 @@ class Settings:
         engines: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
         cuda_graph: Record each call once as a CUDA graph, and replay it.
         keep_memory: Keep freed memory in the process; see :func:`mmseg_bisenet_lite.utils.malloc.keep_memory`.
+        fuse: Fold the batch norms into the convolutions.
     """
 
     device: torch.device
@@ -46,6 +49,7 @@ class Settings:
     engines: Sequence[str] = ('eager',)
     cuda_graph: bool = False
     keep_memory: bool = False
+    fuse: bool = False
 
     @property
     def compiles(self) -> bool:
@@ -130,7 +134,7 @@ def candidates(
                     if engine != INFERENCE_MODEL:
                         yield _candidate(baselines[model.name], scope, engine, precision, settings)
                     elif (scope, precision) == ('frame', 'fp32'):
-                        call = inference_model_call(baselines[model.name].segmentor, baselines[model.name].frames)
+                        call = inference_model_call(baselines[model.name].network(settings), baselines[model.name].frames)
                         yield baselines[model.name].candidate(scope, precision, engine, call)
         for file in exported:
             if scope == 'frame' and file.takes(size):
@@ -160,6 +164,13 @@ class Baseline:
             set_tf32(False)
         with as_input_error(self.name(), RuntimeError):
             self.expected = Predict(self.segmentor)(self.image).cpu().numpy()
+
+    def network(self, settings: Settings) -> BaseSegmentor:
+        """Return a copy of the network on the device, fused if the settings say so."""
+        segmentor = copy.deepcopy(self.segmentor)
+        if settings.fuse:
+            fold_batch_norms(segmentor)
+        return segmentor
 
     def name(self, *details: str) -> str:
         """Return the name for error messages: model, details and size."""
@@ -191,7 +202,7 @@ class Baseline:
 def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, settings: Settings) -> Candidate:
     model, how = baseline.model, ENGINES[engine]
     dtype, tf32 = PRECISIONS[precision].dtype, PRECISIONS[precision].tf32
-    segmentor = copy.deepcopy(model.segmentor).to(settings.device, dtype).to(memory_format=how.memory_format)
+    segmentor = baseline.network(settings).to(dtype).to(memory_format=how.memory_format)
     is_frame = scope == 'frame'
     module = Frame(segmentor, how.memory_format) if is_frame else SCOPES[scope](segmentor)
     module = module.to(settings.device).eval()

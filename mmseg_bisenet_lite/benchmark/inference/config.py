@@ -24,6 +24,7 @@ class BenchmarkConfig:
         device: Name of the device; ``None`` is the best.
         threads: Threads of PyTorch's CPU operators; ``None`` is PyTorch's choice.
         batch: Images in one call.
+        fuse: Fold the batch norms into the convolutions, as exported files have them.
         cuda_graph: Record each call once as a CUDA graph, and replay it.
         keep_memory: Keep freed memory in the process; see :func:`~mmseg_bisenet_lite.keep_memory`.
         seconds: Longest time at each size, in seconds.
@@ -43,6 +44,7 @@ class BenchmarkConfig:
     device: str | None = None
     threads: int | None = None
     batch: int = 1
+    fuse: bool = False
     cuda_graph: bool = False
     keep_memory: bool = can_keep()
     seconds: float = Plan.seconds

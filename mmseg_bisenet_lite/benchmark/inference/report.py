@@ -184,7 +184,7 @@ def _explanations(runs: dict[str, Results]) -> Iterable[str]:
 
 def _where(results: Results) -> str:
     e, s = results.environment, results.settings
-    options = ['cuda-graph'] if s['cuda_graph'] else []
+    options = [name for name in ('fuse', 'cuda-graph') if s.get(name.replace('-', '_'))]
     versions = [f'{key} {e[key]}' for key in ('torch', 'cuda', 'mmsegmentation', 'onedl-mmsegmentation') if e.get(key)]
     cpu = [f'{e["threads"]} threads', e['cpu_capability']] if e['device_type'] == 'cpu' else []
     memory = [f'freed memory {"kept" if s["keep_memory"] else "returned to the system"}'] if e['device_type'] == 'cpu' else []

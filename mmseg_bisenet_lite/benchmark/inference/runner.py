@@ -80,6 +80,7 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
         batch=config.batch,
         engines=config.engine,
         cuda_graph=config.cuda_graph,
+        fuse=config.fuse,
         keep_memory=config.keep_memory,
     )
     prepare(settings, config.threads)

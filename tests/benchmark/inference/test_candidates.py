@@ -9,6 +9,7 @@ import torch
 from mmseg_bisenet_lite.benchmark.inference import candidates as module
 from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates, check_sizes, frames_of, graphed
 from mmseg_bisenet_lite.benchmark.inference.models import load_models
+from mmseg_bisenet_lite.models.batch_norms import batch_norms
 from mmseg_bisenet_lite.utils.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -58,6 +59,21 @@ def load_with_heads(config):
     from mmseg.apis import init_model
 
     return {key: torch.full_like(value, 1) for key, value in init_model(config, device='cpu').state_dict().items()}
+
+
+def test_fused_networks_are_timed_without_batch_norms(lite, monkeypatch):
+    timed = []
+    call = module.inference_model_call
+    monkeypatch.setattr(module, 'inference_model_call', lambda network, frames: timed.append(network) or call(network, frames))
+    operators = []
+    for fuse in (False, True):
+        how = Settings(CPU, scopes=('frame',), engines=('eager', 'inference-model'), fuse=fuse)
+        eager, hosts = candidates(lite, (64, 64), how)
+        assert eager.changed == hosts.changed == 0
+        operators.append(len(eager.operations))
+    norms = [len(batch_norms(network)) for network in timed]
+    assert norms[1] == 0
+    assert operators[0] - operators[1] == norms[0]
 
 
 def test_wrong_files_are_named(root, tmp_path, checkpoint):

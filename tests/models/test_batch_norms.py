@@ -1,0 +1,44 @@
+"""Folding against the network that has its batch norms; how they are fed in training, test_bisenet_lite.py tests."""
+
+import copy
+
+import pytest
+import torch
+
+from mmseg_bisenet_lite.apis.peers import peer_config
+from mmseg_bisenet_lite.compat import mim_folder
+from mmseg_bisenet_lite.models.batch_norms import batch_norms, fold_batch_norms
+from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+
+
+def network(name):
+    if name in ('fastscnn', 'ddrnet23-slim'):
+        return load_segmentor(name, peer_config(name), None)
+    return load_segmentor(name, read_config(str(mim_folder('mmseg_bisenet_lite') / 'configs' / f'{name}.py')), None)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    'name', ['camvid/lite-s_hinge_human', 'lite_hinge_vehicle', 'r18_ce_vehicle', 'fastscnn', 'ddrnet23-slim']
+)
+def test_a_folded_network_computes_the_same(name):
+    torch.manual_seed(0)
+    plain = network(name).double().eval()
+    for norm in batch_norms(plain):  # as if trained: not the 0 and 1 of a new network
+        for value, low in ((norm.weight, 0.5), (norm.running_var, 0.5), (norm.bias, -0.5), (norm.running_mean, -0.5)):
+            value.copy_(torch.rand_like(value) + low)
+    folded = copy.deepcopy(plain)
+    fold_batch_norms(folded)
+    image = torch.randn(1, 3, 64, 96, dtype=torch.float64)
+    expected, found = (net.decode_head(net.extract_feat(image)) for net in (plain, folded))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
+    # Some of DDRNet's norms come before convolutions, and cannot be folded into them.
+    assert bool(batch_norms(folded)) == (name == 'ddrnet23-slim')
+    assert len(batch_norms(folded)) < len(batch_norms(plain)) / 2
+
+
+@pytest.mark.parametrize('between', [torch.nn.ReLU(), torch.nn.Sequential(torch.nn.ReLU())])
+def test_a_norm_that_does_not_directly_follow_stays(between):
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), between, torch.nn.BatchNorm2d(8)).eval()
+    fold_batch_norms(module)
+    assert len(batch_norms(module)) == 1
