@@ -26,11 +26,12 @@ def fold_batch_norms(module: nn.Module) -> None:
 
     MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
     """
-    convolution: tuple[str, nn.Conv2d] | None = None
+    convolution: tuple[str, nn.Conv2d] | None = None  # the child before, by its name
     before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            if convolution is not None and not before:
+            # CGNet's norm follows two convolutions, whose outputs are joined before it.
+            if convolution is not None and not before and convolution[1].out_channels == child.num_features:
                 setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
                 setattr(module, name, nn.Identity())
             convolution = None

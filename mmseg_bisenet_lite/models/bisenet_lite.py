@@ -100,7 +100,7 @@ class BiSeNetLite(BiSeNetV1):
         self.ffm = FeatureFusionModule(
             (spatial_channels[-1] if spatial_channels else channels8) + context_channels[0], out_channels, **cfgs
         )
-        self.detail_fusion = detail_channels and DetailFusion(channels4, out_channels, detail_channels, align_corners, **cfgs)
+        self.detail_fusion = detail_channels and DetailFusion(channels4, out_channels, detail_channels, **cfgs)
         self.train()
 
     def train(self, mode: bool = True) -> 'BiSeNetLite':

@@ -16,7 +16,6 @@ class DetailFusion(BaseModule):
         fine_channels: Number of channels of the fine map.
         coarse_channels: Number of channels of the coarse map.
         out_channels: Number of channels of the output.
-        align_corners: As in ``F.interpolate``.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation layers.
         act_cfg: Config of the activation after the sum.
@@ -33,14 +32,12 @@ class DetailFusion(BaseModule):
         fine_channels: int,
         coarse_channels: int,
         out_channels: int,
-        align_corners: bool,
         conv_cfg: dict | None,
         norm_cfg: dict,
         act_cfg: dict,
     ) -> None:
         super().__init__()
         cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=None)
-        self.align_corners = align_corners
         self.fine = ConvModule(fine_channels, out_channels, kernel_size=1, **cfgs)
         self.coarse = ConvModule(coarse_channels, out_channels, kernel_size=1, **cfgs)
         self.activate = build_activation_layer(act_cfg)
@@ -48,5 +45,5 @@ class DetailFusion(BaseModule):
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """Return the joined map; see ``Shape``."""
         # The convolution is first, since it makes the map to up-sample smaller.
-        up = resize(self.coarse(coarse), size=fine.shape[2:], mode='bilinear', align_corners=self.align_corners)
+        up = resize(self.coarse(coarse), size=fine.shape[2:], mode='nearest')
         return self.activate(self.fine(fine) + up)

@@ -14,6 +14,9 @@ from mmseg_bisenet_lite.models.decision import margin_of_scores, mask_of_margin
 from mmseg_bisenet_lite.models.normalise import Normalise
 from mmseg_bisenet_lite.utils.errors import InputError
 
+# Height and width of an image that every network takes.
+SMALL = (64, 64)
+
 
 class Upsample(nn.Module):
     """Bilinear up-sampling to a fixed size, as two matrix products.
@@ -49,7 +52,8 @@ class FrameToMask(nn.Module):
     """A two-class segmentor for deployment: normalisation, network, up-sampling and decision, without batch norms.
 
     The class with the higher score wins, so only the difference of the scores matters: the margin. Up-sampling is linear, so
-    one map, the margin, is up-sampled instead of two score maps.
+    one map, the margin, is up-sampled instead of two score maps, and the last layer computes it instead of the scores. The
+    first layers take over what they can of the normalisation.
 
     Args:
         segmentor: Segmentor from :func:`mmseg_bisenet_lite.pretrained.loading.load_segmentor`; it is copied.
@@ -76,9 +80,12 @@ class FrameToMask(nn.Module):
         super().__init__()
         _check(segmentor)
         self.segmentor = copy.deepcopy(segmentor)
+        self.segmentor.requires_grad_(False).eval()
         fold_batch_norms(self.segmentor)
-        self.segmentor.requires_grad_(False).to(dtype).eval()
+        _fold_difference(self.segmentor.decode_head)
         self.normalise = Normalise(segmentor.cfg)
+        self.normalise.fold_into(self.segmentor.extract_feat, next(self.segmentor.parameters()).new_zeros(1, 3, *SMALL))
+        self.segmentor.to(dtype)
         self.dtype = dtype
         self.margin = margin
         self.upsample: nn.Module | None = None
@@ -104,6 +111,16 @@ class FrameToMask(nn.Module):
             margin = F.interpolate(margin, size=frames.shape[1:3], mode='bilinear', align_corners=corners)[:, 0]
         mask = mask_of_margin(margin)
         return (mask, margin) if self.margin else mask
+
+
+@torch.no_grad()
+def _fold_difference(head: BaseDecodeHead) -> None:
+    """Let the last layer of a head with two score maps compute their difference, in place."""
+    if head.out_channels == 2 and type(head).cls_seg is BaseDecodeHead.cls_seg:
+        weight, bias = head.conv_seg.weight, head.conv_seg.bias
+        head.conv_seg = nn.Conv2d(weight.shape[1], 1, kernel_size=1).to(weight).requires_grad_(False)
+        head.conv_seg.weight.copy_(weight[1:] - weight[:1])
+        head.conv_seg.bias.copy_(bias[1:] - bias[:1])
 
 
 def _check(segmentor: BaseSegmentor) -> None:

@@ -5,21 +5,21 @@ import copy
 import pytest
 import torch
 
-from mmseg_bisenet_lite.apis.peers import peer_config
+from mmseg_bisenet_lite.apis.peers import PEERS, peer_config
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.models.batch_norms import batch_norms, fold_batch_norms
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 
 
 def network(name):
-    if name in ('fastscnn', 'ddrnet23-slim'):
+    if name in PEERS:
         return load_segmentor(name, peer_config(name), None)
     return load_segmentor(name, read_config(str(mim_folder('mmseg_bisenet_lite') / 'configs' / f'{name}.py')), None)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    'name', ['camvid/lite-s_hinge_human', 'lite_hinge_vehicle', 'r18_ce_vehicle', 'fastscnn', 'ddrnet23-slim']
+    'name', ['camvid/lite-s_hinge_human', 'lite_hinge_vehicle', 'r18_ce_vehicle', 'fastscnn', 'ddrnet23-slim', 'cgnet']
 )
 def test_a_folded_network_computes_the_same(name):
     torch.manual_seed(0)
@@ -32,9 +32,9 @@ def test_a_folded_network_computes_the_same(name):
     image = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     expected, found = (net.decode_head(net.extract_feat(image)) for net in (plain, folded))
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
-    # Some of DDRNet's norms come before convolutions, and cannot be folded into them.
-    assert bool(batch_norms(folded)) == (name == 'ddrnet23-slim')
-    assert len(batch_norms(folded)) < len(batch_norms(plain)) / 2
+    # Norms that come before a convolution, or after two, cannot be folded.
+    assert bool(batch_norms(folded)) == (name in ('ddrnet23-slim', 'cgnet'))
+    assert len(batch_norms(folded)) < len(batch_norms(plain))
 
 
 @pytest.mark.parametrize('between', [torch.nn.ReLU(), torch.nn.Sequential(torch.nn.ReLU())])

@@ -12,7 +12,7 @@ from mmseg.apis import inference_model
 from torch import nn
 from torch.nn import functional as F
 
-from mmseg_bisenet_lite.apis.peers import peer_config
+from mmseg_bisenet_lite.apis.peers import PEERS, peer_config
 from mmseg_bisenet_lite.benchmark.inference.candidates import frames_of
 from mmseg_bisenet_lite.export.parity import mmseg_predictor
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask, Upsample
@@ -104,14 +104,17 @@ def test_batch_norms_and_auxiliary_heads_are_gone_and_the_segmentor_is_left_alon
     graph = FrameToMask(segmentor, torch.bfloat16, size=(64, 64))
     assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in graph.modules())
     assert not any('auxiliary' in name for name, _ in graph.named_modules())
+    # And two scores and the division are parts of convolutions.
+    assert graph.normalise.std is None
+    assert graph.segmentor.decode_head.conv_seg.out_channels == 1
     after = segmentor.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
 
 
-@pytest.mark.parametrize('peer', ['ddrnet23-slim', 'pidnet-s', 'bisenetv1-r18'])
+@pytest.mark.parametrize('peer', PEERS)
 def test_mmsegmentations_own_networks(peer):
-    """DDRNet and PIDNet normalise before they convolve in places, where a batch norm cannot be folded."""
+    """DDRNet and PIDNet normalise before they convolve in places, ICNet and others do not only convolve the image."""
     torch.manual_seed(0)
     network = load_segmentor(peer, peer_config(peer), None)
     for module in network.modules():
