@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS, OPTIMIZERS, TRANSFORMS
 from mmseg.structures import SegDataSample
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmseg_bisenet_lite import CamVidVehicleDataset
 from mmseg_bisenet_lite.compat import mim_folder
@@ -19,9 +20,12 @@ CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
 NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18'), ('ce', 'hinge'), ('human', 'vehicle'))]
 TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
 SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
-TOGETHER = [f'{name}_trainval' for name in SHARED]
+FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm', ('human', 'vehicle'))]
+# What learns both targets at once.
+BOTH = [*SHARED, *FAMILY]
+TOGETHER = [f'{name}_trainval' for name in BOTH if 'lite-s' in name]  # of which weights are in the package
 OWN = 'own/lite_hinge'
-LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *SHARED, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', OWN]
+LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *BOTH, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', OWN]
 
 
 @pytest.fixture(params=LEAVES)
@@ -47,7 +51,7 @@ def test_train_and_val_together_is_the_same_training(name):
 def test_training_is_the_papers(leaf):
     # Source: the paper's section on training.
     name, cfg = leaf
-    if name not in (*TUNED, *SHARED):
+    if name not in (*TUNED, *BOTH):
         assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=2.5e-2, momentum=0.9, weight_decay=1e-4)
     assert cfg.train_dataloader.batch_size == 8
     *warm_up, policy = cfg.param_scheduler
@@ -76,7 +80,7 @@ def test_augmentation_is_bisenets(leaf):
     name, cfg = leaf
     pipeline = cfg.train_dataloader.dataset.pipeline
     steps = {step.type: step for step in pipeline}
-    photometric = ['FastPhotoMetricDistortion', 'RandomCorrupt'] if name in SHARED else []
+    photometric = ['FastPhotoMetricDistortion', 'RandomCorrupt'] if name in BOTH else []
     assert list(steps) == ['LoadImageFromFile', 'LoadAnnotations', 'RandomResizeCropFlip', *photometric, 'PackSegInputs']
     augmentation = TRANSFORMS.build(steps['RandomResizeCropFlip'])
     assert augmentation.crop_size == cfg.model.data_preprocessor.size == cfg.crop_size
@@ -105,9 +109,9 @@ def test_losses_are_the_papers(leaf):
     name, cfg = leaf
     main = 'BinaryHingeLoss' if 'hinge' in name else 'CrossEntropyLoss'
     assert cfg.model.decode_head.loss_decode.type == main
-    heads = cfg.model.auxiliary_head[-3:] if name in SHARED else cfg.model.auxiliary_head
+    heads = cfg.model.auxiliary_head[-3:] if name in BOTH else cfg.model.auxiliary_head
     assert [head.loss_decode.type for head in heads] == ['CrossEntropyLoss'] * len(heads)
-    assert {head.num_classes for head in heads} == {11 if name in SHARED else 2}
+    assert {head.num_classes for head in heads} == {11 if name in BOTH else 2}
     assert cfg.model.decode_head.num_classes == 2
 
 
@@ -127,6 +131,34 @@ def test_shared_is_lite_with_more_to_learn(name):
     assert {names[place] for place in other} == expected.popitem()[1]
 
 
+@pytest.mark.parametrize('name', FAMILY)
+def test_the_family_is_trained_as_shared_and_differs_in_the_network_alone(name):
+    target = name.rpartition('_')[2]
+    ours, shared = (Config.fromfile(CONFIGS / f'{each}.py') for each in (name, f'camvid/lite-shared_hinge_{target}'))
+    for config in (ours, shared):
+        for key in ('work_dir', 'fused_head', 'context_head', 'other', 'classes'):  # variables of the files
+            config.pop(key, None)
+    networks = [config.pop('model') for config in (ours, shared)]
+    assert ours.to_dict() == shared.to_dict()
+    # Of the heads, the numbers of channels alone.
+    for model in networks:
+        for head in (model.decode_head, *model.auxiliary_head):
+            head.in_channels = head.channels = None
+        model.backbone = model.backbone.type
+    assert networks[0] == networks[1]
+
+
+@pytest.mark.parametrize(('size', 'parameters', 'gmac'), [('n', 0.579, 2.95), ('s', 1.050, 4.50), ('m', 2.761, 13.86)])
+def test_sizes_of_the_family(size, parameters, gmac):
+    # Source: the model zoo in configs/README.md, whose numbers of lite the tests of the network check against the paper.
+    net = MODELS.build(Config.fromfile(CONFIGS / f'camvid/lite-{size}_hinge_human.py').model).eval()
+    del net.auxiliary_head
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(parameters, abs=5e-4)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.decode_head(net.extract_feat(torch.zeros(1, 3, 256, 256)))
+    assert counter.get_total_flops() / 2 * 16 / 1e9 == pytest.approx(gmac, abs=5e-3)
+
+
 def test_batch_norm_is_synchronised_everywhere(leaf):
     _, cfg = leaf
     kinds = {type(module).__name__ for module in MODELS.build(cfg.model).modules()}
@@ -134,9 +166,9 @@ def test_batch_norm_is_synchronised_everywhere(leaf):
     assert not kinds & {'BatchNorm2d', '_BatchNormXd'}
 
 
-def test_the_context_path_is_the_named_one(leaf):
-    name, cfg = leaf
-    backbone = MODELS.build(cfg.model).backbone.context_path.backbone
+@pytest.mark.parametrize('name', [name for name in LEAVES if name not in FAMILY])
+def test_the_context_path_is_the_named_one(name):
+    backbone = MODELS.build(Config.fromfile(CONFIGS / f'{name}.py').model).backbone.context_path.backbone
     path = name.split('/')[-1].split('_')[0].removesuffix('-tuned').removesuffix('-shared')
     expected = {'lite': 1_171_432, 'r18': 11_176_512}[path]  # torchvision's resnet18 less its fc
     assert sum(p.numel() for p in backbone.parameters()) == expected

@@ -33,8 +33,9 @@ def parse_args() -> argparse.Namespace:
         '--grid',
         default='lite,r18 x ce,hinge x human,vehicle',
         metavar='"NETWORKS x LOSSES x TARGETS"',
-        help='trainings to run: each network with each loss for each target. Networks: lite, lite-tuned, lite-shared, r18, or '
-        'a peer of tools/benchmark.py, with its own loss; losses: ce, hinge; targets: human, vehicle (default: "%(default)s")',
+        help='trainings to run: each network with each loss for each target. Networks: lite, lite-tuned, lite-shared, lite-n, '
+        'lite-s, lite-m, r18, or a peer of tools/benchmark.py, with its own loss; losses: ce, hinge; targets: human, vehicle '
+        '(default: "%(default)s")',
     )
     add('--seeds', type=positive, default=3, metavar='N', help='train with each of the seeds 0 to N-1 (default: 3)')
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")

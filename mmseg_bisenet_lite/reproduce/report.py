@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from mmseg_bisenet_lite.reproduce.config import OWN, PROTOCOLS, Run, drives_of, groups
+from mmseg_bisenet_lite.reproduce.config import FAMILY, OWN, PROTOCOLS, Run, drives_of, groups
 from mmseg_bisenet_lite.reproduce.drives import mean_over_drives
 from mmseg_bisenet_lite.reproduce.paper import ACCURACIES
 from mmseg_bisenet_lite.reproduce.results import Result
@@ -97,6 +97,7 @@ def _differences(done: Sequence[Result]) -> Table:
         'lite minus ResNet-18, cross entropy': (('lite', 'ce'), ('r18', 'ce')),
         'lite-tuned minus lite': (('lite-tuned', 'hinge'), ('lite', 'hinge')),
         'lite-shared minus lite': (('lite-shared', 'hinge'), ('lite', 'hinge')),
+        **{f'{size} minus lite-shared': ((size, 'hinge'), ('lite-shared', 'hinge')) for size in FAMILY},
     }
     rows = []
     for claim, (one, other) in claims.items():

@@ -4,9 +4,9 @@ _base_ = './lite_shared.py'
 fused_head, context_head = dict(in_channels=32, channels=32), dict(in_channels=48, channels=48)
 model = dict(
     backbone=dict(
-        backbone_cfg=dict(strided=True, widths=((16,), (32,), (64, 64), (128, 128), (192, 192))),
+        backbone_cfg=dict(strided=True, widths=((16,), (32,), (48, 48, 48), (96, 96, 96), (192, 192))),
         spatial_channels=None,
-        context_channels=(48, 128, 192),
+        context_channels=(48, 96, 192),
         out_channels=48,
         detail_channels=32,
     ),
