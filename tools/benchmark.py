@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     from mmseg_bisenet_lite.apis.peers import PEERS
-    from mmseg_bisenet_lite.benchmark.inference import ENGINES, INFERENCE_MODEL, SCOPES, SIZES
+    from mmseg_bisenet_lite.benchmark.inference import ENGINES, INFERENCE_MODEL, RUNTIMES, SCOPES, SIZES
     from mmseg_bisenet_lite.benchmark.measure import Plan
     from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
@@ -69,14 +69,14 @@ def parse_args() -> argparse.Namespace:
         metavar='P,...',
         help=f'precision of weights and feature maps: {", ".join(PRECISIONS)} (default: fp32)',
     )
-    engines = [*ENGINES, INFERENCE_MODEL]
+    engines = [*ENGINES, *RUNTIMES, INFERENCE_MODEL]
     add(
         '--engine',
         type=some_of(engines),
         default=['eager'],
         metavar='E,...',
-        help=f'what runs the network. {", ".join(ENGINES)}: modes of PyTorch (default: eager); {INFERENCE_MODEL}: '
-        "MMSegmentation's function of that name, with --scope frame",
+        help=f'what runs the network. {", ".join(ENGINES)}: modes of PyTorch (default: eager); {", ".join(RUNTIMES)}: '
+        f"these runtimes, with --scope frame; {INFERENCE_MODEL}: MMSegmentation's function of that name, with --scope frame",
     )
     add('--device', metavar='NAME', help='PyTorch device: cpu, cuda, cuda:1, ... (default: an accelerator if there is one)')
     add('--threads', type=count, metavar='N', help="number of CPU threads (default: PyTorch's choice)")

@@ -73,7 +73,7 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--sizes', '0x64'], "'0x64' is not a size"),
         (
             ['--engine', 'caffe'],
-            "'caffe' is unknown; choose from eager, channels-last, compile, compile-channels-last, inference-model",
+            "'caffe' is unknown; choose from eager, channels-last, compile, compile-channels-last, onnxruntime, openvino, inference",
         ),
         (['--engine', 'inference-model'], '--engine inference-model: runs only with --scope frame and --precision fp32'),
         (['--exported', 'a.onnx'], '--exported: exported files run only with --scope frame'),
@@ -82,6 +82,11 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--precision', 'fp8'], "'fp8' is unknown; choose from fp32, tf32, bf16, fp16"),
         (['--precision', 'tf32', '--device', 'cpu'], '--precision tf32: '),
         (['--cuda-graph', '--device', 'cpu'], '--cuda-graph: cpu has no CUDA graphs'),
+        (['--engine', 'onnxruntime'], '--engine onnxruntime: runs only with --scope frame and --precision fp32; add both'),
+        (
+            ['--engine', 'eager,openvino', '--scope', 'frame', '--precision', 'fp16'],
+            '--engine openvino: runs only with --scope frame and --precision fp32 or bf16; add both',
+        ),
         (['--device', 'npu:3'], '--device npu:3: there is no such device'),
         (['--threads', '100000'], '--threads 100000: give 1 to'),
         (['--batch', '0'], '--batch 0: give 1 image or more'),

@@ -1,7 +1,7 @@
 """Times models side by side, with confidence intervals, the device limits and the paper's speeds."""
 
 from mmseg_bisenet_lite.benchmark.inference.config import BenchmarkConfig
-from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MODEL
+from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MODEL, RUNTIMES
 from mmseg_bisenet_lite.benchmark.inference.paper import SIZES
 from mmseg_bisenet_lite.benchmark.inference.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.inference.report import report
@@ -12,6 +12,7 @@ from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES
 __all__ = [
     'ENGINES',
     'INFERENCE_MODEL',
+    'RUNTIMES',
     'SCOPES',
     'SIZES',
     'BenchmarkConfig',

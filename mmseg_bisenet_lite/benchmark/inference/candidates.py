@@ -11,7 +11,14 @@ from mmseg.models import BaseSegmentor
 from torch import Tensor
 
 from mmseg_bisenet_lite.benchmark.devices import set_tf32
-from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MODEL, Exported, inference_model_call
+from mmseg_bisenet_lite.benchmark.inference.engines import (
+    ENGINES,
+    INFERENCE_MODEL,
+    Exported,
+    in_runtime,
+    inference_model_call,
+    precisions_of,
+)
 from mmseg_bisenet_lite.benchmark.inference.memory import peak_bytes
 from mmseg_bisenet_lite.benchmark.inference.models import Model
 from mmseg_bisenet_lite.benchmark.inference.roofline import Operation, operations
@@ -36,7 +43,7 @@ class Settings:
         scopes: Keys of ``SCOPES``.
         precisions: Keys of ``PRECISIONS``.
         batch: Images in one call.
-        engines: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
+        engines: Keys of ``ENGINES`` or ``RUNTIMES``, or ``INFERENCE_MODEL``.
         cuda_graph: Record each call once as a CUDA graph, and replay it.
         keep_memory: Keep freed memory in the process; see :func:`mmseg_bisenet_lite.utils.malloc.keep_memory`.
         fuse: Fold the batch norms into the convolutions.
@@ -65,7 +72,7 @@ class Candidate:
         model: The model.
         scope: Key of ``SCOPES``.
         precision: Key of ``PRECISIONS``, or ``'int8'``.
-        engine: Key of ``ENGINES``, ``INFERENCE_MODEL``, or the runtime of an exported file.
+        engine: Key of ``ENGINES`` or ``RUNTIMES``, ``INFERENCE_MODEL``, or the runtime of an exported file.
         size: (width, height) in pixels.
         call: The call to time.
         operations: Operators of one call.
@@ -131,11 +138,11 @@ def candidates(
         for engine in settings.engines:
             for precision in settings.precisions:
                 for model in models:
-                    if engine != INFERENCE_MODEL:
-                        yield _candidate(baselines[model.name], scope, engine, precision, settings)
-                    elif (scope, precision) == ('frame', 'fp32'):
-                        call = inference_model_call(baselines[model.name].network(settings), baselines[model.name].frames)
-                        yield baselines[model.name].candidate(scope, precision, engine, call)
+                    baseline = baselines[model.name]
+                    if engine in ENGINES:
+                        yield _candidate(baseline, scope, engine, precision, settings)
+                    elif scope == 'frame' and precision in precisions_of(engine):
+                        yield baseline.candidate(scope, precision, engine, baseline.call(engine, precision, settings))
         for file in exported:
             if scope == 'frame' and file.takes(size):
                 segmenter, baseline = file.load(settings.device), baselines[file.model.name]
@@ -171,6 +178,12 @@ class Baseline:
         if settings.fuse:
             fold_batch_norms(segmentor)
         return segmentor
+
+    def call(self, engine: str, precision: str, settings: Settings) -> Call:
+        """Return the call of an engine that takes the frames; of ``RUNTIMES`` or ``INFERENCE_MODEL``."""
+        if engine == INFERENCE_MODEL:
+            return inference_model_call(self.network(settings), self.frames)
+        return partial(in_runtime(engine, self.segmentor, self.size, settings.batch, precision), self.frames)
 
     def name(self, *details: str) -> str:
         """Return the name for error messages: model, details and size."""

@@ -1,5 +1,6 @@
 """Engines that run a model: PyTorch in several modes, MMSegmentation's own function, or an exported file's runtime."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from mmseg.models import BaseSegmentor
 from mmseg_bisenet_lite.benchmark.inference.models import Model
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.deploy import Metadata, Segmenter
+from mmseg_bisenet_lite.export.formats import FORMATS, write
+from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.pretrained import sha256_of
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.sizes import size_text
+from mmseg_bisenet_lite.version import __version__
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,49 @@ ENGINES = {
     'compile-channels-last': Engine(channels_last=True, compile=True),
 }
 
+# A runtime, and the format and the precisions of the files that are written for it while a benchmark runs; only in the scope
+# 'frame'.
+RUNTIMES = {'onnxruntime': ('onnx', ('fp32',)), 'openvino': ('openvino', ('fp32', 'bf16'))}
+
 # MMSegmentation's function inference_model, from a frame to a data sample; only in float32 and in the scope 'frame'.
 INFERENCE_MODEL = 'inference-model'
+
+
+def precisions_of(engine: str) -> Sequence[str]:
+    """Return the precisions of an engine that takes frames, one of ``RUNTIMES`` or ``INFERENCE_MODEL``."""
+    return ('fp32',) if engine == INFERENCE_MODEL else RUNTIMES[engine][1]
+
+
+def in_runtime(engine: str, segmentor: BaseSegmentor, size: tuple[int, int], batch: int, precision: str) -> Segmenter:
+    """Export a network as ``tools/export.py`` does, but for its check, and load it with as many CPU threads as PyTorch uses.
+
+    Args:
+        engine: Key of ``RUNTIMES``.
+        segmentor: The network, with any weights.
+        size: (width, height) of the frames in pixels.
+        batch: Number of frames in one call.
+        precision: One of the runtime's precisions.
+
+    Raises:
+        InputError: The runtime is not installed, or cannot run the network.
+    """
+    format, _ = RUNTIMES[engine]
+    metadata = Metadata(
+        classes=('background', 'foreground'),
+        palette=((0, 0, 0), (255, 255, 255)),
+        size=size,
+        batch=batch,
+        precision=precision,
+        margin=False,
+        config='benchmark',
+        commit=None,
+        weights_sha256='0' * 64,
+        version=__version__,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f'benchmark{FORMATS[format]}'
+        write(format, Job(segmentor, metadata), file)
+        return Segmenter(file, threads=torch.get_num_threads())
 
 
 @dataclass(frozen=True)

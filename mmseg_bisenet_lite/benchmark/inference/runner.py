@@ -13,7 +13,7 @@ from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.inference.candidates import Candidate, Settings, candidates, check_sizes
 from mmseg_bisenet_lite.benchmark.inference.config import BenchmarkConfig
-from mmseg_bisenet_lite.benchmark.inference.engines import INFERENCE_MODEL, Exported, find_exported
+from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, RUNTIMES, Exported, find_exported, precisions_of
 from mmseg_bisenet_lite.benchmark.inference.models import Model, load_models
 from mmseg_bisenet_lite.benchmark.inference.results import Ceilings, Results, Row, check_accuracies, with_accuracy
 from mmseg_bisenet_lite.benchmark.inference.roofline import Probe, matrix_product, memory_copy
@@ -43,8 +43,16 @@ def prepare(settings: Settings, threads: int | None) -> None:
         raise InputError(f'--batch {settings.batch}: give 1 image or more')
     for precision in settings.precisions:
         check_precision(device, precision)
-    if INFERENCE_MODEL in settings.engines and not ('frame' in settings.scopes and 'fp32' in settings.precisions):
-        raise InputError(f'--engine {INFERENCE_MODEL}: runs only with --scope frame and --precision fp32; add both')
+    for engine in settings.engines:
+        if engine in ENGINES:
+            continue
+        precisions = precisions_of(engine)
+        if 'frame' not in settings.scopes or not {*settings.precisions} & {*precisions}:
+            raise InputError(
+                f'--engine {engine}: runs only with --scope frame and --precision {" or ".join(precisions)}; add both'
+            )
+        if engine in RUNTIMES and device.type != 'cpu':
+            raise InputError(f'--engine {engine}: is timed on the CPU; add --device cpu, or time files of tools/export.py')
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
         raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
     if threads is not None:

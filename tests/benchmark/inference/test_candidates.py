@@ -76,6 +76,33 @@ def test_fused_networks_are_timed_without_batch_norms(lite, monkeypatch):
     assert operators[0] - operators[1] == norms[0]
 
 
+@pytest.mark.parametrize('peer', ['fastscnn', 'icnet'])
+def test_runtimes_give_the_masks_of_any_model(lite, peer):
+    models = [*lite, *load_models([], [], [peer])[2:]]
+    how = Settings(CPU, scopes=('forward', 'frame'), engines=('onnxruntime', 'openvino'), batch=2)
+    found = list(candidates(models, (128, 64), how))
+    assert [(each.model.name, each.scope, each.engine, each.precision) for each in found] == [
+        (model.name, 'frame', engine, 'fp32') for engine in how.engines for model in models
+    ]
+    for each in found:
+        assert each.call().shape == (2, 64, 128)
+        assert each.changed < 1e-3
+
+
+def test_a_runtime_leaves_out_precisions_that_it_lacks(lite, monkeypatch):
+    exported = []
+
+    def in_runtime(engine, segmentor, size, batch, precision):
+        exported.append((engine, precision))
+        return lambda frames: frames[..., 0]
+
+    monkeypatch.setattr(module, 'in_runtime', in_runtime)
+    monkeypatch.setattr(module.Baseline, 'changed', lambda *_: 0.0)
+    how = Settings(CPU, scopes=('frame',), engines=('onnxruntime', 'openvino'), precisions=('fp32', 'bf16'))
+    assert len(list(candidates(lite, (64, 64), how))) == 3
+    assert exported == [('onnxruntime', 'fp32'), ('openvino', 'fp32'), ('openvino', 'bf16')]
+
+
 def test_wrong_files_are_named(root, tmp_path, checkpoint):
     config = str(root / 'configs' / 'lite_hinge_vehicle.py')
     empty, broken, headless, unknown, notes = (tmp_path / f'{name}' for name in ('e.py', 'b.py', 'h.py', 'u.py', 'n.txt'))
