@@ -114,7 +114,7 @@ def test_the_metafile_names_every_model_once():
     (metafile,) = yaml.safe_load((mim / 'model-index.yml').read_text())['Import']
     models = yaml.safe_load((mim / metafile).read_text())['Models']
     configs = [model['Config'] for model in models]
-    assert len({model['Name'] for model in models}) == len(set(configs)) == len(models) == 20
+    assert len({model['Name'] for model in models}) == len(set(configs)) == len(models) == 26
     assert all((mim / config).is_file() for config in configs)
 
 
