@@ -1,0 +1,16 @@
+# The same with a smaller network, which trains and runs several times as fast; all of its heads learn the two classes.
+_base_ = [
+    '../_base_/models/lite_s.py',
+    '../_base_/datasets/own.py',
+    '../_base_/schedules/schedule_camvid_tuned.py',
+    '../_base_/default_runtime.py',
+]
+other, *context_and_fused = _base_.model.auxiliary_head
+two_classes = dict(num_classes=2, out_channels=2)
+model = dict(
+    decode_head=dict(foreground=None),
+    auxiliary_head=[{**head, **two_classes} for head in context_and_fused],
+    data_preprocessor=dict(size=_base_.crop_size),
+)
+work_dir = './work_dirs/own/{{ fileBasenameNoExtension }}'
+default_hooks = dict(visualization=dict(interval=1))  # with --show-dir a picture of each image
