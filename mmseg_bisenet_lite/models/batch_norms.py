@@ -26,20 +26,23 @@ def fold_batch_norms(module: nn.Module) -> None:
 
     MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
     """
-    convolution: tuple[str, nn.Conv2d] | None = None  # the child before, by its name
+    last: tuple[nn.Module, str] | None = None  # the convolution before a child, by its owner and name there
     before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            # CGNet's norm follows two convolutions, whose outputs are joined before it.
-            if convolution is not None and not before and convolution[1].out_channels == child.num_features:
-                setattr(module, convolution[0], fuse_conv_bn_eval(convolution[1], child))
-                setattr(module, name, nn.Identity())
-            convolution = None
+            if last is not None and not before:
+                owner, place = last
+                convolution = getattr(owner, place)
+                if convolution.out_channels == child.num_features:  # CGNet's norm follows two that are joined before it
+                    setattr(owner, place, fuse_conv_bn_eval(convolution, child))
+                    setattr(module, name, nn.Identity())
+            last = None
         elif isinstance(child, nn.Conv2d):
-            convolution = name, child
+            last = module, name
         else:
-            convolution = None  # what comes between may not be linear
             fold_batch_norms(child)
+            # What comes between may not be linear, but DDRNet's heads have modules that end with a convolution.
+            last = (child, 'conv') if isinstance(child, ConvModule) and child.order[-1] == 'conv' else None
 
 
 @contextmanager

@@ -21,7 +21,8 @@ def write(job: Job, file: Path) -> list[str]:
     """
     openvino = require('openvino', 'openvino')
     core = the_core()
-    model = core.read_model(io.BytesIO(build(job).SerializeToString()))
+    with as_input_error(f'{file.name}: OpenVINO cannot convert this network in {job.metadata.precision}', RuntimeError):
+        model = core.read_model(io.BytesIO(build(job).SerializeToString()))
     high_precision_layers: list[str] = []
     metadata = job.metadata
     if metadata.precision == 'int8':
