@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     from mmseg_bisenet_lite.apis.peers import PEERS
-    from mmseg_bisenet_lite.benchmark.inference import ENGINES, INFERENCE_MODEL, RUNTIMES, SCOPES, SIZES
+    from mmseg_bisenet_lite.benchmark.inference import ENGINES, INFERENCE_MODEL, METRIC, RUNTIMES, SCOPES, SIZES
     from mmseg_bisenet_lite.benchmark.measure import Plan
     from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
@@ -103,14 +103,17 @@ def parse_args() -> argparse.Namespace:
     add('--markdown', type=output_file, metavar='FILE', help='write the tables as Markdown')
     picture = 'draw FPS against image size; with --accuracy, draw accuracy against FPS in a second picture'
     add('--plot', type=output_file, metavar='FILE', help=picture)
-    accuracy = 'mIoU of a model in %%, measured elsewhere, to show beside its speed; MODEL is its name in the tables'
+    accuracy = 'accuracy of a model in %%, measured elsewhere, to show beside its speed; MODEL is its name in the tables'
     add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=MIOU', help=accuracy)
+    add('--metric', metavar='NAME', help=f'name of what --accuracy gives (default: {METRIC})')
     earlier = 'time nothing; report and compare earlier runs, from the files that --json wrote'
     add('--from-json', nargs='+', default=[], metavar='FILE', help=earlier)
     args = parser.parse_args()
+    if args.metric and not args.accuracy:
+        parser.error('--metric names what --accuracy gives: add it')
     if args.from_json:
         used = {name for name, value in vars(args).items() if value != parser.get_default(name)}
-        ignored = sorted(used - {'from_json', 'accuracy', 'markdown', 'plot'})
+        ignored = sorted(used - {'from_json', 'accuracy', 'metric', 'markdown', 'plot'})
         if ignored:
             parser.error(f'--from-json times nothing: drop {", ".join(ignored).replace("_", "-")}')
     return args
@@ -123,7 +126,7 @@ def main() -> None:
         from mmseg_bisenet_lite.benchmark.inference import BenchmarkConfig, benchmark, check_picture, load_all
 
         args = vars(parse_args())
-        outputs = {name: args.pop(name) for name in ('json', 'markdown', 'plot')}
+        outputs = {name: args.pop(name) for name in ('json', 'markdown', 'plot', 'metric')}
         files = args.pop('from_json')
         if outputs['plot']:
             check_picture(outputs['plot'])
@@ -144,16 +147,16 @@ def main() -> None:
                 show(runs, **outputs)
 
 
-def show(runs: dict[str, Results], json: Path | None, markdown: Path | None, plot: Path | None) -> None:
+def show(runs: dict[str, Results], json: Path | None, markdown: Path | None, plot: Path | None, metric: str | None) -> None:
     """Print the tables; write them and the pictures to the files given."""
+    from mmseg_bisenet_lite.benchmark.inference import METRIC, report
     from mmseg_bisenet_lite.benchmark.inference import plot as draw
-    from mmseg_bisenet_lite.benchmark.inference import report
 
-    tables, lines = report(runs)
+    tables, lines = report(runs, metric or METRIC)
     print_tables(tables, lines)
     if markdown:
         write_text(markdown, markdown_tables(tables, lines))
-    for path in (json, markdown, *(draw(runs, plot) if plot else [])):
+    for path in (json, markdown, *(draw(runs, plot, metric or METRIC) if plot else [])):
         if path:
             print(f'Written: {path}')
 

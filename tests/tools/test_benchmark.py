@@ -96,6 +96,7 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--json', 'absent/run.json'], 'absent/run.json: the folder absent does not exist; create it first'),
         (['--json', '.'], 'cannot be written'),
         (['--plot', 'run.docx'], '--plot run.docx: give a file name that ends in one of'),
+        (['--metric', 'AP'], '--metric names what --accuracy gives: add it'),
         (['--accuracy', 'lite=high'], "'lite=high' is not NAME=NUMBER"),
         (['--accuracy', 'lite=80'], '--accuracy lite=80.0: there is no such model'),
         (['--from-json', 'absent.json'], 'absent.json: cannot be read: No such file'),

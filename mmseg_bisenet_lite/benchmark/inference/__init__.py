@@ -5,13 +5,14 @@ from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, INFERENCE_MO
 from mmseg_bisenet_lite.benchmark.inference.paper import SIZES
 from mmseg_bisenet_lite.benchmark.inference.plot import check_picture, plot
 from mmseg_bisenet_lite.benchmark.inference.report import report
-from mmseg_bisenet_lite.benchmark.inference.results import Results, load_all
+from mmseg_bisenet_lite.benchmark.inference.results import METRIC, Results, load_all
 from mmseg_bisenet_lite.benchmark.inference.runner import benchmark
 from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES
 
 __all__ = [
     'ENGINES',
     'INFERENCE_MODEL',
+    'METRIC',
     'RUNTIMES',
     'SCOPES',
     'SIZES',

@@ -30,7 +30,7 @@ class BenchmarkConfig:
         seconds: Longest time at each size, in seconds.
         half_width: Stop a size earlier, once the interval of each ratio is no wider than this to either side, as a share of the
             ratio.
-        accuracy: (name, mIoU in %) of models, measured elsewhere.
+        accuracy: (name, accuracy in %) of models, measured elsewhere.
     """
 
     configs: Sequence[str] = ()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from mmseg_bisenet_lite.benchmark.inference.results import Results, Row
+from mmseg_bisenet_lite.benchmark.inference.results import METRIC, Results, Row
 from mmseg_bisenet_lite.utils.colours import COLOURS
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.files import atomic_write
@@ -25,12 +25,13 @@ def check_picture(path: Path) -> None:
         raise InputError(f'--plot {path}: give a file name that ends in one of {", ".join(sorted(kinds))}')
 
 
-def plot(runs: dict[str, Results], path: Path) -> list[Path]:
+def plot(runs: dict[str, Results], path: Path, metric: str = METRIC) -> list[Path]:
     """Draw speed against size, and with accuracies a second picture, accuracy against speed, in ``STEM_accuracy.SUFFIX``.
 
     Args:
         runs: Results by name.
         path: Output picture; its suffix is the format.
+        metric: Name of the accuracies.
 
     Returns:
         The files written.
@@ -38,7 +39,7 @@ def plot(runs: dict[str, Results], path: Path) -> list[Path]:
     check_picture(path)
     written = [_save(_speed_figure(runs), path)]
     if any(row.accuracy is not None for results in runs.values() for row in results.rows):
-        written.append(_save(_accuracy_figure(runs), path.with_stem(f'{path.stem}_accuracy')))
+        written.append(_save(_accuracy_figure(runs, metric), path.with_stem(f'{path.stem}_accuracy')))
     return written
 
 
@@ -127,8 +128,13 @@ def _device(results: Results) -> str:
     return f'{results.environment["device"]}{threads}'
 
 
-def _accuracy_figure(runs: dict[str, Results]) -> Figure:
-    """Draw one point for each row with an accuracy, at the first size and scope of its run."""
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points, (speed, accuracy), that no other equals in both and beats in one, in the order of their speed."""
+    return [(x, y) for x, y in sorted(points) if not any((a, b) != (x, y) and a >= x and b >= y for a, b in points)]
+
+
+def _accuracy_figure(runs: dict[str, Results], metric: str) -> Figure:
+    """Draw one point for each row with an accuracy, at the first size and scope of its run, and the front of each run."""
     figure = Figure(figsize=(7.6, 4.4), layout='constrained')
     axes = figure.subplots()
     where = set()
@@ -139,11 +145,13 @@ def _accuracy_figure(runs: dict[str, Results]) -> Figure:
         points = [(row.fps, row.accuracy, _label(row, name, runs)) for row in here if row.accuracy is not None]
         for fps, accuracy, label in points:
             axes.scatter([fps], [accuracy], s=80, zorder=3, label=label, **_look(len(axes.collections)))
+        best = front([(fps, accuracy) for fps, accuracy, _ in points])
+        axes.plot([fps for fps, _ in best], [accuracy for _, accuracy in best], color='0.7', linewidth=1.2, zorder=2)
     _style(axes)
     axes.margins(y=0.12)
     axes.set_xlim(left=0)
     axes.legend(loc='center left', bbox_to_anchor=(1.02, 0.5), frameon=False)
     axes.set_xlabel(f'frames per second at {" / ".join(sorted(where))}')
-    axes.set_ylabel('mIoU (%)')
+    axes.set_ylabel(f'{metric} (%)')
     figure.suptitle(_title(runs), x=0.01, ha='left', fontsize=11, weight='bold')
     return figure

@@ -5,21 +5,22 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from mmseg_bisenet_lite.benchmark.inference import paper
-from mmseg_bisenet_lite.benchmark.inference.results import Results, Row
+from mmseg_bisenet_lite.benchmark.inference.results import METRIC, Results, Row
 from mmseg_bisenet_lite.utils.sizes import size_text
 from mmseg_bisenet_lite.utils.tables import Table
 
 
-def report(runs: dict[str, Results]) -> tuple[list[Table], list[str]]:
+def report(runs: dict[str, Results], metric: str = METRIC) -> tuple[list[Table], list[str]]:
     """Return all tables and the lines that explain them.
 
     Args:
         runs: Results by name.
+        metric: Name of the accuracies.
     """
     tables: list[Table] = []
     for name, results in runs.items():
         prefix = f'{name}: ' if len(runs) > 1 else ''
-        tables += [*_speed(results, prefix), _work(results, prefix)]
+        tables += [*_speed(results, prefix), _work(results, prefix, metric)]
     if len(runs) > 1:
         tables.append(_side_by_side(runs))
     tables += _papers_tables(runs)
@@ -63,7 +64,7 @@ def _speed_cells(row: Row, reference: Row) -> list[str]:
     ]
 
 
-def _work(results: Results, prefix: str) -> Table:
+def _work(results: Results, prefix: str, metric: str) -> Table:
     """Return the table of operations, shares of the device limits, memory, energy and accuracy."""
     columns = [
         'size',
@@ -81,7 +82,7 @@ def _work(results: Results, prefix: str) -> Table:
     ]
     energy = any(row.energy for row in results.rows)
     accuracy = any(row.accuracy is not None for row in results.rows)
-    columns += ['mJ/image', 'W'] * energy + ['mIoU'] * accuracy
+    columns += ['mJ/image', 'W'] * energy + [metric] * accuracy
     rows: list[list[str]] = []
     sections = set()
     for group in results.groups():

@@ -15,6 +15,9 @@ from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.files import write_text
 from mmseg_bisenet_lite.utils.tables import numbered
 
+# Name of the accuracies, unless the user names another.
+METRIC = 'mIoU'
+
 # Version of the file format, raised when older readers would misread the file.
 FORMAT = 2
 
@@ -41,7 +44,7 @@ class Row:
         peak_bytes: Weights, and the peak memory of one call beside them, in bytes; ``None`` if unknown.
         changed: Share of the pixels whose class differs from the model's in eager float32.
         energy: Energy of one call; ``None`` if the device does not report it.
-        accuracy: mIoU in %, if the user gave it.
+        accuracy: mIoU, or another metric, in %, if the user gave it.
     """
 
     model: str
@@ -213,7 +216,7 @@ def check_accuracies(accuracies: dict[str, float], models: Iterable[str]) -> Non
         if model not in names:
             raise InputError(f'--accuracy {model}={accuracy}: there is no such model; choose from {", ".join(names)}')
         if not 0 <= accuracy <= 100:
-            raise InputError(f'--accuracy {model}={accuracy}: give the mIoU in %, from 0 to 100')
+            raise InputError(f'--accuracy {model}={accuracy}: give it in %, from 0 to 100')
 
 
 def with_accuracy(rows: Sequence[Row], accuracies: dict[str, float]) -> None:

@@ -1,10 +1,13 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmseg_bisenet_lite.benchmark.energy import Energy
-from mmseg_bisenet_lite.benchmark.inference.plot import check_picture, plot
+from mmseg_bisenet_lite.benchmark.inference.plot import _accuracy_figure, check_picture, front, plot
 from mmseg_bisenet_lite.benchmark.inference.report import report
 from mmseg_bisenet_lite.benchmark.inference.results import Ceilings, Results, Row, check_accuracies, load, with_accuracy
 from mmseg_bisenet_lite.benchmark.inference.roofline import Operation
@@ -118,13 +121,15 @@ def test_energy_and_accuracy_have_columns_where_there_are_any(results):
     first, second = cells(work())[:2]
     assert (first['mJ/image'], first['W']) == ('500', '80.0')
     assert (first['mIoU'], second['mIoU'], second['W']) == ('-', '83.25', '-')
+    named = next(table for table in report({'run': results}, 'AP')[0] if table.title == 'compute and memory')
+    assert cells(named)[1]['AP'] == '83.25'
 
 
 def test_accuracies_are_percentages_of_models_that_are_there():
     check_accuracies({'lite': 80.0}, ['lite', 'resnet'])
     with pytest.raises(InputError, match=r'--accuracy light=80.0: there is no such model; choose from lite, resnet'):
         check_accuracies({'light': 80.0}, ['resnet', 'lite', 'lite'])
-    with pytest.raises(InputError, match=r'--accuracy lite=800.0: give the mIoU in %'):
+    with pytest.raises(InputError, match=r'--accuracy lite=800.0: give it in %'):
         check_accuracies({'lite': 800.0}, ['lite'])
 
 
@@ -190,6 +195,21 @@ def test_markdown_is_a_table_to_markdown_readers(results):
     assert set(rule) <= set('|:- ')
     assert '- A note.' in text
     assert '- * 1 row(s)' in text
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_no_point_of_the_front_is_beaten_and_every_other_is(points):
+    best = front(points)
+    assert all(a[0] <= b[0] and a[1] >= b[1] for a, b in pairwise(best))  # a faster one is less accurate
+    for point in points:
+        assert any(each[0] >= point[0] and each[1] >= point[1] for each in best)
+        assert point in best or any(np.greater_equal(each, point).all() and each != point for each in best)
+
+
+def test_the_picture_names_the_metric(results):
+    with_accuracy(results.rows, {'lite': 83.0})
+    (axes,) = _accuracy_figure({'run': results}, 'AP').axes
+    assert axes.get_ylabel() == 'AP (%)'
 
 
 def test_pictures(results, tmp_path):
