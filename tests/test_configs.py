@@ -23,7 +23,7 @@ SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
 FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm', ('human', 'vehicle'))]
 # What learns both targets at once.
 BOTH = [*SHARED, *FAMILY]
-TOGETHER = [f'{name}_trainval' for name in BOTH if 'lite-s' in name]  # of which weights are in the package
+TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[2:4])]  # of which weights are in the package
 OWN = ['own/lite_hinge', 'own/lite-s_hinge']
 LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *BOTH, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', *OWN]
 

@@ -81,7 +81,11 @@ def parse_args() -> argparse.Namespace:
     add('--device', metavar='NAME', help='PyTorch device: cpu, cuda, cuda:1, ... (default: an accelerator if there is one)')
     add('--threads', type=count, metavar='N', help="number of CPU threads (default: PyTorch's choice)")
     add('--batch', type=count, default=1, metavar='N', help='number of images in one call (default: 1)')
-    add('--fuse', action='store_true', help='fold the batch norms into the convolutions, as exported files have them')
+    add(
+        '--fuse',
+        action='store_true',
+        help='fold the batch norms into the convolutions, which runtimes and exported files always do',
+    )
     add('--cuda-graph', action='store_true', help='record each call once as a CUDA graph and replay it (NVIDIA GPUs only)')
     keep = 'keep freed memory in the process, as PyTorch does on GPUs (default: on, where the C library is glibc)'
     add('--keep-memory', action=argparse.BooleanOptionalAction, default=malloc.can_keep(), help=keep)

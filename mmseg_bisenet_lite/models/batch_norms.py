@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mmseg_bisenet_lite.models.convolutions import is_plain
+
 
 def use_running_statistics(module: nn.Module) -> None:
     """Put all batch norms of a module into inference mode."""
@@ -27,22 +29,23 @@ def fold_batch_norms(module: nn.Module) -> None:
     MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
     """
     last: tuple[nn.Module, str] | None = None  # the convolution before a child, by its owner and name there
-    before = isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv')
+    apart = isinstance(module, ConvModule) and module.order.index('norm') != module.order.index('conv') + 1
     for name, child in module.named_children():
         if isinstance(child, _BatchNorm):
-            if last is not None and not before:
+            if last is not None and not apart:
                 owner, place = last
                 convolution = getattr(owner, place)
                 if convolution.out_channels == child.num_features:  # CGNet's norm follows two that are joined before it
                     setattr(owner, place, fuse_conv_bn_eval(convolution, child))
                     setattr(module, name, nn.Identity())
             last = None
-        elif isinstance(child, nn.Conv2d):
+        elif is_plain(child):
             last = module, name
         else:
             fold_batch_norms(child)
             # What comes between may not be linear, but DDRNet's heads have modules that end with a convolution.
-            last = (child, 'conv') if isinstance(child, ConvModule) and child.order[-1] == 'conv' else None
+            ends = isinstance(child, ConvModule) and child.order[-1] == 'conv' and is_plain(child.conv)
+            last = (child, 'conv') if ends else None
 
 
 @contextmanager

@@ -87,6 +87,8 @@ class BiSeNetLite(BiSeNetV1):
                 f'spatial_channels must be 4 numbers, or None, and context_channels 3, '
                 f'not {spatial_channels!r} and {context_channels!r}'
             )
+        if detail_channels is not None and detail_channels < 1:
+            raise InputError(f'detail_channels={detail_channels!r}: give a number of channels, or None for no fused map at 1/4')
         self.out_indices = out_indices
         self.align_corners = align_corners
         self.norm_eval = norm_eval
@@ -96,11 +98,10 @@ class BiSeNetLite(BiSeNetV1):
         backbone_cfg = _complete_backbone_cfg(backbone_cfg, in_channels, cfgs, frozen_stages)
         self.context_path = ContextPath(backbone_cfg, context_channels, align_corners, **cfgs)
         channels4, channels8, *_ = _check_backbone(self.context_path.backbone, in_channels, context_channels)
-        self.spatial_path = spatial_channels and SpatialPath(in_channels, spatial_channels, **cfgs)
-        self.ffm = FeatureFusionModule(
-            (spatial_channels[-1] if spatial_channels else channels8) + context_channels[0], out_channels, **cfgs
-        )
-        self.detail_fusion = detail_channels and DetailFusion(channels4, out_channels, detail_channels, **cfgs)
+        self.spatial_path = None if spatial_channels is None else SpatialPath(in_channels, spatial_channels, **cfgs)
+        spatial = channels8 if spatial_channels is None else spatial_channels[-1]
+        self.ffm = FeatureFusionModule(spatial + context_channels[0], out_channels, **cfgs)
+        self.detail_fusion = None if detail_channels is None else DetailFusion(channels4, out_channels, detail_channels, **cfgs)
         self.train()
 
     def train(self, mode: bool = True) -> 'BiSeNetLite':
@@ -126,9 +127,9 @@ class BiSeNetLite(BiSeNetV1):
         """
         with self._batch_of_one(image):
             context8, context16, (map4, map8, *_) = self.context_path(image)  # (N, context_channels[0], H/8, W/8), at 1/16
-            spatial8 = self.spatial_path(image) if self.spatial_path else map8  # (N, spatial_channels[-1], H/8, W/8)
+            spatial8 = map8 if self.spatial_path is None else self.spatial_path(image)  # (N, spatial_channels[-1], H/8, W/8)
             fused = self.ffm(spatial8, context8)  # (N, out_channels, H/8, W/8)
-            if self.detail_fusion:
+            if self.detail_fusion is not None:
                 fused = self.detail_fusion(map4, fused)  # (N, detail_channels, H/4, W/4)
         maps = (fused, context8, context16)
         return tuple(maps[index] for index in self.out_indices)

@@ -13,7 +13,7 @@ class ContextPath(bisenetv1.ContextPath):
     Args:
         backbone_cfg: Config of the backbone, which returns four maps at strides 4, 8, 16 and 32.
         context_channels: Numbers of channels of the output and of the backbone's maps at strides 16 and 32.
-        align_corners: As in ``F.interpolate``.
+        align_corners: As MMSegmentation's takes it; without effect, since the maps are up-sampled by ``nearest``.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation layers.
         act_cfg: Config of the activation layers.

@@ -9,8 +9,7 @@ from torch import Tensor
 class DetailFusion(BaseModule):
     """Add a fine map to a coarse one, each after a 1x1 convolution; the coarse one is up-sampled.
 
-    Small networks lose small people to the resolution of their maps rather than to their number of weights: a head at 1/4
-    instead of 1/8 finds more of them than more channels do.
+    A head on it sees smaller things than one on the coarse map.
 
     Args:
         fine_channels: Number of channels of the fine map.

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmseg_bisenet_lite.models.batch_norms import fold_batch_norms
+from mmseg_bisenet_lite.models.convolutions import first_convolutions, is_plain
 from mmseg_bisenet_lite.models.decision import margin_of_scores, mask_of_margin
 from mmseg_bisenet_lite.models.normalise import Normalise
 from mmseg_bisenet_lite.utils.errors import InputError
 
-# Height and width of an image that every network takes.
+# (width, height) of an image that networks of any size take.
 SMALL = (64, 64)
 
 
@@ -84,7 +85,7 @@ class FrameToMask(nn.Module):
         fold_batch_norms(self.segmentor)
         _fold_difference(self.segmentor.decode_head)
         self.normalise = Normalise(segmentor.cfg)
-        self.normalise.fold_into(self.segmentor.extract_feat, next(self.segmentor.parameters()).new_zeros(1, 3, *SMALL))
+        self.normalise.fold_into(_first_convolutions(self.segmentor, size))
         self.segmentor.to(dtype)
         self.dtype = dtype
         self.margin = margin
@@ -113,14 +114,30 @@ class FrameToMask(nn.Module):
         return (mask, margin) if self.margin else mask
 
 
+def _first_convolutions(segmentor: BaseSegmentor, size: tuple[int, int] | None) -> list[nn.Conv2d]:
+    """Return what takes the image, found without its arithmetic; nothing if a network of any size does not take ``SMALL``."""
+    width, height = size or SMALL
+    shapes = copy.deepcopy(segmentor).to('meta')
+    try:
+        firsts = first_convolutions(shapes, torch.empty(1, 3, height, width, device='meta'))
+    except (RuntimeError, ValueError):
+        if size is not None:
+            raise
+        return []
+    places = [name for name, module in shapes.named_modules() if any(module is each for each in firsts)]
+    return [segmentor.get_submodule(place) for place in places]
+
+
 @torch.no_grad()
 def _fold_difference(head: BaseDecodeHead) -> None:
-    """Let the last layer of a head with two score maps compute their difference, in place."""
-    if head.out_channels == 2 and type(head).cls_seg is BaseDecodeHead.cls_seg:
-        weight, bias = head.conv_seg.weight, head.conv_seg.bias
-        head.conv_seg = nn.Conv2d(weight.shape[1], 1, kernel_size=1).to(weight).requires_grad_(False)
-        head.conv_seg.weight.copy_(weight[1:] - weight[:1])
-        head.conv_seg.bias.copy_(bias[1:] - bias[:1])
+    """Let the last layer of a head with two score maps compute their difference, in place, if it is a 1x1 convolution."""
+    last = getattr(head, 'conv_seg', None)
+    if not is_plain(last) or last.weight.shape != (2, last.in_channels, 1, 1) or last.bias is None:
+        return
+    if type(head).cls_seg is BaseDecodeHead.cls_seg:
+        head.conv_seg = nn.Conv2d(last.in_channels, 1, kernel_size=1).to(last.weight).requires_grad_(False)
+        head.conv_seg.weight.copy_(last.weight[1:] - last.weight[:1])
+        head.conv_seg.bias.copy_(last.bias[1:] - last.bias[:1])
 
 
 def _check(segmentor: BaseSegmentor) -> None:

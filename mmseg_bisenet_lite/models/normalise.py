@@ -1,13 +1,10 @@
 """Normalise: from the camera's frame to the network's input image."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 
 class Normalise(nn.Module):
@@ -40,41 +37,20 @@ class Normalise(nn.Module):
         return image if self.std is None else image / self.std
 
     @torch.no_grad()
-    def fold_into(self, network: Callable[[Tensor], Any], image: Tensor) -> None:
-        """Fold the order of the channels and the division into the convolutions that take the image, in place.
+    def fold_into(self, convolutions: Sequence[nn.Conv2d]) -> None:
+        """Fold the order of the channels and the division into convolutions, in place.
 
-        The subtraction stays, since the convolutions pad with zeros after it. If anything else takes the image too, nothing
-        changes.
+        The subtraction stays, since the convolutions pad with zeros after it.
 
         Args:
-            network: A function of the image; its convolutions' weights are changed.
-            image: Any image that the network takes, ``(1, 3, H, W)``, to find these convolutions.
+            convolutions: All that takes the image, see
+                :func:`~mmseg_bisenet_lite.models.convolutions.first_convolutions`; if there are none, or one of them takes
+                channels apart, nothing changes.
         """
-        weights = _first_weights(network, image)
-        if self.std is None or any(weight.shape[1] != len(self.std) for weight in weights):
+        if self.std is None or not convolutions or any(each.groups > 1 for each in convolutions):
             return
-        for weight in weights:
-            scaled = weight / self.std.to(weight)
-            weight.copy_(scaled.flip(1) if self.swap else scaled)
-        if weights:
-            self.mean = self.mean.flip(0) if self.swap else self.mean
-            self.std, self.swap = None, False
-
-
-def _first_weights(network: Callable[[Tensor], Any], image: Tensor) -> Sequence[Tensor]:
-    """Return the weights of the convolutions that take the image; none if anything else takes it."""
-    weights: dict[int, Tensor] = {}
-    others: list[Callable] = []
-
-    class Takers(TorchFunctionMode):
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            takes = any(each is image for each in (*args, *(kwargs or {}).values()))
-            if takes and function is F.conv2d:
-                weights[id(args[1])] = args[1]
-            elif takes and getattr(function, '__name__', '') != '__get__':  # but reading its shape
-                others.append(function)
-            return function(*args, **(kwargs or {}))
-
-    with Takers():
-        network(image)
-    return [] if others else list(weights.values())
+        for each in convolutions:
+            scaled = each.weight / self.std.to(each.weight)
+            each.weight.copy_(scaled.flip(1) if self.swap else scaled)
+        self.mean = self.mean.flip(0) if self.swap else self.mean
+        self.std, self.swap = None, False

@@ -20,9 +20,10 @@ DRIVES = {'camvid': ('0001TP', '0006R0', '0016E5')}
 # Protocol, and what its networks are tested on.
 PROTOCOLS = {'val': 'val set', 'drives': 'drives left out'}
 LOSSES, TARGETS = ('ce', 'hinge'), ('human', 'vehicle')
-# Network, the first word of a config's name, and its losses. lite-tuned and lite-shared are the lite network with another
-# training than the paper's; the others are smaller networks, trained as lite-shared.
+# Smaller networks, trained as lite-shared.
 FAMILY = ('lite-n', 'lite-s', 'lite-m')
+# Network, the first word of a config's name, and its losses. lite-tuned and lite-shared are the lite network with another
+# training than the paper's.
 NETWORKS = {'lite': LOSSES, 'lite-tuned': ('hinge',), 'r18': LOSSES, **dict.fromkeys(('lite-shared', *FAMILY), ('hinge',))}
 
 # The loss of a peer, which keeps the losses of its authors.

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 
@@ -17,7 +19,8 @@ from mmseg_bisenet_lite.utils import precision
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 
-CPU = torch.device('cpu')
+CPU, CUDA = torch.device('cpu'), torch.device('cuda')
+FRAME = ('frame',)
 NO_CUDA = 'no CUDA device here'
 
 
@@ -62,9 +65,18 @@ def test_options_that_the_device_cannot_do_are_refused():
         (Settings(CPU), 0, '--threads 0: give 1 to'),
         (Settings(CPU), 10**6, '--threads 1000000'),
         (Settings(CPU, batch=0), None, '--batch 0'),
+        (Settings(CPU, engines=('openvino',)), None, '--engine openvino: runs only with --scope frame and --precision'),
+        (Settings(CUDA, scopes=FRAME, engines=('onnxruntime',)), None, '--engine onnxruntime: is timed on the CPU'),
+        (Settings(CPU, scopes=FRAME, engines=('openvino',), fuse=True), None, '--fuse: runtimes always fold batch norms'),
     ):
         with pytest.raises(InputError, match=message):
             prepare(settings, threads)
+
+
+def test_a_missing_runtime_is_named_before_anything_is_timed(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(InputError, match='pip install onnx onnxscript openvino'):
+        prepare(Settings(CPU, scopes=FRAME, engines=('openvino',)), None)
 
 
 def test_memory_can_only_be_kept_by_glibc(monkeypatch):

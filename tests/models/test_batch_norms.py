@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmcv.cnn import ConvModule
 
 from mmseg_bisenet_lite.apis.peers import PEERS, peer_config
 from mmseg_bisenet_lite.compat import mim_folder
@@ -42,3 +43,19 @@ def test_a_norm_that_does_not_directly_follow_stays(between):
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), between, torch.nn.BatchNorm2d(8)).eval()
     fold_batch_norms(module)
     assert len(batch_norms(module)) == 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ('order', 'left'),
+    [(('conv', 'norm', 'act'), 0), (('conv', 'act', 'norm'), 1), (('norm', 'conv', 'act'), 1), (('act', 'conv', 'norm'), 0)],
+)
+def test_every_order_of_mmcvs_module(order, left):
+    module = ConvModule(4, 4, 3, norm_cfg=dict(type='BN'), order=order).eval()
+    for value in (module.norm.running_mean, module.norm.running_var):
+        value.copy_(torch.rand(4) + 0.5)
+    image = torch.randn(1, 4, 8, 8)
+    expected = module(image)
+    fold_batch_norms(module)
+    torch.testing.assert_close(module(image), expected)
+    assert len(batch_norms(module)) == left

@@ -149,6 +149,11 @@ def test_wrong_numbers_of_layers_are_named(changed):
         BiSeNetLite(**LITE | changed)
 
 
+def test_a_fused_map_at_a_quarter_needs_channels():
+    with pytest.raises(InputError, match='detail_channels=0: give a number of channels, or None'):
+        BiSeNetLite(**SMALL | dict(detail_channels=0))
+
+
 def test_wrong_context_channels_are_named():
     with pytest.raises(ValueError, match=r'LiteVGG gives maps of .*\(256, 32\).* with 256 and 512 channels'):
         BiSeNetLite(backbone_cfg=dict(type='LiteVGG'))

@@ -127,6 +127,30 @@ def test_mmsegmentations_own_networks(peer):
     assert (mask[0].numpy() != expected).mean() < 1e-3
 
 
+def test_what_cannot_be_folded_is_left_as_it_is(segmentor):
+    class Steep(type(segmentor.decode_head)):
+        def cls_seg(self, feat):
+            return super().cls_seg(feat) * 3
+
+    class Large(type(segmentor.backbone)):
+        def forward(self, image):
+            if min(image.shape[2:]) < 96:
+                raise ValueError('too small')
+            return super().forward(image)
+
+    frame = torch.from_numpy(frames_of((128, 96), 1))
+    plain = FrameToMask(segmentor, margin=True)(frame)[1]
+    steep, large = copy.deepcopy(segmentor), copy.deepcopy(segmentor)
+    steep.decode_head.__class__, large.backbone.__class__ = Steep, Large
+    graph = FrameToMask(steep, margin=True)
+    assert graph.segmentor.decode_head.conv_seg.out_channels == 2
+    torch.testing.assert_close(graph(frame)[1], 3 * plain, rtol=1e-3, atol=1e-3)
+    for size, std in ((None, True), ((128, 96), False)):  # of frames of any size none may be known that it takes
+        graph = FrameToMask(large, margin=True, size=size)
+        assert (graph.normalise.std is not None) == std
+        torch.testing.assert_close(graph(frame)[1], plain, rtol=1e-3, atol=1e-3)
+
+
 def test_what_cannot_be_exported_is_said(root, segmentor):
     class OwnWay(type(segmentor.decode_head)):
         def predict_by_feat(self, seg_logits, batch_img_metas):

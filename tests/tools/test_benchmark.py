@@ -24,7 +24,7 @@ def finished(root, tmp_path_factory):
     """A run of the paper's networks, started outside the checkout, with all its files."""
     folder = tmp_path_factory.mktemp('benchmark')
     files = ('--json', 'run.json', '--markdown', 'run.md', '--plot', 'run.png')
-    arguments = (*FAST, '--scope', 'forward,frame', '--accuracy', 'lite_hinge_vehicle=83.5', *files)
+    arguments = (*FAST, '--scope', 'forward,frame', '--fuse', '--accuracy', 'lite_hinge_vehicle=83.5', *files)
     done = run(root, *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
@@ -44,6 +44,8 @@ def test_it_compares_the_papers_networks(finished):
     ]
     assert all(len(row['rounds']) >= 6 and min(map(min, row['rounds'])) > 0 for row in content['rows'])
     assert all(row['changed'] < 0.001 for row in content['rows'])
+    assert content['settings']['fuse'] is True
+    assert 'batch 1, fuse, commit' in output
     assert content['environment']['torch']
     assert content['environment']['threads'] >= 1
     # More arithmetic than the machine can do would mean that one of the two is counted wrong.
@@ -73,7 +75,7 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--sizes', '0x64'], "'0x64' is not a size"),
         (
             ['--engine', 'caffe'],
-            "'caffe' is unknown; choose from eager, channels-last, compile, compile-channels-last, onnxruntime, openvino",
+            'choose from eager, channels-last, compile, compile-channels-last, onnxruntime, openvino, inference-model',
         ),
         (['--engine', 'inference-model'], '--engine inference-model: runs only with --scope frame and --precision fp32'),
         (['--exported', 'a.onnx'], '--exported: exported files run only with --scope frame'),
@@ -86,6 +88,10 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (
             ['--engine', 'eager,openvino', '--scope', 'frame', '--precision', 'fp16'],
             '--engine openvino: runs only with --scope frame and --precision fp32 or bf16; add both',
+        ),
+        (
+            ['--fuse', '--engine', 'openvino', '--scope', 'frame'],
+            '--fuse: runtimes always fold batch norms; leave this option out',
         ),
         (['--device', 'npu:3'], '--device npu:3: there is no such device'),
         (['--threads', '100000'], '--threads 100000: give 1 to'),

@@ -183,7 +183,13 @@ class Baseline:
         """Return the call of an engine that takes the frames; of ``RUNTIMES`` or ``INFERENCE_MODEL``."""
         if engine == INFERENCE_MODEL:
             return inference_model_call(self.network(settings), self.frames)
-        return partial(in_runtime(engine, self.segmentor, self.size, settings.batch, precision), self.frames)
+        try:
+            segmenter = in_runtime(engine, self.segmentor, self.size, settings.batch, precision)
+        except InputError as error:
+            raise InputError(
+                f'{self.name(engine, precision)}: cannot be exported; leave this engine out: {error.line}'
+            ) from error
+        return partial(segmenter, self.frames)
 
     def name(self, *details: str) -> str:
         """Return the name for error messages: model, details and size."""

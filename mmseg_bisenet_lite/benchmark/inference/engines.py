@@ -46,9 +46,26 @@ ENGINES = {
     'compile-channels-last': Engine(channels_last=True, compile=True),
 }
 
-# A runtime, and the format and the precisions of the files that are written for it while a benchmark runs; only in the scope
-# 'frame'.
-RUNTIMES = {'onnxruntime': ('onnx', ('fp32',)), 'openvino': ('openvino', ('fp32', 'bf16'))}
+
+@dataclass(frozen=True)
+class Runtime:
+    """A runtime for which a model is exported while the benchmark runs, in the scope ``'frame'``.
+
+    Attributes:
+        format: Key of the export's ``FORMATS``.
+        precisions: Keys of ``PRECISIONS`` that it has on CPUs.
+        libraries: What has to be installed.
+    """
+
+    format: str
+    precisions: Sequence[str]
+    libraries: Sequence[str]
+
+
+RUNTIMES = {
+    'onnxruntime': Runtime('onnx', ('fp32',), ('onnx', 'onnxscript', 'onnxruntime')),
+    'openvino': Runtime('openvino', ('fp32', 'bf16'), ('onnx', 'onnxscript', 'openvino')),
+}
 
 # MMSegmentation's function inference_model, from a frame to a data sample; only in float32 and in the scope 'frame'.
 INFERENCE_MODEL = 'inference-model'
@@ -56,7 +73,7 @@ INFERENCE_MODEL = 'inference-model'
 
 def precisions_of(engine: str) -> Sequence[str]:
     """Return the precisions of an engine that takes frames, one of ``RUNTIMES`` or ``INFERENCE_MODEL``."""
-    return ('fp32',) if engine == INFERENCE_MODEL else RUNTIMES[engine][1]
+    return ('fp32',) if engine == INFERENCE_MODEL else RUNTIMES[engine].precisions
 
 
 def in_runtime(engine: str, segmentor: BaseSegmentor, size: tuple[int, int], batch: int, precision: str) -> Segmenter:
@@ -72,7 +89,6 @@ def in_runtime(engine: str, segmentor: BaseSegmentor, size: tuple[int, int], bat
     Raises:
         InputError: The runtime is not installed, or cannot run the network.
     """
-    format, _ = RUNTIMES[engine]
     metadata = Metadata(
         classes=('background', 'foreground'),
         palette=((0, 0, 0), (255, 255, 255)),
@@ -86,8 +102,9 @@ def in_runtime(engine: str, segmentor: BaseSegmentor, size: tuple[int, int], bat
         version=__version__,
     )
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f'benchmark{FORMATS[format]}'
-        write(format, Job(segmentor, metadata), file)
+        name = RUNTIMES[engine].format
+        file = Path(folder) / f'benchmark{FORMATS[name]}'
+        write(name, Job(segmentor, metadata), file)
         return Segmenter(file, threads=torch.get_num_threads())
 
 

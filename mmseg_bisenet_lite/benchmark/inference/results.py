@@ -33,7 +33,7 @@ class Row:
         paper: ``'r18'`` or ``'lite'`` for the paper's two networks, else ``None``.
         scope: ``'forward'``, ``'predict'`` or ``'frame'``.
         precision: ``'fp32'``, ``'tf32'``, ``'bf16'``, ``'fp16'`` or ``'int8'``.
-        engine: Key of ``ENGINES``, ``'inference-model'``, or the runtime of an exported file.
+        engine: Key of ``ENGINES`` or ``RUNTIMES``, ``'inference-model'``, or the runtime of an exported file.
         size: (width, height) in pixels.
         batch: Images in one call.
         parameters: Number of parameters of the network.

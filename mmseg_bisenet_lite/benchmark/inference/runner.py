@@ -18,8 +18,10 @@ from mmseg_bisenet_lite.benchmark.inference.models import Model, load_models
 from mmseg_bisenet_lite.benchmark.inference.results import Ceilings, Results, Row, check_accuracies, with_accuracy
 from mmseg_bisenet_lite.benchmark.inference.roofline import Probe, matrix_product, memory_copy
 from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
+from mmseg_bisenet_lite.export.formats import FORMATS
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.malloc import keep_memory
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 from mmseg_bisenet_lite.utils.sizes import size_text
@@ -43,16 +45,18 @@ def prepare(settings: Settings, threads: int | None) -> None:
         raise InputError(f'--batch {settings.batch}: give 1 image or more')
     for precision in settings.precisions:
         check_precision(device, precision)
-    for engine in settings.engines:
-        if engine in ENGINES:
-            continue
+    for engine in {*settings.engines} - {*ENGINES}:
         precisions = precisions_of(engine)
         if 'frame' not in settings.scopes or not {*settings.precisions} & {*precisions}:
-            raise InputError(
-                f'--engine {engine}: runs only with --scope frame and --precision {" or ".join(precisions)}; add both'
-            )
-        if engine in RUNTIMES and device.type != 'cpu':
+            wanted = ' or '.join(precisions)
+            raise InputError(f'--engine {engine}: runs only with --scope frame and --precision {wanted}; add both')
+    for engine in {*settings.engines} & {*RUNTIMES}:
+        if device.type != 'cpu':
             raise InputError(f'--engine {engine}: is timed on the CPU; add --device cpu, or time files of tools/export.py')
+        for library in RUNTIMES[engine].libraries:
+            require(library, ' '.join(RUNTIMES[engine].libraries))
+    if settings.fuse and not {*settings.engines} - {*RUNTIMES}:
+        raise InputError('--fuse: runtimes always fold batch norms; leave this option out, or add an engine of PyTorch')
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
         raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
     if threads is not None:
@@ -99,10 +103,23 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
         raise InputError('--exported: exported files run only with --scope frame; add it')
     sizes = list(dict.fromkeys(config.sizes))
     exported = find_exported(config.exported, models, sizes, settings.device)
+    _check_twice(exported, settings)
     plan = Plan.lasting(config.seconds, config.half_width)
     for results in run(models, sizes, settings, plan, progress, exported):
         with_accuracy(results.rows, accuracies)
         yield results
+
+
+def _check_twice(exported: Sequence[Exported], settings: Settings) -> None:
+    """Raise an :class:`InputError` if an engine times the same as an exported file, in rows of the same name."""
+    for file in exported:
+        for engine in {*settings.engines} & {*RUNTIMES}:
+            precision = file.metadata.precision
+            same = FORMATS[RUNTIMES[engine].format] == file.file.suffix and precision in RUNTIMES[engine].precisions
+            if same and precision in settings.precisions:
+                raise InputError(
+                    f'--exported {file.file}: --engine {engine} times this network in {precision} too; drop one of them'
+                )
 
 
 def run(

@@ -21,8 +21,10 @@ def write(job: Job, file: Path) -> list[str]:
     """
     openvino = require('openvino', 'openvino')
     core = the_core()
-    with as_input_error(f'{file.name}: OpenVINO cannot convert this network in {job.metadata.precision}', RuntimeError):
-        model = core.read_model(io.BytesIO(build(job).SerializeToString()))
+    content = build(job).SerializeToString()
+    message = f'{file.name}: OpenVINO cannot read this network in {job.metadata.precision}; try another --precision or --format'
+    with as_input_error(message, RuntimeError):
+        model = core.read_model(io.BytesIO(content))
     high_precision_layers: list[str] = []
     metadata = job.metadata
     if metadata.precision == 'int8':

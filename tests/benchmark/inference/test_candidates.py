@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from mmseg_bisenet_lite.benchmark.inference import candidates as module
+from mmseg_bisenet_lite.benchmark.inference import engines
 from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates, check_sizes, frames_of, graphed
 from mmseg_bisenet_lite.benchmark.inference.models import load_models
 from mmseg_bisenet_lite.models.batch_norms import batch_norms
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.precision import has_arithmetic
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +89,32 @@ def test_runtimes_give_the_masks_of_any_model(lite, peer):
     for each in found:
         assert each.call().shape == (2, 64, 128)
         assert each.changed < 1e-3
+
+
+@pytest.mark.skipif(not has_arithmetic(CPU, 'bf16'), reason='this CPU has no bfloat16')
+def test_openvino_computes_in_bfloat16_with_pytorchs_threads(lite, monkeypatch):
+    threads = []
+    segmenter = engines.Segmenter
+    monkeypatch.setattr(
+        engines, 'Segmenter', lambda file, **options: threads.append(options['threads']) or segmenter(file, **options)
+    )
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
+    how = Settings(CPU, scopes=('frame',), engines=('openvino',), precisions=('bf16',))
+    for each in candidates(lite, (64, 64), how):
+        assert each.precision == 'bf16'
+        assert each.changed < 0.05
+    assert threads == [1] * len(lite)
+
+
+def test_a_network_that_a_runtime_cannot_take_is_named(lite, monkeypatch):
+    def in_runtime(*_):
+        raise InputError('no such operator')
+
+    monkeypatch.setattr(module, 'in_runtime', in_runtime)
+    how = Settings(CPU, scopes=('frame',), engines=('openvino',))
+    message = 'lite_hinge_vehicle, openvino, fp32, 64x64: cannot be exported; leave this engine out: no such operator'
+    with pytest.raises(InputError, match=message):
+        list(candidates(lite, (64, 64), how))
 
 
 def test_a_runtime_leaves_out_precisions_that_it_lacks(lite, monkeypatch):
