@@ -148,15 +148,23 @@ def test_the_family_is_trained_as_shared_and_differs_in_the_network_alone(name):
     assert networks[0] == networks[1]
 
 
-@pytest.mark.parametrize(('size', 'parameters', 'gmac'), [('n', 0.579, 2.54), ('s', 0.967, 4.14), ('m', 2.761, 14.84)])
-def test_sizes_of_the_family(size, parameters, gmac):
-    # Source: the model zoo in configs/README.md, whose numbers of lite the tests of the network check against the paper.
-    net = MODELS.build(Config.fromfile(CONFIGS / f'camvid/lite-{size}_hinge_human.py').model).eval()
+@pytest.mark.parametrize('name', ['lite-n', 'lite-s', 'lite-m', 'lite-shared'])
+def test_the_model_zoo_tells_the_sizes(name):
+    page = (CONFIGS / 'README.md').read_text().partition('## Smaller networks')[2]
+    row = next(line for line in page.splitlines() if line.startswith(f'| `camvid/{name}_hinge_human`'))
+    _, _, parameters, gmac, blocks, *_ = (cell.strip() for cell in row.split('|'))
+    config = Config.fromfile(CONFIGS / f'camvid/{name}_hinge_human.py')
+    net = MODELS.build(config.model).eval()
     del net.auxiliary_head
-    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(parameters, abs=5e-4)
+    assert f'{sum(p.numel() for p in net.parameters()) / 1e6:.2f}' == parameters
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net.decode_head(net.extract_feat(torch.zeros(1, 3, 256, 256)))
-    assert counter.get_total_flops() / 2 * 16 / 1e9 == pytest.approx(gmac, abs=5e-3)
+    assert f'{counter.get_total_flops() / 2 * 16 / 1e9:.1f}' == gmac  # it is proportional to the area
+    widths = [
+        [module.conv.out_channels for module in block if hasattr(module, 'conv')]
+        for block in net.backbone.context_path.backbone.blocks
+    ]
+    assert '; '.join(', '.join(map(str, row)) for row in widths) == blocks
 
 
 def test_batch_norm_is_synchronised_everywhere(leaf):

@@ -3,7 +3,7 @@ _base_ = './lite_s.py'
 fused_head, context_head = dict(in_channels=16, channels=16), dict(in_channels=48, channels=48)
 model = dict(
     backbone=dict(
-        backbone_cfg=dict(widths=((16,), (24,), (48, 48), (96, 96), (128, 128))),
+        backbone_cfg=dict(widths=((16,), (24, 24), (48, 48), (96, 96), (128, 128))),
         context_channels=(48, 96, 128),
         out_channels=48,
         detail_channels=16,
