@@ -108,12 +108,12 @@ def parse_args() -> argparse.Namespace:
     picture = 'draw FPS against image size; with --accuracy, draw accuracy against FPS in a second picture'
     add('--plot', type=output_file, metavar='FILE', help=picture)
     accuracy = 'accuracy of a model in %%, measured elsewhere, to show beside its speed; MODEL is its name in the tables'
-    add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=MIOU', help=accuracy)
-    add('--metric', metavar='NAME', help=f'name of what --accuracy gives (default: {METRIC})')
+    add('--accuracy', nargs='+', type=number_of_name, default=[], metavar='MODEL=PERCENT', help=accuracy)
+    add('--metric', default=METRIC, metavar='NAME', help='name of what --accuracy gives (default: %(default)s)')
     earlier = 'time nothing; report and compare earlier runs, from the files that --json wrote'
     add('--from-json', nargs='+', default=[], metavar='FILE', help=earlier)
     args = parser.parse_args()
-    if args.metric and not args.accuracy:
+    if args.metric != METRIC and not args.accuracy:
         parser.error('--metric names what --accuracy gives: add it')
     if args.from_json:
         used = {name for name, value in vars(args).items() if value != parser.get_default(name)}
@@ -151,16 +151,16 @@ def main() -> None:
                 show(runs, **outputs)
 
 
-def show(runs: dict[str, Results], json: Path | None, markdown: Path | None, plot: Path | None, metric: str | None) -> None:
+def show(runs: dict[str, Results], json: Path | None, markdown: Path | None, plot: Path | None, metric: str) -> None:
     """Print the tables; write them and the pictures to the files given."""
-    from mmseg_bisenet_lite.benchmark.inference import METRIC, report
     from mmseg_bisenet_lite.benchmark.inference import plot as draw
+    from mmseg_bisenet_lite.benchmark.inference import report
 
-    tables, lines = report(runs, metric or METRIC)
+    tables, lines = report(runs, metric)
     print_tables(tables, lines)
     if markdown:
         write_text(markdown, markdown_tables(tables, lines))
-    for path in (json, markdown, *(draw(runs, plot, metric or METRIC) if plot else [])):
+    for path in (json, markdown, *(draw(runs, plot, metric) if plot else [])):
         if path:
             print(f'Written: {path}')
 

@@ -130,14 +130,17 @@ def _first_convolutions(segmentor: BaseSegmentor, size: tuple[int, int] | None) 
 
 @torch.no_grad()
 def _fold_difference(head: BaseDecodeHead) -> None:
-    """Let the last layer of a head with two score maps compute their difference, in place, if it is a 1x1 convolution."""
+    """Let the last layer of a head with two score maps compute their difference, in place, if it is a 1x1 convolution.
+
+    The head must return its output as it is, as MMSegmentation's heads do.
+    """
     last = getattr(head, 'conv_seg', None)
     if not is_plain(last) or last.weight.shape != (2, last.in_channels, 1, 1) or last.bias is None:
         return
     if type(head).cls_seg is BaseDecodeHead.cls_seg:
-        head.conv_seg = nn.Conv2d(last.in_channels, 1, kernel_size=1).to(last.weight).requires_grad_(False)
-        head.conv_seg.weight.copy_(last.weight[1:] - last.weight[:1])
-        head.conv_seg.bias.copy_(last.bias[1:] - last.bias[:1])
+        last.weight = nn.Parameter(last.weight[1:] - last.weight[:1], requires_grad=False)
+        last.bias = nn.Parameter(last.bias[1:] - last.bias[:1], requires_grad=False)
+        last.out_channels = 1
 
 
 def _check(segmentor: BaseSegmentor) -> None:

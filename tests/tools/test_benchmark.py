@@ -75,7 +75,8 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
         (['--sizes', '0x64'], "'0x64' is not a size"),
         (
             ['--engine', 'caffe'],
-            'choose from eager, channels-last, compile, compile-channels-last, onnxruntime, openvino, inference-model',
+            "'caffe' is unknown; choose from eager, channels-last, compile, compile-channels-last, onnxruntime, openvino, "
+            'inference-model',
         ),
         (['--engine', 'inference-model'], '--engine inference-model: runs only with --scope frame and --precision fp32'),
         (['--exported', 'a.onnx'], '--exported: exported files run only with --scope frame'),

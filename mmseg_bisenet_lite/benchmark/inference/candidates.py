@@ -1,6 +1,7 @@
 """Candidates: models prepared for timing."""
 
 import copy
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -214,8 +215,11 @@ class Baseline:
     def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:
         """Make a candidate of another runtime. Its operators and memory are unknown: it gets the eager model's operators."""
         changed = self.changed(call(), precision, self.name(scope, engine, precision))
-        counted = operations(Frame(self.segmentor), torch.from_numpy(self.frames), fused=True)
-        return Candidate(self.model, scope, precision, engine, self.size, call, counted, None, changed, 0)
+        return Candidate(self.model, scope, precision, engine, self.size, call, self._operations, None, changed, 0)
+
+    @functools.cached_property
+    def _operations(self) -> list[Operation]:
+        return operations(Frame(self.segmentor), torch.from_numpy(self.frames), fused=True)
 
 
 def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, settings: Settings) -> Candidate:

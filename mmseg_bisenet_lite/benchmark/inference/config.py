@@ -20,7 +20,7 @@ class BenchmarkConfig:
         sizes: Sizes of the images, (width, height) in pixels.
         scope: Keys of ``SCOPES``.
         precision: Keys of ``PRECISIONS``.
-        engine: Keys of ``ENGINES``, or ``INFERENCE_MODEL``.
+        engine: Keys of ``ENGINES`` or ``RUNTIMES``, or ``INFERENCE_MODEL``.
         device: Name of the device; ``None`` is the best.
         threads: Threads of PyTorch's CPU operators; ``None`` is PyTorch's choice.
         batch: Images in one call.

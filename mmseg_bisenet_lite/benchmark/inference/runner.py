@@ -45,12 +45,12 @@ def prepare(settings: Settings, threads: int | None) -> None:
         raise InputError(f'--batch {settings.batch}: give 1 image or more')
     for precision in settings.precisions:
         check_precision(device, precision)
-    for engine in {*settings.engines} - {*ENGINES}:
+    for engine in (each for each in settings.engines if each not in ENGINES):
         precisions = precisions_of(engine)
         if 'frame' not in settings.scopes or not {*settings.precisions} & {*precisions}:
             wanted = ' or '.join(precisions)
             raise InputError(f'--engine {engine}: runs only with --scope frame and --precision {wanted}; add both')
-    for engine in {*settings.engines} & {*RUNTIMES}:
+    for engine in (each for each in settings.engines if each in RUNTIMES):
         if device.type != 'cpu':
             raise InputError(f'--engine {engine}: is timed on the CPU; add --device cpu, or time files of tools/export.py')
         for library in RUNTIMES[engine].libraries:
@@ -113,7 +113,7 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
 def _check_twice(exported: Sequence[Exported], settings: Settings) -> None:
     """Raise an :class:`InputError` if an engine times the same as an exported file, in rows of the same name."""
     for file in exported:
-        for engine in {*settings.engines} & {*RUNTIMES}:
+        for engine in (each for each in settings.engines if each in RUNTIMES):
             precision = file.metadata.precision
             same = FORMATS[RUNTIMES[engine].format] == file.file.suffix and precision in RUNTIMES[engine].precisions
             if same and precision in settings.precisions:

@@ -22,7 +22,7 @@ def write(job: Job, file: Path) -> list[str]:
     openvino = require('openvino', 'openvino')
     core = the_core()
     content = build(job).SerializeToString()
-    message = f'{file.name}: OpenVINO cannot read this network in {job.metadata.precision}; try another --precision or --format'
+    message = f'{file.name}: OpenVINO cannot read this network in {job.metadata.precision}'
     with as_input_error(message, RuntimeError):
         model = core.read_model(io.BytesIO(content))
     high_precision_layers: list[str] = []
