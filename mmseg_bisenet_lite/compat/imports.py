@@ -1,8 +1,10 @@
 """Fixes for importing the host and for finding the configs of packages."""
 
+import functools
 import importlib.machinery
 import importlib.util
 import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -95,4 +97,24 @@ def _resolve_package_configs() -> bool:
 
     Config._get_cfg_path = staticmethod(_get_cfg_path)
     MODULE2PACKAGE[OURS] = OURS
+    return True
+
+
+@fix(
+    'configs-in-threads',
+    broken='Python 3.11 may fail with a SystemError (AST constructor recursion depth mismatch) where two threads read configs',
+    versions='mmengine 0.10.7 and onedl-mmengine 0.10.12 with Python 3.11.7',
+    delete_when='no supported Python has CPython issue 106905',
+)
+def _read_configs_one_after_another() -> bool:
+    from mmengine.config import Config
+
+    original, lock = Config.fromfile, threading.RLock()  # a config may read another one
+
+    @functools.wraps(original)
+    def fromfile(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return original(*args, **kwargs)
+
+    Config.fromfile = staticmethod(fromfile)
     return True

@@ -1,3 +1,6 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -47,3 +50,23 @@ def test_a_spawned_worker_loads_mmsegmentations_own_data_set(toy):
     )
     loader = DataLoader(dataset, batch_size=None, num_workers=1, multiprocessing_context='spawn')
     assert len([sample['img_path'] for sample in loader]) == len(dataset) > 0
+
+
+def test_threads_read_configs_one_after_another(tmp_path, monkeypatch):
+    """With Python 3.11 two at once fail now and then; see CPython issue 106905."""
+    (tmp_path / 'a.py').write_text('a = 1\n')
+    reading, most = [], []
+
+    def file2dict(*args, **kwargs):
+        reading.append(1)
+        most.append(len(reading))
+        time.sleep(0.02)
+        reading.pop()
+        return read(*args, **kwargs)
+
+    read = Config._file2dict
+    monkeypatch.setattr(Config, '_file2dict', staticmethod(file2dict))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(Config.fromfile, [tmp_path / 'a.py'] * 4))
+    assert [config.a for config in found] == [1] * 4
+    assert most == [1] * 4
