@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,10 @@ def kept_signal_stack() -> Iterator[None]:
     library = ctypes.CDLL(None)
     stack = _Stack()
     library.sigaltstack(None, ctypes.byref(stack))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
         yield
     finally:
         gc.collect()  # destroy unreachable cores now, before the stack is restored
         library.sigaltstack(ctypes.byref(stack), None)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -25,6 +25,27 @@ def test_the_stack_is_given_back():
     assert current() == before
 
 
+def test_a_process_survives_a_child_that_ends_while_the_stack_is_gone():
+    """And hears of its end afterwards; without the context this ends by a segmentation fault."""
+    code = (
+        'import ctypes, mmap, signal, subprocess\n'
+        'from mmseg_bisenet_lite.utils.signal_stack import _Stack, kept_signal_stack\n'
+        'ends = []\n'
+        'signal.signal(signal.SIGCHLD, lambda *_: ends.append(1))\n'
+        'memory = mmap.mmap(-1, 1 << 17)\n'
+        'address = ctypes.addressof(ctypes.c_char.from_buffer(memory))\n'
+        'with kept_signal_stack():\n'
+        '    gone = _Stack(address, 0, 1 << 17)\n'
+        '    assert ctypes.CDLL(None).sigaltstack(ctypes.byref(gone), None) == 0\n'
+        '    ctypes.CDLL(None).mprotect(ctypes.c_void_p(address), 1 << 17, 0)\n'
+        '    subprocess.run(["true"], check=True)\n'
+        '    assert not ends\n'
+        'print("alive", len(ends))\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.split()[-2:] == ['alive', '1'], (done.returncode, done.stderr)
+
+
 @pytest.mark.slow
 def test_a_process_survives_several_cores_and_a_child():
     """On CPUs with AMX this ends by a segmentation fault without ``kept_signal_stack``."""
