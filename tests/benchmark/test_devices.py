@@ -1,4 +1,7 @@
 import sys
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ from mmseg_bisenet_lite.benchmark.devices import (
     set_tf32,
 )
 from mmseg_bisenet_lite.benchmark.inference.candidates import Settings
-from mmseg_bisenet_lite.benchmark.inference.runner import prepare
+from mmseg_bisenet_lite.benchmark.inference.runner import _check_twice, prepare
 from mmseg_bisenet_lite.benchmark.measure import HostClock
 from mmseg_bisenet_lite.utils import precision
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -77,6 +80,17 @@ def test_a_missing_runtime_is_named_before_anything_is_timed(monkeypatch):
     monkeypatch.setitem(sys.modules, 'openvino', None)
     with pytest.raises(InputError, match='pip install onnx onnxscript openvino'):
         prepare(Settings(CPU, scopes=FRAME, engines=('openvino',)), None)
+
+
+@pytest.mark.parametrize(
+    ('file', 'of', 'refused'),
+    [('a.xml', 'fp32', True), ('a.xml', 'int8', False), ('a.xml', 'bf16', False), ('a.onnx', 'fp32', False)],
+)
+def test_an_engine_and_a_file_that_time_the_same_are_refused(file, of, refused):
+    exported = [SimpleNamespace(file=Path(file), metadata=SimpleNamespace(precision=of))]
+    settings = Settings(CPU, scopes=FRAME, engines=('eager', 'openvino'), precisions=('fp32',))
+    with pytest.raises(InputError, match=r'--exported a\.xml: --engine openvino times') if refused else nullcontext():
+        _check_twice(exported, settings)
 
 
 def test_memory_can_only_be_kept_by_glibc(monkeypatch):

@@ -15,7 +15,9 @@ from mmseg_bisenet_lite.benchmark.devices import set_tf32
 from mmseg_bisenet_lite.benchmark.inference.engines import (
     ENGINES,
     INFERENCE_MODEL,
+    RUNTIMES,
     Exported,
+    Runtime,
     in_runtime,
     inference_model_call,
     precisions_of,
@@ -58,6 +60,11 @@ class Settings:
     cuda_graph: bool = False
     keep_memory: bool = False
     fuse: bool = False
+
+    @property
+    def runtimes(self) -> dict[str, Runtime]:
+        """The engines that export the models for the run."""
+        return {engine: RUNTIMES[engine] for engine in self.engines if engine in RUNTIMES}
 
     @property
     def compiles(self) -> bool:

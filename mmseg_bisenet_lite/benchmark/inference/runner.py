@@ -13,7 +13,7 @@ from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.inference.candidates import Candidate, Settings, candidates, check_sizes
 from mmseg_bisenet_lite.benchmark.inference.config import BenchmarkConfig
-from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, RUNTIMES, Exported, find_exported, precisions_of
+from mmseg_bisenet_lite.benchmark.inference.engines import ENGINES, Exported, find_exported, precisions_of
 from mmseg_bisenet_lite.benchmark.inference.models import Model, load_models
 from mmseg_bisenet_lite.benchmark.inference.results import Ceilings, Results, Row, check_accuracies, with_accuracy
 from mmseg_bisenet_lite.benchmark.inference.roofline import Probe, matrix_product, memory_copy
@@ -50,12 +50,12 @@ def prepare(settings: Settings, threads: int | None) -> None:
         if 'frame' not in settings.scopes or not {*settings.precisions} & {*precisions}:
             wanted = ' or '.join(precisions)
             raise InputError(f'--engine {engine}: runs only with --scope frame and --precision {wanted}; add both')
-    for engine in (each for each in settings.engines if each in RUNTIMES):
+    for engine, runtime in settings.runtimes.items():
         if device.type != 'cpu':
             raise InputError(f'--engine {engine}: is timed on the CPU; add --device cpu, or time files of tools/export.py')
-        for library in RUNTIMES[engine].libraries:
-            require(library, ' '.join(RUNTIMES[engine].libraries))
-    if settings.fuse and not {*settings.engines} - {*RUNTIMES}:
+        for library in runtime.libraries:
+            require(library, ' '.join(runtime.libraries))
+    if settings.fuse and settings.runtimes.keys() >= {*settings.engines}:
         raise InputError('--fuse: runtimes always fold batch norms; leave this option out, or add an engine of PyTorch')
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
         raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
@@ -113,10 +113,10 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
 def _check_twice(exported: Sequence[Exported], settings: Settings) -> None:
     """Raise an :class:`InputError` if an engine times the same as an exported file, in rows of the same name."""
     for file in exported:
-        for engine in (each for each in settings.engines if each in RUNTIMES):
-            precision = file.metadata.precision
-            same = FORMATS[RUNTIMES[engine].format] == file.file.suffix and precision in RUNTIMES[engine].precisions
-            if same and precision in settings.precisions:
+        precision = file.metadata.precision
+        for engine, runtime in settings.runtimes.items():
+            timed = {*runtime.precisions} & {*settings.precisions}
+            if precision in timed and file.file.suffix == FORMATS[runtime.format]:
                 raise InputError(
                     f'--exported {file.file}: --engine {engine} times this network in {precision} too; drop one of them'
                 )
