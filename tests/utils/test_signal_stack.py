@@ -26,7 +26,10 @@ def test_the_stack_is_given_back():
 
 
 def test_a_process_survives_a_child_that_ends_while_the_stack_is_gone():
-    """And hears of its end afterwards; without the context this ends by a segmentation fault."""
+    """And hears of its end; without the context this ends by a segmentation fault.
+
+    It may hear early: a thread of NumPy's or Torch's, which blocks nothing, takes the signal then, on its own stack.
+    """
     code = (
         'import ctypes, mmap, signal, subprocess\n'
         'from mmseg_bisenet_lite.utils.signal_stack import _Stack, kept_signal_stack\n'
@@ -39,7 +42,6 @@ def test_a_process_survives_a_child_that_ends_while_the_stack_is_gone():
         '    assert ctypes.CDLL(None).sigaltstack(ctypes.byref(gone), None) == 0\n'
         '    ctypes.CDLL(None).mprotect(ctypes.c_void_p(address), 1 << 17, 0)\n'
         '    subprocess.run(["true"], check=True)\n'
-        '    assert not ends\n'
         'print("alive", len(ends))\n'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
