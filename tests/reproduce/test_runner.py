@@ -6,13 +6,14 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.reproduce import Result, Run, reproduce, runner, save
+from mmseg_bisenet_lite.reproduce import Result, Run, reproduce, runner, save, training
 from mmseg_bisenet_lite.utils import checkout
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -30,17 +31,17 @@ def trained(monkeypatch):
         commands.append(command)
         if any(part in folder for part in train.broken):
             stdout.write('Traceback\nRuntimeError: no memory\n')
-            (runner.Path(folder) / 'iter_100.pth').touch()
+            (Path(folder) / 'iter_100.pth').touch()
             return SimpleNamespace(returncode=1)
         stem = 'late' if '--resume' in command else 'early'
-        scalars = runner.Path(folder) / stem / 'vis_data' / 'scalars.json'
+        scalars = Path(folder) / stem / 'vis_data' / 'scalars.json'
         scalars.parent.mkdir(parents=True)
         found = [dict(mIoU=60.0 + step / 100, fgIoU=20.0, time=0.1, step=step) for step in (100, 200, 300, 400)]
         scalars.write_text('\n'.join(json.dumps(entry) for entry in [dict(loss=1.0, step=50), *found]))
         return SimpleNamespace(returncode=0)
 
     train.broken = []
-    monkeypatch.setattr(runner, '_run', train)
+    monkeypatch.setattr(training, '_run', train)
     train.commit = 'abc'
     monkeypatch.setattr(checkout, 'commit', lambda: train.commit)
     return train, commands
@@ -139,7 +140,7 @@ def test_a_result_names_the_commit_that_was_trained(trained, tmp_path, monkeypat
         train.commit = 'ghi'
         return train(command, **options)
 
-    monkeypatch.setattr(runner, '_run', commit_meanwhile)
+    monkeypatch.setattr(training, '_run', commit_meanwhile)
     (result,), _ = reproduce(RUNS[1:2], 'camvid', tmp_path, 400)
     assert result.made_with['commit'] == 'def'
 
@@ -153,7 +154,7 @@ def test_nobody_else_trains_in_the_folder_while_the_training_lives(trained, tmp_
         return train(command, **options)
 
     train.broken = ['seed0']
-    monkeypatch.setattr(runner, '_run', outlive)
+    monkeypatch.setattr(training, '_run', outlive)
     reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     with pytest.raises(InputError, match='seed0: another process is training here'):
         reproduce(RUNS[:1], 'camvid', tmp_path, 400)
@@ -189,10 +190,10 @@ def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
 
 def test_a_training_that_failed_at_once_can_be_run_with_other_options(trained, tmp_path, monkeypatch):
     train, _ = trained
-    monkeypatch.setattr(runner, '_run', lambda command, **options: SimpleNamespace(returncode=1))
+    monkeypatch.setattr(training, '_run', lambda command, **options: SimpleNamespace(returncode=1))
     _, failed = reproduce(RUNS[:1], 'camvid', tmp_path, 400, {'train_dataloader.batch_size': 999})
     assert list(failed) == RUNS[:1]
-    monkeypatch.setattr(runner, '_run', train)
+    monkeypatch.setattr(training, '_run', train)
     assert len(reproduce(RUNS[:1], 'camvid', tmp_path, 400)[0]) == 1
     train.broken = ['seed1']  # this one leaves a checkpoint
     reproduce(RUNS[2:3], 'camvid', tmp_path, 400)
@@ -287,5 +288,5 @@ time.sleep(60)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        runner._run([sys.executable, '-c', child], cwd=tmp_path)
+        training._run([sys.executable, '-c', child], cwd=tmp_path)
     assert (tmp_path / 'saved').is_file()
