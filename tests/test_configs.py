@@ -24,6 +24,8 @@ FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm'
 # What learns both targets at once.
 BOTH = [*SHARED, *FAMILY]
 TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[2:4])]  # of which weights are in the package
+# Networks of others with that training.
+PEERS = ['camvid/fastscnn-shared_hinge_vehicle']
 OWN = ['own/lite_hinge', 'own/lite-s_hinge']
 LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *BOTH, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', *OWN]
 
@@ -35,7 +37,23 @@ def leaf(request):
 
 def test_no_leaf_is_forgotten():
     found = {str(path.relative_to(CONFIGS).with_suffix('')) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts}
-    assert found == {*LEAVES, *TOGETHER}
+    assert found == {*LEAVES, *TOGETHER, *PEERS}
+
+
+@pytest.mark.parametrize('name', PEERS)
+def test_a_peer_is_trained_as_shared_and_has_its_heads(name):
+    """But for the network, its maps and the kind of its convolutions."""
+    peer, shared = (Config.fromfile(CONFIGS / f'{each}.py') for each in (name, SHARED[1]))
+    one, other = peer.pop('model'), shared.pop('model')
+    data = [f'{split}_dataloader' for split in ('train', 'val', 'test')]
+    for key in (*data, 'test_evaluator', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'):
+        assert peer[key] == shared[key]
+    assert one.data_preprocessor == other.data_preprocessor
+    heads, expected = ([model.decode_head, *model.auxiliary_head] for model in (one, other))
+    assert [head.get('foreground') for head in heads] == [head.get('foreground') for head in expected]
+    assert [head.loss_decode for head in heads] == [head.loss_decode for head in expected]
+    assert [head.num_classes for head in heads] == [head.num_classes for head in expected]
+    assert [head.type.removeprefix('DepthwiseSeparable') for head in heads] == [head.type for head in expected]
 
 
 @pytest.mark.parametrize('name', TOGETHER)

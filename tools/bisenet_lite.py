@@ -21,6 +21,7 @@ COMMANDS = {
     'benchmark-train': ('benchmark_train.py', 'time the data loader, step and workers of a training'),
     'check-dataset': ('check_dataset.py', 'look for wrong files and masks, duplicates and splits of one recording'),
     'reproduce': ('reproduce.py', "train the paper's comparison and print it beside the paper's numbers"),
+    'search': ('search.py', 'train networks alike, time them side by side, and find those that no other beats'),
     'publish': ('publish.py', 'turn a checkpoint into weights to give away'),
     'convert-masks': ('convert_masks.py', 'turn annotations of labelme, CVAT or COCO into a data set'),
     'make-toy': ('make_toy_cityscapes.py', 'render a small street data set'),

@@ -5,5 +5,14 @@ from mmseg_bisenet_lite.models.binary_hinge_loss import BinaryHingeLoss, binary_
 from mmseg_bisenet_lite.models.bisenet_lite import BiSeNetLite
 from mmseg_bisenet_lite.models.class_head import ClassHead
 from mmseg_bisenet_lite.models.lite_vgg import LiteVGG
+from mmseg_bisenet_lite.models.separable_binary_hinge_head import DepthwiseSeparableBinaryHingeHead
 
-__all__ = ['BiSeNetLite', 'BinaryHingeHead', 'BinaryHingeLoss', 'ClassHead', 'LiteVGG', 'binary_hinge_loss']
+__all__ = [
+    'BiSeNetLite',
+    'BinaryHingeHead',
+    'BinaryHingeLoss',
+    'ClassHead',
+    'DepthwiseSeparableBinaryHingeHead',
+    'LiteVGG',
+    'binary_hinge_loss',
+]

@@ -1,5 +1,6 @@
 """The trainings of a grid: one network with one loss for one target, from one seed."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,18 @@ FAMILY = ('lite-n', 'lite-s', 'lite-m')
 # Network, the first word of a config's name, and its losses. lite-tuned and lite-shared are the lite network with another
 # training than the paper's.
 NETWORKS = {'lite': LOSSES, 'lite-tuned': ('hinge',), 'r18': LOSSES, **dict.fromkeys(('lite-shared', *FAMILY), ('hinge',))}
+
+# Keys of a config that the tools set themselves.
+_SET_BY_THE_TOOL = {
+    'randomness.seed': '--seeds sets the seed',
+    'train_cfg.max_iters': '--iters sets the iterations',
+    'work_dir': '--out sets the folder',
+    'resume': 'an interrupted training is resumed anyway',
+}
+# And what leaving drives out sets.
+_SET_WITH_THE_DRIVES = re.compile(
+    r'(train|val|test)_dataloader\.dataset(\.datasets\.\d+)?\.(data_prefix|drives|ann_file)(\..*)?'
+)
 
 # The loss of a peer, which keeps the losses of its authors.
 OWN = 'own'
@@ -78,10 +91,25 @@ class Run:
         if peer:
             _take_over(config, peer_config(self.network))
         if iterations is not None:
-            _set_iterations(config, iterations)
+            set_iterations(config, iterations)
         config.randomness = dict(seed=self.seed)
         config.pop('work_dir', None)
         return config
+
+
+def check_options(options: Iterable[str], iterations: int | None, drives_by: str | None) -> None:
+    """Raise an :class:`InputError` for ``--cfg-options`` with a key that the tool sets itself.
+
+    Args:
+        options: The keys.
+        iterations: What ``--iters`` gives.
+        drives_by: What leaves drives out; ``None`` if nothing does.
+    """
+    for key in options:
+        if key in _SET_BY_THE_TOOL and (key != 'train_cfg.max_iters' or iterations is not None):
+            raise InputError(f'--cfg-options {key}: {_SET_BY_THE_TOOL[key]}; leave this key out')
+        if drives_by and _SET_WITH_THE_DRIVES.fullmatch(key):
+            raise InputError(f'--cfg-options {key}: {drives_by} sets the folders and the drives; leave this key out')
 
 
 def leave_out(config: Config, drive: str, dataset: str) -> None:
@@ -92,13 +120,23 @@ def leave_out(config: Config, drive: str, dataset: str) -> None:
         drive: The drive.
         dataset: Key of ``DRIVES``.
     """
+    keep_drives(config, [each for each in DRIVES[dataset] if each != drive], [drive])
+
+
+def keep_drives(config: Config, learned: Sequence[str], tested: Sequence[str]) -> None:
+    """Make a config train on some drives of train and val, and validate and test on others.
+
+    Args:
+        config: The config; its first training set and its first test set take the photographs of both.
+        learned: Drives to train on.
+        tested: Drives to validate and test on.
+    """
     of_both = [each for split in ('train', 'val') for each in inner_sets(config[f'{split}_dataloader'].dataset)]
     folders = {each.data_prefix.img_path: each.data_prefix for each in of_both}.values()
-    others = [each for each in DRIVES[dataset] if each != drive]
-    for split, drives in (('train', others), ('val', [drive]), ('test', [drive])):
+    for split, drives in (('train', learned), ('val', tested), ('test', tested)):
         loader = config[f'{split}_dataloader']
         first = inner_sets(loader.dataset)[0]
-        sets = [{**first, 'data_prefix': folder, 'drives': drives} for folder in folders]
+        sets = [{**first, 'data_prefix': folder, 'drives': list(drives)} for folder in folders]
         loader.dataset = dict(type='ConcatDataset', datasets=sets)
 
 
@@ -111,7 +149,16 @@ def _take_over(config: Config, peer: Config) -> None:
     config.train_dataloader.dataset.pipeline = [*steps[:-1], *edges, steps[-1]]
 
 
-def _set_iterations(config: Config, iterations: int) -> None:
+def set_iterations(config: Config, iterations: int) -> None:
+    """Set the iterations of a training, with four validations, in its schedule too.
+
+    Args:
+        config: The config.
+        iterations: Number of iterations.
+
+    Raises:
+        InputError: The learning rate warms up for longer.
+    """
     planned = config.train_cfg.max_iters
     for scheduler in config.param_scheduler:
         if scheduler.get('end') == planned:

@@ -1,7 +1,6 @@
 """Runs the missing trainings of a grid, one after another, each in its own process."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,23 +11,11 @@ from mmengine.config import Config
 from mmseg_bisenet_lite.apis.cfg_options import merge_options
 from mmseg_bisenet_lite.apis.scores import scores_of
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
-from mmseg_bisenet_lite.reproduce.config import Run, folder_of, leave_out
+from mmseg_bisenet_lite.reproduce.config import Run, check_options, folder_of, leave_out
 from mmseg_bisenet_lite.reproduce.results import Result, save
 from mmseg_bisenet_lite.reproduce.training import Training, train_all
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError
-
-# Keys of a config that the tool sets itself.
-_SET_BY_THE_TOOL = {
-    'randomness.seed': '--seeds sets the seed',
-    'train_cfg.max_iters': '--iters sets the iterations',
-    'work_dir': '--out sets the folder',
-    'resume': 'an interrupted training is resumed anyway',
-}
-# And what --protocol drives sets.
-_SET_BY_THE_PROTOCOL = re.compile(
-    r'(train|val|test)_dataloader\.dataset(\.datasets\.\d+)?\.(data_prefix|drives|ann_file)(\..*)?'
-)
 
 
 def reproduce(
@@ -63,12 +50,7 @@ def reproduce(
 
 
 def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:
-    for key, otherwise in _SET_BY_THE_TOOL.items():
-        if key in options and (key != 'train_cfg.max_iters' or iterations is not None):
-            raise InputError(f'--cfg-options {key}: {otherwise}; leave this key out')
-    for key in options:
-        if run.left_out and _SET_BY_THE_PROTOCOL.fullmatch(key):
-            raise InputError(f'--cfg-options {key}: --protocol drives sets the folders and the drives; leave this key out')
+    check_options(options, iterations, '--protocol drives' if run.left_out else None)
     config = run.config(dataset, iterations)
     merge_options(config, options, f'the config of {run.name}')
     if run.left_out:

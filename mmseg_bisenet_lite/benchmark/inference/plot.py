@@ -59,7 +59,7 @@ def _label(row: Row, run: str, runs: dict[str, Results]) -> str:
     return ', '.join(parts or [row.model])
 
 
-def _look(number: int) -> dict[str, Any]:
+def look(number: int) -> dict[str, Any]:
     """Return colour and marker of a line or point."""
     return dict(color=COLOURS[number % len(COLOURS)], marker=MARKERS[number // len(COLOURS) % len(MARKERS)])
 
@@ -99,7 +99,7 @@ def _speed_figure(runs: dict[str, Results]) -> Figure:
                 sizes |= {row.size: None for row in rows}
                 points = [_megapixels(row.size) for row in rows], [row.fps for row in rows]
                 width = 3 if rows[0].paper else 1.5
-                (handles[label],) = axes.plot(*points, linewidth=width, markersize=6, **_look(number))
+                (handles[label],) = axes.plot(*points, linewidth=width, markersize=6, **look(number))
         _style(axes)
         axes.set_xscale('log')
         axes.set_xticks([_megapixels(size) for size in sizes], [f'{w}x{h}' for w, h in sizes], rotation=40, ha='right')
@@ -144,7 +144,7 @@ def _accuracy_figure(runs: dict[str, Results], metric: str) -> Figure:
         here = [row for row in results.rows if (row.size, row.scope) == (first.size, first.scope)]
         points = [(row.fps, row.accuracy, _label(row, name, runs)) for row in here if row.accuracy is not None]
         for fps, accuracy, label in points:
-            axes.scatter([fps], [accuracy], s=80, zorder=3, label=label, **_look(len(axes.collections)))
+            axes.scatter([fps], [accuracy], s=80, zorder=3, label=label, **look(len(axes.collections)))
         best = front([(fps, accuracy) for fps, accuracy, _ in points])
         axes.plot([fps for fps, _ in best], [accuracy for _, accuracy in best], color='0.7', linewidth=1.2, zorder=2)
     _style(axes)

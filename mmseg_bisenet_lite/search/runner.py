@@ -1,0 +1,82 @@
+"""Runs a search: the trainings that are missing, the tests, and the timing of all candidates side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmseg_bisenet_lite.apis.publish import with_main_head
+from mmseg_bisenet_lite.apis.scores import scores_of
+from mmseg_bisenet_lite.benchmark.inference import Results as Speeds
+from mmseg_bisenet_lite.reproduce.training import Training, train_all
+from mmseg_bisenet_lite.search.candidates import LEFT_OUT, Candidate, candidates_of
+from mmseg_bisenet_lite.search.config import SearchConfig
+from mmseg_bisenet_lite.search.results import Result
+from mmseg_bisenet_lite.search.speed import check_ways, time_all
+from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.heads import MAIN
+from mmseg_bisenet_lite.utils.scratch import scratch_folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search has found.
+
+    Attributes:
+        results: Results of the trainings.
+        speeds: Results of the benchmark; ``None`` if there is nothing to time.
+        failures: A line for each training or file that failed.
+    """
+
+    results: Sequence[Result]
+    speeds: Speeds | None
+    failures: Sequence[str]
+
+
+def search(config: SearchConfig, progress: ReportProgress) -> Outcome:
+    """Train each candidate from each seed on one drive, test it on the others, and time all of them in one run.
+
+    What the folder holds of an earlier search is kept; an interrupted training is resumed.
+
+    Args:
+        config: The options.
+        progress: Called with the current step and the share that is done.
+
+    Raises:
+        InputError: A candidate or an option does not fit, or the folder holds a training of another config.
+    """
+    candidates = candidates_of(config)
+    check_ways(config)
+    trainings = {
+        (each.name, seed): Training(f'{each.name}, seed {seed}', each.of_seed(seed), config.out / each.name / f'seed{seed}')
+        for seed in range(config.seeds)
+        for each in candidates
+    }
+    named = {each.name: each for each in candidates}
+
+    def finish(key: tuple[str, int], training: Training) -> Result:
+        name, seed = key
+        scores = {target: _test(named[name], training, target) for target in named[name].heads}
+        result = Result(name, seed, training.iterations, scores, training.digest, training.made_with())
+        result.save(training.result)
+        return result
+
+    results, failed = train_all(trainings, Result.load, finish, progress)
+    failures = [f'{name}, seed {seed}, failed: {why}' for (name, seed), why in failed.items()]
+    trained = [each for each in candidates if (each.name, 0) not in failed]
+    if not trained:
+        return Outcome(results, None, failures)
+    speeds, without = time_all(config, trained, [trainings[each.name, 0] for each in trained], progress)
+    return Outcome(results, speeds, [*failures, *without])
+
+
+def _test(candidate: Candidate, training: Training, target: str) -> dict[str, dict[str, float]]:
+    """Return the scores of the head of a target on each drive left out."""
+    checkpoint, head = str(training.checkpoint), candidate.heads[target]
+    with scratch_folder(training.folder, '.test-') as folder:
+        if head != MAIN:
+            weights = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')['state_dict']
+            checkpoint = str(folder / 'swapped.pth')
+            torch.save({'state_dict': with_main_head(weights, head, str(training.checkpoint))}, checkpoint)
+        return {drive: scores_of(candidate.of_test(target, drive), checkpoint, training.folder / 'test') for drive in LEFT_OUT}

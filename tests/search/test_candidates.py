@@ -1,0 +1,94 @@
+import shutil
+
+import pytest
+from mmseg.registry import DATASETS
+
+from mmseg_bisenet_lite.compat import mim_folder
+from mmseg_bisenet_lite.datasets.metainfo import inner_sets
+from mmseg_bisenet_lite.search import SearchConfig, candidates_of
+from mmseg_bisenet_lite.search.candidates import LEARNED, LEFT_OUT, TARGETS
+from mmseg_bisenet_lite.utils.errors import InputError
+
+CONFIGS = mim_folder('mmseg_bisenet_lite') / 'configs'
+NANO, FAST = (str(CONFIGS / 'camvid' / f'{name}_hinge_vehicle.py') for name in ('lite-n', 'fastscnn-shared'))
+
+
+def candidates(tmp_path, *files, **options):
+    return candidates_of(SearchConfig([*files], tmp_path, **options))
+
+
+def test_what_is_tested_is_not_learned(drives, tmp_path):
+    root = {f'{split}_dataloader.dataset.data_root': str(drives) for split in ('train', 'val', 'test')}
+    (found,) = candidates(tmp_path, NANO, iters=200, cfg_options=root)
+    learned = [DATASETS.build(each) for each in inner_sets(found.config.train_dataloader.dataset)]
+    assert [len(each) for each in learned] == [4, 2]  # of train, and of val
+    assert {each.drives for each in learned} == {LEARNED}
+    for target, (kind, _) in TARGETS.items():
+        for drive, number in zip(LEFT_OUT, (2, 3), strict=True):
+            tested = [DATASETS.build(each) for each in inner_sets(found.of_test(target, drive).test_dataloader.dataset)]
+            assert [len(each) for each in tested] == [number, 0]
+            assert {type(each).__name__ for each in tested} == {kind}
+            assert found.of_test(target, drive).test_dataloader.dataset.datasets[0].get('keep_classes') is None
+
+
+def test_the_heads_are_found_by_their_classes(tmp_path):
+    human = NANO.replace('vehicle', 'human')
+    one, other, peer = candidates(tmp_path, NANO, human, FAST)
+    assert one.heads == peer.heads == {'vehicle': 'decode_head', 'human': 'auxiliary_head.0'}
+    assert other.heads == {'vehicle': 'auxiliary_head.0', 'human': 'decode_head'}
+
+
+def test_a_candidate_has_its_seed_and_iterations(tmp_path):
+    (found,) = candidates(tmp_path, NANO, iters=300)
+    config = found.of_seed(7)
+    assert config.randomness == dict(seed=7)
+    assert config.train_cfg.max_iters == config.train_cfg.val_interval == config.param_scheduler[-1].end == 300
+    assert 'randomness' not in found.config
+    (full,) = candidates(tmp_path, NANO)
+    assert full.config.train_cfg.max_iters == full.config.train_cfg.val_interval == 12000
+
+
+def test_a_config_may_stand_for_others_data(tmp_path):
+    """The example of the tools' page."""
+    page = (CONFIGS.parent / 'tools' / 'README.md').read_text().partition('## search.py')[2]
+    text = page.partition('```python\n')[2].partition('```')[0]
+    file = tmp_path / 'wide.py'
+    file.write_text(text)
+    wide, plain = candidates(tmp_path, str(file), NANO)
+    assert wide.name == 'wide'
+    widths = wide.config.model.backbone.backbone_cfg.widths
+    assert widths != plain.config.model.backbone.backbone_cfg.widths
+    from mmseg.registry import MODELS
+
+    assert MODELS.build(wide.config.model).backbone.context_path.backbone.out_channels == (32, 48, 96, 128)
+
+
+@pytest.mark.parametrize(
+    ('files', 'options', 'message'),
+    [
+        (['missing.py'], {}, 'missing.py: there is no such'),
+        (
+            [str(CONFIGS / 'camvid' / 'lite_hinge_vehicle.py')],
+            {},
+            'lite_hinge_vehicle.py: has no vehicle and human; a candidate',
+        ),
+        ([str(CONFIGS / 'own' / 'lite_hinge.py')], {}, 'has no vehicle and human'),
+        ([NANO], dict(iters=50), '--iters 50: the learning rate warms up for longer'),
+        ([NANO], dict(cfg_options={'randomness.seed': 1}), 'randomness.seed: --seeds sets the seed'),
+        ([NANO], dict(cfg_options={'work_dir': 'a'}), '--cfg-options work_dir: --out sets the folder'),
+        ([NANO], dict(cfg_options={'val_dataloader.dataset.drives': 'a'}), 'the search sets the folders and the drives'),
+        ([NANO], dict(cfg_options={'optim_wrapper.optimizer.lrr': 1}), "takes no 'lrr'"),
+    ],
+)
+def test_wrong_input_is_one_line(tmp_path, monkeypatch, files, options, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        candidates(tmp_path, *files, **options)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    (tmp_path / 'a').mkdir()
+    copy = shutil.copy(NANO, tmp_path / 'a')
+    with pytest.raises(InputError, match='rename one; candidates go by the names of their files'):
+        candidates(tmp_path, NANO, copy)
+    assert len(candidates(tmp_path, NANO, NANO)) == 1

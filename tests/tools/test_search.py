@@ -1,0 +1,89 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='module')
+def candidates(root, drives, tmp_path_factory):
+    """Two networks whose trainings last seconds."""
+    folder = tmp_path_factory.mktemp('candidates')
+    for name in ('lite-n', 'fastscnn-shared'):
+        lines = [f'_base_ = {str(root / "configs" / "camvid" / f"{name}_hinge_vehicle.py")!r}']
+        lines += [
+            'param_scheduler = [dict(type="PolyLR", end=12000, by_epoch=False)]',
+            'default_hooks = dict(visualization=None)',
+        ]
+        lines += ['model = dict(data_preprocessor=dict(size=(32, 32)))']
+        loader = f'num_workers=0, persistent_workers=False, dataset=dict(data_root={str(drives)!r})'
+        lines += [f'{split}_dataloader = dict({loader})' for split in ('train', 'val', 'test')]
+        (folder / f'{name}.py').write_text('\n'.join(lines))
+    return folder
+
+
+def search(root, folder, out, *arguments):
+    tool = [sys.executable, str(root / 'tools' / 'search.py'), *arguments, '--out', str(out)]
+    small = ['--cfg-options', 'train_dataloader.batch_size=2', 'train_dataloader.dataset.pipeline.2.crop_size=(32,32)']
+    quick = ['--size', '64x32', '--seconds', '1', '--engine', 'openvino', *small]
+    return subprocess.run([*tool, *quick], cwd=folder, capture_output=True, text=True, timeout=600)
+
+
+def test_candidates_are_trained_once_tested_and_timed(root, candidates, tmp_path):
+    first = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert f'Written: results.md, results.json, speed.json, front.png in {tmp_path}' in first.stdout
+    assert 'per class results' not in first.stdout
+    made = {name: (tmp_path / name).stat().st_mtime_ns for name in ('speed.json', 'lite-n/seed0/iter_3.pth')}
+    (result,) = json.loads((tmp_path / 'results.json').read_text())
+    assert {target: set(of_target) for target, of_target in result['scores'].items()} == {
+        target: {'0001TP', '0006R0'} for target in ('vehicle', 'human')
+    }
+    # A third of the label is neither; vehicles and humans have the same share, but not the same head.
+    assert result['scores']['vehicle'] != result['scores']['human']
+
+    again = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
+    tables = first.stdout[first.stdout.index('Speed and accuracy') :]
+    assert again.stdout.endswith(tables)
+    assert made == {name: (tmp_path / name).stat().st_mtime_ns for name in made}
+
+    more = search(root, candidates, tmp_path, 'lite-n.py', 'fastscnn-shared.py', '--seeds', '2', '--iters', '3')
+    assert more.returncode == 0, more.stderr[-3000:]
+    assert (tmp_path / 'lite-n/seed0/iter_3.pth').stat().st_mtime_ns == made['lite-n/seed0/iter_3.pth']
+    assert len(json.loads((tmp_path / 'results.json').read_text())) == 4
+    assert {row['model'] for row in json.loads((tmp_path / 'speed.json').read_text())['rows']} == {'lite-n', 'fastscnn-shared'}
+
+
+def test_a_training_of_another_config_is_not_taken_for_this(root, candidates, tmp_path):
+    assert search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '2').returncode == 0
+    other = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
+    assert other.returncode == 1
+    assert 'seed0: was trained with another config or another --iters' in other.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('missing.py',), 'missing.py: there is no such'),
+        (('lite-n.py', '--precision', 'int8'), '--precision int8: give fp32 too, with which int8 is compared'),
+        (('lite-n.py', '--engine', 'onnxruntime', '--precision', 'bf16'), '--engine onnxruntime: runs only with'),
+        (('lite-n.py', '--threads', '4096'), '--threads 4096: give 1 to'),
+        (('lite-n.py', '--out', '/dev/null/x'), "Not a directory: '/dev/null/x"),
+        (('lite-n.py', '--seeds', '0'), "'0' is not a whole number of at least 1"),
+    ],
+)
+def test_wrong_input_is_one_line(refused, candidates, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused('search.py', *(candidates / each if each == 'lite-n.py' else each for each in arguments))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_training_is_told(root, candidates, tmp_path):
+    done = search(
+        root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3', '--cfg-options', 'load_from=none.pth'
+    )
+    assert done.returncode == 1
+    assert 'lite-n, seed 0, failed: ' in done.stdout
+    assert 'Written: results.md, results.json in' in done.stdout
