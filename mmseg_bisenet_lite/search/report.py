@@ -36,32 +36,28 @@ def report(results: Sequence[Result], speeds: Speeds | None, failures: Sequence[
     if speeds:
         size = size_text(speeds.rows[0].size)
         where = f'{speeds.environment["device"]}, {speeds.environment["threads"]} threads'
-        lines.insert(1, f'Speed: frames per second from frame to mask at {size}, in one run, on {where}.')
+        lines.insert(
+            1,
+            f'Speed: frames per second from frame to mask at {size}, and its ratio to the first model, in one run, on {where}.',
+        )
     return [table for table in tables if table.rows], lines
 
 
 def _speeds(results: Sequence[Result], speeds: Speeds) -> Table:
-    """Tabulate speed and accuracy, one row for each candidate; a star marks the front of a way of running them."""
-    ways = fronts(results, speeds)
-    rows = []
-    for name in dict.fromkeys(row.model for row in speeds.rows):
-        of_model = [row for row in speeds.rows if row.model == name]
-        cells = []
-        for way, points in ways.items():
-            found = next((row for row in of_model if row.way == way), None)
-            if found is None or name not in points:
-                cells += ['-', '-']
-                continue
-            reference = next(row for row in speeds.rows if row.way == way)
-            ratio = '' if found is reference else f'{found.speed_ratio(reference).value:.2f}'
-            cells += [f'{found.fps:.1f}{" *" if points[name][2] else ""}', ratio or '1']
-        aps = [result.mean('AP') for result in results if result.candidate == name]
-        first = of_model[0]
-        rows.append([name, f'{first.parameters / 1e6:.2f}', f'{first.macs / 1e9:.2f}', spread(aps, 1) if aps else '-', *cells])
-    columns = ['model', 'parameters (M)', 'GMAC', 'mean AP']
-    for way in ways:
-        columns += [way, f'{way}: ratio']
-    return Table('Speed and accuracy; *: no other is as good in both and better in one', columns, rows)
+    """Tabulate speed and accuracy, for each way of running the candidates; a star marks its front."""
+    rows, sections = [], set()
+    for way, points in fronts(results, speeds).items():
+        of_way = {row.model: row for row in speeds.rows if row.way == way}
+        reference = next(iter(of_way.values()))
+        sections.add(len(rows))
+        for name, (fps, _, on_front) in points.items():
+            row = of_way[name]
+            ratio = f'{row.speed_ratio(reference).value:.2f}' if row is not reference else '1'
+            aps = spread([result.mean('AP') for result in results if result.candidate == name], 1)
+            size = [f'{row.parameters / 1e6:.2f}', f'{row.macs / 1e9:.2f}']
+            rows.append([way, name, *size, aps, f'{fps:.1f}', ratio, '*' if on_front else ''])
+    columns = ['engine', 'model', 'parameters (M)', 'GMAC', 'mean AP', 'FPS', 'ratio', 'front']
+    return Table('Speed and accuracy; *: no other is as good in both and better in one', columns, rows, frozenset(sections))
 
 
 def _scores(grouped: dict[str, list[Result]], metric: str, name: str) -> Table:

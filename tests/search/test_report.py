@@ -59,9 +59,11 @@ def test_the_front_is_what_no_other_beats_in_both():
 def test_the_tables_tell_means_seeds_and_ratios():
     tables, lines = report(RESULTS, SPEEDS, ['d, seed 0, failed: no memory'])
     speed, ap, iou = tables
-    rows = {name: rest for name, *rest in speed.rows}
-    assert rows['a'] == ['2.00', '0.00', '41.0 ± 1.4', '100.0 *', '1', '100.0', '1']
-    assert rows['c'] == ['2.00', '0.00', '46.0 ± 1.4', '33.3', '0.33', '200.0 *', '2.00']
+    rows = {(way, name): rest for way, name, *rest in speed.rows}
+    assert rows['fp32, openvino', 'a'] == ['2.00', '0.00', '41.0 ± 1.4', '100.0', '1', '*']
+    assert rows['fp32, openvino', 'c'] == ['2.00', '0.00', '46.0 ± 1.4', '33.3', '0.33', '']
+    assert rows['int8, openvino', 'c'] == ['2.00', '0.00', '46.0 ± 1.4', '200.0', '2.00', '*']
+    assert speed.sections == {0, 3}
     assert ap.columns == [
         'model',
         'vehicle, 0001TP',
@@ -76,7 +78,7 @@ def test_the_tables_tell_means_seeds_and_ratios():
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     assert 'd, seed 0, failed: no memory' in lines
     assert any('300 iterations' in line for line in lines)
-    assert any('64x32, in one run, on a CPU, 2 threads' in line for line in lines)
+    assert any('at 64x32, and its ratio to the first model, in one run, on a CPU, 2 threads' in line for line in lines)
 
 
 def test_what_was_not_timed_in_a_way_has_no_speed_there():
@@ -84,7 +86,7 @@ def test_what_was_not_timed_in_a_way_has_no_speed_there():
         SPEEDS.environment, {}, rows=[each for each in SPEEDS.rows if (each.model, each.precision) != ('b', 'int8')]
     )
     (speed, *_), _ = report(RESULTS, speeds, [])
-    assert {name: rest for name, *rest in speed.rows}['b'][-2:] == ['-', '-']
+    assert [row[:2] for row in speed.rows][3:] == [['int8, openvino', 'a'], ['int8, openvino', 'c']]
     (only,) = report([], None, ['a, seed 0, failed: no memory'])[1][1:]
     assert only == 'a, seed 0, failed: no memory'
 
