@@ -45,7 +45,8 @@ def report(results: Sequence[Result], speeds: Speeds | None, failures: Sequence[
 
 def _speeds(results: Sequence[Result], speeds: Speeds) -> Table:
     """Tabulate speed and accuracy, for each way of running the candidates; a star marks its front."""
-    rows, sections = [], set()
+    rows: list[list[str]] = []
+    sections: set[int] = set()
     for way, points in fronts(results, speeds).items():
         of_way = {row.model: row for row in speeds.rows if row.way == way}
         reference = next(iter(of_way.values()))
