@@ -33,9 +33,11 @@ def parse_args() -> argparse.Namespace:
     add('--seeds', type=positive, default=SearchConfig.seeds, metavar='N', help='train with seeds 0 to N-1 (default: 2)')
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
     engines = f'runtimes to time: {", ".join(RUNTIMES)} (default: both)'
-    add('--engine', type=some_of(RUNTIMES), default=list(RUNTIMES), metavar='E,...', help=engines)
-    precision = f'precisions to time: {", ".join(PRECISIONS)}; int8 is exported from the training of seed 0 (default: fp32)'
-    add('--precision', type=some_of(PRECISIONS), default=['fp32'], metavar='P,...', help=precision)
+    add('--engine', type=some_of(RUNTIMES), default=SearchConfig.engine, metavar='E,...', help=engines)
+    precision = (
+        f'precisions to time: {", ".join(PRECISIONS)}; int8 is exported from a training of each candidate (default: fp32)'
+    )
+    add('--precision', type=some_of(PRECISIONS), default=SearchConfig.precision, metavar='P,...', help=precision)
     add('--size', type=size, default=SearchConfig.size, metavar='WxH', help='size of the frames (default: 640x360)')
     add('--threads', type=count, metavar='N', help="number of CPU threads while timing (default: PyTorch's choice)")
     seconds = 'time limit for the timing (default: %(default)s)'

@@ -10,6 +10,9 @@ from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.benchmark.devices import device_name, usable_cores
 from mmseg_bisenet_lite.utils.checkout import commit
 
+# Libraries that run exported files, named if they are installed.
+RUNTIMES = ('onnxruntime', 'openvino', 'tensorrt')
+
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Return device, settings and versions, for the results file."""
@@ -30,6 +33,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     if host:
         mmseg, mmengine, mmcvs = compat.HOSTS[host]
         record |= {name: version for name in (mmseg, mmengine, *mmcvs) if (version := compat.version(name))}
+    record |= {name: version for name in RUNTIMES if (version := compat.version(name))}
     if device.type == 'cuda':
         record |= {
             'cuda': torch.version.cuda,

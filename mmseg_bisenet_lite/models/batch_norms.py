@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mmseg_bisenet_lite.models.convolutions import is_plain
-from mmseg_bisenet_lite.models.rep_conv import RepConv2d
+from mmseg_bisenet_lite.models.rep_conv import merge_branches
 
 
 def use_running_statistics(module: nn.Module) -> None:
@@ -25,16 +25,14 @@ def batch_norms(module: nn.Module) -> list[_BatchNorm]:
 
 
 def fold_batch_norms(module: nn.Module) -> None:
-    """Fold each batch norm that directly follows a convolution into it, in place, for inference; merge branches first.
+    """Fold each batch norm that directly follows a convolution into it, in place, for inference; merge its branches first.
 
     MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
     """
+    merge_branches(module)
     last: tuple[nn.Module, str] | None = None  # the convolution before a child, by its owner and name there
     apart = isinstance(module, ConvModule) and module.order.index('norm') != module.order.index('conv') + 1
     for name, child in module.named_children():
-        if isinstance(child, RepConv2d):
-            child = child.merged()
-            setattr(module, name, child)
         if isinstance(child, _BatchNorm):
             if last is not None and not apart:
                 owner, place = last

@@ -18,8 +18,9 @@ class RepConv2d(nn.Conv2d):
     """``Conv2d`` that, with a 3x3 kernel, adds a 1x1 convolution and, where the shape stays, its input; each has a batch norm.
 
     A small network without skip connections learns more with these branches, and :meth:`merged` makes one convolution of
-    them. Take it as ``conv_cfg=dict(type='mmseg.RepConv2d')``. With another kernel, or without a padding that keeps the size,
-    it is ``Conv2d``.
+    them. Take it as ``conv_cfg=dict(type='mmseg.RepConv2d')``; on several GPUs with ``norm_cfg=dict(type='SyncBN')`` in it.
+    Unless kernel, padding and dilation are 3, 1 and 1, and the padding is of zeros, it is ``Conv2d``. ``ConvModule``'s
+    ``efficient_conv_bn_eval`` reads the weight alone, without the branches, so leave that off.
 
     Args:
         *args: Arguments of ``Conv2d``.
@@ -61,8 +62,8 @@ class RepConv2d(nn.Conv2d):
 
     @torch.no_grad()
     def merged(self) -> nn.Conv2d:
-        """Return the one convolution that gives the same in inference mode."""
-        kernel, shift = self.weight.detach(), None if self.bias is None else self.bias.detach()
+        """Return the one convolution that gives the same in inference mode, with memory of its own."""
+        kernel, shift = self.weight.clone(), None if self.bias is None else self.bias.clone()
         if self.has_branches:
             branches = [_fold(kernel, self.norm), _fold(F.pad(self.point[0].weight, (1, 1, 1, 1)), self.point[1])]
             if self.skip is not None:
@@ -73,9 +74,9 @@ class RepConv2d(nn.Conv2d):
         plain = nn.Conv2d(
             self.in_channels, self.out_channels, **options, bias=shift is not None, padding_mode=self.padding_mode
         )
-        plain.weight = nn.Parameter(kernel)
+        plain.weight = nn.Parameter(kernel, self.weight.requires_grad)
         if shift is not None:
-            plain.bias = nn.Parameter(shift)
+            plain.bias = nn.Parameter(shift, self.weight.requires_grad)
         return plain.train(self.training)
 
     def _identity(self) -> Tensor:
@@ -84,6 +85,18 @@ class RepConv2d(nn.Conv2d):
         places = torch.arange(self.out_channels, device=kernel.device)
         kernel[places, places % kernel.shape[1], 1, 1] = 1
         return kernel
+
+
+def merge_branches(module: nn.Module) -> None:
+    """Put one convolution in the place of each :class:`RepConv2d` in a module, in place, for inference.
+
+    One whose weight is computed anew in each pass, as by ``spectral_norm``, keeps its branches.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, RepConv2d) and 'weight' in child._parameters:
+            setattr(module, name, child.merged())
+        else:
+            merge_branches(child)
 
 
 def _batch_norm(norm_cfg: dict, channels: int) -> _BatchNorm:

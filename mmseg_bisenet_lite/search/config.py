@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Precisions to time: of networks that are exported while they are timed, and of files that need calibration.
+# Precisions to time; int8 needs a trained network and photographs to calibrate on, the others do not.
 PRECISIONS = ('fp32', 'bf16', 'int8')
 
 

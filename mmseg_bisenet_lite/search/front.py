@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from mmseg_bisenet_lite.benchmark.inference import Results as Speeds
-from mmseg_bisenet_lite.benchmark.inference.plot import front
+from mmseg_bisenet_lite.benchmark.inference import front
 from mmseg_bisenet_lite.search.results import Result
 
 # A candidate's frames per second, mean AP in %, and whether it is on the front.

@@ -24,11 +24,13 @@ def report(results: Sequence[Result], speeds: Speeds | None, failures: Sequence[
         grouped.setdefault(result.candidate, []).append(result)
     tables = [_speeds(results, speeds)] if speeds else []
     tables += [_scores(grouped, metric, name) for metric, name in (('AP', 'AP'), ('fgIoU', 'IoU'))]
+    if not results:
+        return [], list(failures)
     iterations = sorted({result.iterations for result in results})
     made = {', '.join(f'{name} {value}' for name, value in result.made_with.items()) for result in results}
     lines = [
         f'AP and IoU (margin 0) of the foreground in %, mean ± standard deviation over the seeds. Trained on drive '
-        f'{", ".join(LEARNED)} for {" or ".join(map(str, iterations)) or 0} iterations, tested on the others; each target '
+        f'{", ".join(LEARNED)} for {" or ".join(map(str, iterations))} iterations, tested on the others; each target '
         'and drive weighs the same in the mean.',
         *(f'Trained with {each}.' for each in sorted(made)),
         *failures,
@@ -36,10 +38,13 @@ def report(results: Sequence[Result], speeds: Speeds | None, failures: Sequence[
     if speeds:
         size = size_text(speeds.rows[0].size)
         where = f'{speeds.environment["device"]}, {speeds.environment["threads"]} threads'
-        lines.insert(
-            1,
-            f'Speed: frames per second from frame to mask at {size}, and its ratio to the first model, in one run, on {where}.',
-        )
+        told = [
+            f'Speed: frames per second from frame to mask at {size}, and its ratio to {speeds.rows[0].model}, in one run, on '
+        ]
+        told[0] += f'{where}.'
+        if unsettled := sum(not row.settled for row in speeds.rows):
+            told.append(f'{unsettled} speed(s) had not settled: let nothing else run, delete speed.json and run again.')
+        lines[1:1] = told
     return [table for table in tables if table.rows], lines
 
 
@@ -49,15 +54,15 @@ def _speeds(results: Sequence[Result], speeds: Speeds) -> Table:
     sections: set[int] = set()
     for way, points in fronts(results, speeds).items():
         of_way = {row.model: row for row in speeds.rows if row.way == way}
-        reference = next(iter(of_way.values()))
+        reference = of_way.get(speeds.rows[0].model)
         sections.add(len(rows))
         for name, (fps, _, on_front) in points.items():
             row = of_way[name]
-            ratio = f'{row.speed_ratio(reference).value:.2f}' if row is not reference else '1'
+            ratio = '-' if reference is None else '1' if row is reference else str(row.speed_ratio(reference))
             aps = spread([result.mean('AP') for result in results if result.candidate == name], 1)
             size = [f'{row.parameters / 1e6:.2f}', f'{row.macs / 1e9:.2f}']
             rows.append([way, name, *size, aps, f'{fps:.1f}', ratio, '*' if on_front else ''])
-    columns = ['engine', 'model', 'parameters (M)', 'GMAC', 'mean AP', 'FPS', 'ratio', 'front']
+    columns = ['engine', 'model', 'parameters (M)', 'GMAC', 'mean AP', 'FPS', 'ratio [95 % interval]', 'front']
     return Table('Speed and accuracy; *: no other is as good in both and better in one', columns, rows, frozenset(sections))
 
 

@@ -13,8 +13,10 @@ from mmseg_bisenet_lite.reproduce.training import Training, train_all
 from mmseg_bisenet_lite.search.candidates import LEFT_OUT, Candidate, candidates_of
 from mmseg_bisenet_lite.search.config import SearchConfig
 from mmseg_bisenet_lite.search.results import Result
-from mmseg_bisenet_lite.search.speed import check_ways, time_all
+from mmseg_bisenet_lite.search.speed import check_networks, check_ways, time_all
 from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import write_text
 from mmseg_bisenet_lite.utils.heads import MAIN
 from mmseg_bisenet_lite.utils.scratch import scratch_folder
 
@@ -25,8 +27,8 @@ class Outcome:
 
     Attributes:
         results: Results of the trainings.
-        speeds: Results of the benchmark; ``None`` if there is nothing to time.
-        failures: A line for each training or file that failed.
+        speeds: Results of the benchmark; ``None`` if nothing could be timed.
+        failures: A line for each training, file or timing that failed.
     """
 
     results: Sequence[Result]
@@ -44,34 +46,45 @@ def search(config: SearchConfig, progress: ReportProgress) -> Outcome:
         progress: Called with the current step and the share that is done.
 
     Raises:
-        InputError: A candidate or an option does not fit, or the folder holds a training of another config.
+        InputError: A candidate or an option does not fit, the folder holds a training of another config, or another process
+            works there.
     """
-    candidates = candidates_of(config)
+    named = {each.name: each for each in candidates_of(config)}
     check_ways(config)
+    files = {name: config.out / name / f'{name}.py' for name in named}  # with the changes of cfg_options, for the timing
+    for name, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, named[name].config.pretty_text)
+    progress('checking the networks', 0.0)
+    check_networks(config, files)
     trainings = {
-        (each.name, seed): Training(f'{each.name}, seed {seed}', each.of_seed(seed), config.out / each.name / f'seed{seed}')
+        (name, seed): Training(f'{name}, seed {seed}', each.of_seed(seed), config.out / name / f'seed{seed}')
         for seed in range(config.seeds)
-        for each in candidates
+        for name, each in named.items()
     }
-    named = {each.name: each for each in candidates}
 
     def finish(key: tuple[str, int], training: Training) -> Result:
         name, seed = key
-        scores = {target: _test(named[name], training, target) for target in named[name].heads}
+        scores = {target: score(named[name], training, target) for target in named[name].heads}
         result = Result(name, seed, training.iterations, scores, training.digest, training.made_with())
         result.save(training.result)
         return result
 
     results, failed = train_all(trainings, Result.load, finish, progress)
     failures = [f'{name}, seed {seed}, failed: {why}' for (name, seed), why in failed.items()]
-    trained = [each for each in candidates if (each.name, 0) not in failed]
+    trained: dict[str, Training] = {}
+    for result in sorted(results, key=lambda each: [*named].index(each.candidate)):
+        trained.setdefault(result.candidate, trainings[result.candidate, result.seed])
     if not trained:
         return Outcome(results, None, failures)
-    speeds, without = time_all(config, trained, [trainings[each.name, 0] for each in trained], progress)
+    try:
+        speeds, without = time_all(config, files, trained, progress)
+    except InputError as error:  # hours of training are not lost by it
+        return Outcome(results, None, [*failures, f'Not timed: {error.line}'])
     return Outcome(results, speeds, [*failures, *without])
 
 
-def _test(candidate: Candidate, training: Training, target: str) -> dict[str, dict[str, float]]:
+def score(candidate: Candidate, training: Training, target: str) -> dict[str, dict[str, float]]:
     """Return the scores of the head of a target on each drive left out."""
     checkpoint, head = str(training.checkpoint), candidate.heads[target]
     with scratch_folder(training.folder, '.test-') as folder:

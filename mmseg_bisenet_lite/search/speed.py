@@ -1,64 +1,108 @@
 """Times the candidates of a search side by side, in the runtimes of a robot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.benchmark.inference import RUNTIMES, BenchmarkConfig, Results, benchmark, load_all
-from mmseg_bisenet_lite.benchmark.inference.candidates import Settings
-from mmseg_bisenet_lite.benchmark.inference.runner import prepare
+from mmseg_bisenet_lite.benchmark.environment import environment
+from mmseg_bisenet_lite.benchmark.inference import (
+    RUNTIMES,
+    BenchmarkConfig,
+    Results,
+    benchmark,
+    check_sizes,
+    load,
+    load_models,
+    settings_of,
+)
 from mmseg_bisenet_lite.export import ExportConfig, export
+from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
+from mmseg_bisenet_lite.pretrained import sha256_of
 from mmseg_bisenet_lite.reproduce.training import Training
-from mmseg_bisenet_lite.search.candidates import Candidate
 from mmseg_bisenet_lite.search.config import SearchConfig
 from mmseg_bisenet_lite.utils.console import ReportProgress
-from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import alone_in
 from mmseg_bisenet_lite.utils.library import require
 
 SPEED = 'speed.json'
 
 
 def check_ways(search: SearchConfig) -> None:
-    """Raise an :class:`InputError` if a runtime or a precision cannot be timed here, before anything is trained."""
-    precisions = [each for each in search.precision if each != 'int8']
-    if not precisions:
+    """Raise an :class:`InputError` if a runtime or a precision cannot be timed here, or the kept speeds cannot be read."""
+    if {*search.precision} == {'int8'}:
         raise InputError('--precision int8: give fp32 too, with which int8 is compared')
-    device = torch.device('cpu')
-    prepare(Settings(device=device, scopes=('frame',), engines=search.engine, precisions=precisions), search.threads)
+    settings_of(_config(search))
     if 'int8' in search.precision:
         require('nncf', 'nncf')
+    _kept(search)
+
+
+def check_networks(search: SearchConfig, files: Mapping[str, Path]) -> None:
+    """Check, before anything is trained, that the networks can be timed.
+
+    Args:
+        search: The options.
+        files: Config of each candidate.
+
+    Raises:
+        InputError: A network cannot be exported, or does not take the size.
+    """
+    models = load_models([str(file) for file in files.values()], [], [])
+    for model in models:
+        with as_input_error(f'{model.config}: cannot be exported', InputError):
+            FrameToMask(model.segmentor)
+    check_sizes(models, [search.size])
 
 
 def time_all(
-    search: SearchConfig, candidates: Sequence[Candidate], trainings: Sequence[Training], progress: ReportProgress
+    search: SearchConfig, files: Mapping[str, Path], trainings: Mapping[str, Training], progress: ReportProgress
 ) -> tuple[Results, list[str]]:
-    """Time all candidates in one run; a run of the same ones with the same options is read from the folder.
+    """Time all candidates in one run; a run of the same weights in the same environment is read from the folder.
 
     Speeds are ratios within one run, so another candidate has all of them timed again.
 
     Args:
         search: The options.
-        candidates: The candidates.
-        trainings: A finished training of each.
+        files: Config of each candidate.
+        trainings: A finished training of each candidate to time.
         progress: Called with the current step and the share that is done.
 
     Returns:
         The results, and a line for each int8 file that could not be made.
+
+    Raises:
+        InputError: A network cannot be exported, or another process times in the folder.
     """
-    files, failed = _int8_files(search, candidates, trainings, progress) if 'int8' in search.precision else ([], [])
-    options = {
-        'candidates': {each.name: training.digest for each, training in zip(candidates, trainings, strict=True)},
-        'int8': [str(file.relative_to(search.out)) for file in files],
-        'asked': [list(search.engine), list(search.precision), list(search.size), search.threads, search.seconds],
-    }
-    kept = search.out / SPEED
-    if kept.is_file() and (earlier := load_all([kept], {})[kept.stem]).settings.get('search') == options:
-        return earlier, failed
-    config = BenchmarkConfig(
-        configs=[each.file for each in candidates],
-        checkpoint=[str(training.checkpoint) for training in trainings],
-        exported=[str(file) for file in files],
+    with alone_in(search.out, 'speed.lock', 'timing'):
+        int8, failed = _int8_files(search, trainings, progress) if 'int8' in search.precision else ([], [])
+        asked = {
+            'candidates': [[name, sha256_of(str(training.checkpoint))] for name, training in trainings.items()],
+            'int8': [str(file.relative_to(search.out)) for file in int8],
+            'options': [list(search.engine), list(search.precision), list(search.size), search.threads, search.seconds],
+        }
+        here = {**environment(torch.device('cpu')), 'threads': search.threads or torch.get_num_threads()}
+        earlier = _kept(search)
+        if earlier and (earlier.settings.get('search'), earlier.environment) == (asked, here):
+            return earlier, failed
+        config = replace(
+            _config(search),
+            configs=[str(files[name]) for name in trainings],
+            checkpoint=[str(training.checkpoint) for training in trainings.values()],
+            exported=[str(file) for file in int8],
+        )
+        (results,) = benchmark(config, progress)
+        results.settings['search'] = asked
+        results.save(search.out / SPEED)
+    return results, failed
+
+
+def _config(search: SearchConfig) -> BenchmarkConfig:
+    """Return the options of the benchmark, but for the networks."""
+    return BenchmarkConfig(
         sizes=[search.size],
         scope=['frame'],
         precision=[each for each in search.precision if each != 'int8'],
@@ -67,30 +111,35 @@ def time_all(
         threads=search.threads,
         seconds=search.seconds,
     )
-    (results,) = benchmark(config, progress)
-    results.settings['search'] = options
-    results.save(kept)
-    return results, failed
+
+
+def _kept(search: SearchConfig) -> Results | None:
+    """Return the speeds of an earlier search in the folder."""
+    file = search.out / SPEED
+    if not file.is_file():
+        return None
+    with as_input_error(f'{file}: not a result of tools/search.py; delete it and run again', InputError):
+        return load(file)
 
 
 def _int8_files(
-    search: SearchConfig, candidates: Sequence[Candidate], trainings: Sequence[Training], progress: ReportProgress
+    search: SearchConfig, trainings: Mapping[str, Training], progress: ReportProgress
 ) -> tuple[list[Path], list[str]]:
     """Export each candidate in int8 for each runtime, calibrated on the drive that it has learned; keep earlier files."""
     files, failed = [], []
-    for candidate, training in zip(candidates, trainings, strict=True):
+    for name, training in trainings.items():
         config = ExportConfig(
             config=str(training.folder / 'config.py'),
             checkpoint=str(training.checkpoint),
-            out=training.folder / 'int8',
+            out=training.folder / f'int8-{sha256_of(str(training.checkpoint))[:8]}',  # other weights have files of their own
             size=search.size,
             format=[RUNTIMES[engine].format for engine in search.engine],
             precision=['int8'],
         )
         wanted = [config.out / config.file_name(format, 'int8') for format in config.format]
-        if not all(file.is_file() for file in wanted):
-            for result in export(config, progress):
-                if result.failure is not None:
-                    failed.append(f'{candidate.name}, int8, {result.file.suffix}: not timed: {result.failure}')
+        missing = [format for format, file in zip(config.format, wanted, strict=True) if not file.is_file()]
+        if missing:
+            results: list[Any] = export(replace(config, format=missing), progress)
+            failed += [f'{name}, int8, {each.file.suffix}: not timed: {each.failure}' for each in results if each.failure]
         files += [file for file in wanted if file.is_file()]
     return files, failed

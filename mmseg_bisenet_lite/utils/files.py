@@ -45,12 +45,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path, name: str) -> Iterator[int | None]:
-    """Be the only process that trains in a folder, by a lock that ends with the process, however it ends.
+def alone_in(folder: Path, name: str, doing: str = 'training') -> Iterator[int | None]:
+    """Be the only process that does something in a folder, by a lock that ends with the process, however it ends.
 
     Args:
         folder: The folder; it exists.
         name: Name of the file in it that is locked. It stays there.
+        doing: What it does, for the error.
 
     Yields:
         The descriptor of the lock. A process that inherits it holds the lock too; forked processes do not. ``None`` if the
@@ -63,7 +64,7 @@ def alone_in(folder: Path, name: str) -> Iterator[int | None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f'{folder}: another process is training here; wait for it or stop it') from None
+            raise InputError(f'{folder}: another process is {doing} here; wait for it or stop it') from None
         except OSError:  # some network file systems
             yield None
             return

@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.benchmark.devices import (
     set_tf32,
 )
 from mmseg_bisenet_lite.benchmark.inference.candidates import Settings
-from mmseg_bisenet_lite.benchmark.inference.runner import _check_twice, prepare
+from mmseg_bisenet_lite.benchmark.inference.runner import _check_twice, check, prepare
 from mmseg_bisenet_lite.benchmark.measure import HostClock
 from mmseg_bisenet_lite.utils import precision
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -68,18 +68,23 @@ def test_options_that_the_device_cannot_do_are_refused():
         (Settings(CPU), 0, '--threads 0: give 1 to'),
         (Settings(CPU), 10**6, '--threads 1000000'),
         (Settings(CPU, batch=0), None, '--batch 0'),
-        (Settings(CPU, engines=('openvino',)), None, '--engine openvino: runs only with --scope frame and --precision'),
+        (Settings(CPU, engines=('openvino',)), None, '--engine openvino: runs only with --scope frame; add it'),
+        (
+            Settings(CPU, engines=('openvino',), precisions=('fp16',)),
+            None,
+            '--engine openvino: runs only with --scope frame and --precision fp32 or bf16; add both',
+        ),
         (Settings(CUDA, scopes=FRAME, engines=('onnxruntime',)), None, '--engine onnxruntime: is timed on the CPU'),
         (Settings(CPU, scopes=FRAME, engines=('openvino',), fuse=True), None, '--fuse: runtimes always fold batch norms'),
     ):
         with pytest.raises(InputError, match=message):
-            prepare(settings, threads)
+            check(settings, threads)
 
 
 def test_a_missing_runtime_is_named_before_anything_is_timed(monkeypatch):
     monkeypatch.setitem(sys.modules, 'openvino', None)
     with pytest.raises(InputError, match='pip install onnx onnxscript openvino'):
-        prepare(Settings(CPU, scopes=FRAME, engines=('openvino',)), None)
+        check(Settings(CPU, scopes=FRAME, engines=('openvino',)), None)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@ import torch
 from mmcv.cnn import ConvModule
 from mmengine.registry import DefaultScope
 from torch import nn
+from torch.nn.utils import spectral_norm
 
 from mmseg_bisenet_lite.models import RepConv2d
 from mmseg_bisenet_lite.models.batch_norms import batch_norms, fold_batch_norms
+from mmseg_bisenet_lite.models.rep_conv import merge_branches
 from mmseg_bisenet_lite.utils.errors import InputError
 
 REP = dict(type='mmseg.RepConv2d')
@@ -42,6 +44,8 @@ def test_it_is_the_sum_of_its_branches_and_one_convolution(channels, stride, gro
     torch.testing.assert_close(conv(x), branches(x, conv), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(merged(x), branches(x, conv), rtol=1e-12, atol=1e-12)
     assert not merged.training
+    assert merged.weight.requires_grad
+    assert not conv.requires_grad_(False).merged().weight.requires_grad
 
 
 @torch.no_grad()
@@ -62,7 +66,22 @@ def test_another_kernel_has_no_branches(options):
     plain.load_state_dict(conv.state_dict())
     x = torch.randn(1, 4, 9, 7)
     assert torch.equal(conv(x), plain(x))
-    assert torch.equal(conv.merged()(x), plain(x))
+    merged = conv.merged()
+    assert torch.equal(merged(x), plain(x))
+    merged.weight.zero_()
+    assert conv.weight.any()  # it has memory of its own
+
+
+@torch.no_grad()
+def test_a_weight_that_is_computed_anew_keeps_its_branches():
+    module = nn.Sequential(
+        spectral_norm(as_if_trained(RepConv2d(4, 4, 3, padding=1)).float()), RepConv2d(4, 4, 3, padding=1)
+    ).eval()
+    x = torch.randn(1, 4, 9, 7)
+    expected = module(x)
+    merge_branches(module)
+    assert [type(each) for each in module] == [RepConv2d, nn.Conv2d]
+    torch.testing.assert_close(module(x), expected)
 
 
 def test_each_branch_learns():

@@ -28,7 +28,10 @@ def test_what_is_tested_is_not_learned(drives, tmp_path):
             tested = [DATASETS.build(each) for each in inner_sets(found.of_test(target, drive).test_dataloader.dataset)]
             assert [len(each) for each in tested] == [number, 0]
             assert {type(each).__name__ for each in tested} == {kind}
-            assert found.of_test(target, drive).test_dataloader.dataset.datasets[0].get('keep_classes') is None
+            assert {each.keep_classes for each in tested} == {False}
+    plain = inner_sets(found.of_seed(0).test_dataloader.dataset)  # a test leaves the candidate as it is
+    assert [each.drives for each in plain] == [[*LEFT_OUT]] * 2
+    assert found.of_seed(0).log_level == 'INFO'
 
 
 def test_the_heads_are_found_by_their_classes(tmp_path):
@@ -42,10 +45,27 @@ def test_a_candidate_has_its_seed_and_iterations(tmp_path):
     (found,) = candidates(tmp_path, NANO, iters=300)
     config = found.of_seed(7)
     assert config.randomness == dict(seed=7)
-    assert config.train_cfg.max_iters == config.train_cfg.val_interval == config.param_scheduler[-1].end == 300
+    assert config.train_cfg.max_iters == config.param_scheduler[-1].end == 300
+    assert config.train_cfg.val_begin > 300
     assert 'randomness' not in found.config
-    (full,) = candidates(tmp_path, NANO)
-    assert full.config.train_cfg.max_iters == full.config.train_cfg.val_interval == 12000
+    (full,) = candidates(tmp_path, NANO, cfg_options={'randomness.deterministic': True})
+    assert full.config.train_cfg.max_iters == 12000
+    assert full.of_seed(7).randomness == dict(seed=7, deterministic=True)
+
+
+def test_the_head_of_a_target_is_tested_in_the_place_of_the_main_head(tmp_path):
+    (found,) = candidates(tmp_path, NANO, cfg_options={'model.auxiliary_head.0.channels': 8})
+    main, other = found.config.model.decode_head, found.config.model.auxiliary_head[0]
+    assert found.of_test('vehicle', '0001TP').model == found.config.model
+    swapped = found.of_test('human', '0001TP').model
+    assert swapped.decode_head == other
+    assert swapped.auxiliary_head == [main, *found.config.model.auxiliary_head[1:]]
+    lone = found.of_seed(0)
+    lone.model.auxiliary_head = lone.model.auxiliary_head[0]
+    lone.dump(tmp_path / 'lone.py')
+    (lone,) = candidates(tmp_path, str(tmp_path / 'lone.py'))
+    assert lone.heads['human'] == 'auxiliary_head'
+    assert lone.of_test('human', '0001TP').model.decode_head == other
 
 
 def test_a_config_may_stand_for_others_data(tmp_path):
@@ -70,14 +90,30 @@ def test_a_config_may_stand_for_others_data(tmp_path):
         (
             [str(CONFIGS / 'camvid' / 'lite_hinge_vehicle.py')],
             {},
-            'lite_hinge_vehicle.py: has no vehicle and human; a candidate',
+            r'lite_hinge_vehicle.py: no head has foreground=\(8,\), vehicles; a candidate',
         ),
-        ([str(CONFIGS / 'own' / 'lite_hinge.py')], {}, 'has no vehicle and human'),
+        ([str(CONFIGS / 'own' / 'lite_hinge.py')], {}, 'no head has foreground='),
         ([NANO], dict(iters=50), '--iters 50: the learning rate warms up for longer'),
         ([NANO], dict(cfg_options={'randomness.seed': 1}), 'randomness.seed: --seeds sets the seed'),
         ([NANO], dict(cfg_options={'work_dir': 'a'}), '--cfg-options work_dir: --out sets the folder'),
         ([NANO], dict(cfg_options={'val_dataloader.dataset.drives': 'a'}), 'the search sets the folders and the drives'),
         ([NANO], dict(cfg_options={'optim_wrapper.optimizer.lrr': 1}), "takes no 'lrr'"),
+        ([NANO], dict(cfg_options={'train_cfg.val_interval': 5}), 'only the end of a training is tested'),
+        ([NANO], dict(cfg_options={'test_dataloader.dataset.type': 'A'}), 'the search tests both targets'),
+        ([NANO], dict(cfg_options={'test_evaluator.type': 'IoUMetric'}), 'its metric is no BinaryIoUMetric'),
+        ([NANO], dict(cfg_options={'model.auxiliary_head.0.foreground': (9,)}), r'no head has foreground=\(9, 10\), humans'),
+        (
+            [NANO],
+            dict(
+                cfg_options={
+                    'train_cfg._delete_': True,
+                    'train_cfg.type': 'EpochBasedTrainLoop',
+                    'train_cfg.max_epochs': 2,
+                    'param_scheduler': [],
+                }
+            ),
+            'it does not train by iterations',
+        ),
     ],
 )
 def test_wrong_input_is_one_line(tmp_path, monkeypatch, files, options, message):
@@ -91,4 +127,4 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     copy = shutil.copy(NANO, tmp_path / 'a')
     with pytest.raises(InputError, match='rename one; candidates go by the names of their files'):
         candidates(tmp_path, NANO, copy)
-    assert len(candidates(tmp_path, NANO, NANO)) == 1
+    assert len(candidates(tmp_path, NANO, NANO.replace('/camvid/', '/own/../camvid/'))) == 1

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from mmseg_bisenet_lite.benchmark.inference import Results as Speeds
@@ -61,8 +64,8 @@ def test_the_tables_tell_means_seeds_and_ratios():
     speed, ap, iou = tables
     rows = {(way, name): rest for way, name, *rest in speed.rows}
     assert rows['fp32, openvino', 'a'] == ['2.00', '0.00', '41.0 ± 1.4', '100.0', '1', '*']
-    assert rows['fp32, openvino', 'c'] == ['2.00', '0.00', '46.0 ± 1.4', '33.3', '0.33', '']
-    assert rows['int8, openvino', 'c'] == ['2.00', '0.00', '46.0 ± 1.4', '200.0', '2.00', '*']
+    assert rows['fp32, openvino', 'c'] == ['2.00', '0.00', '46.0 ± 1.4', '33.3', '0.33 [too few rounds]', '']
+    assert rows['int8, openvino', 'c'] == ['2.00', '0.00', '46.0 ± 1.4', '200.0', '2.00 [too few rounds]', '*']
     assert speed.sections == {0, 3}
     assert ap.columns == [
         'model',
@@ -78,7 +81,7 @@ def test_the_tables_tell_means_seeds_and_ratios():
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     assert 'd, seed 0, failed: no memory' in lines
     assert any('300 iterations' in line for line in lines)
-    assert any('at 64x32, and its ratio to the first model, in one run, on a CPU, 2 threads' in line for line in lines)
+    assert any('at 64x32, and its ratio to a, in one run, on a CPU, 2 threads' in line for line in lines)
 
 
 def test_what_was_not_timed_in_a_way_has_no_speed_there():
@@ -87,8 +90,28 @@ def test_what_was_not_timed_in_a_way_has_no_speed_there():
     )
     (speed, *_), _ = report(RESULTS, speeds, [])
     assert [row[:2] for row in speed.rows][3:] == [['int8, openvino', 'a'], ['int8, openvino', 'c']]
-    (only,) = report([], None, ['a, seed 0, failed: no memory'])[1][1:]
-    assert only == 'a, seed 0, failed: no memory'
+    speeds = Speeds(
+        SPEEDS.environment, {}, rows=[each for each in SPEEDS.rows if (each.model, each.precision) != ('a', 'int8')]
+    )
+    (speed, *_), _ = report(RESULTS, speeds, [])
+    assert [(row[1], row[6]) for row in speed.rows][3:] == [('b', '-'), ('c', '-')]  # its reference has no speed
+    assert report([], None, ['a, seed 0, failed: no memory']) == ([], ['a, seed 0, failed: no memory'])
+
+
+def test_a_speed_that_had_not_settled_is_told():
+    rows = [replace(each, settled=each.model != 'a') for each in SPEEDS.rows]
+    _, lines = report(RESULTS, Speeds(SPEEDS.environment, {}, rows=rows), [])
+    assert any(line.startswith('2 speed(s) had not settled') for line in lines)
+
+
+def test_a_network_has_one_colour_in_all_panels(tmp_path, monkeypatch):
+    """Also where another one is missing in a panel."""
+    drawn = []
+    monkeypatch.setattr(Axes, 'scatter', lambda axes, x, y, color=None, **look: drawn.append((y[0], color)))
+    rows = [each for each in SPEEDS.rows if (each.model, each.precision) != ('a', 'int8')]
+    draw(RESULTS, Speeds(SPEEDS.environment, {}, rows=rows), tmp_path / 'a.png')
+    assert len(drawn) == 5
+    assert len(set(drawn)) == 3
 
 
 def test_the_picture_has_a_panel_for_each_way(tmp_path):

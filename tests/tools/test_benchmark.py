@@ -78,17 +78,17 @@ def test_earlier_runs_are_compared(finished, root, tmp_path):
             "'caffe' is unknown; choose from eager, channels-last, compile, compile-channels-last, onnxruntime, openvino, "
             'inference-model',
         ),
-        (['--engine', 'inference-model'], '--engine inference-model: runs only with --scope frame and --precision fp32'),
+        (['--engine', 'inference-model'], '--engine inference-model: runs only with --scope frame; add it'),
         (['--exported', 'a.onnx'], '--exported: exported files run only with --scope frame'),
         (['--exported', 'absent.onnx', '--scope', 'frame'], 'absent.onnx: there is no such file'),
         (['--scope', 'forward,backward'], "'backward' is unknown; choose from forward, predict, frame"),
         (['--precision', 'fp8'], "'fp8' is unknown; choose from fp32, tf32, bf16, fp16"),
         (['--precision', 'tf32', '--device', 'cpu'], '--precision tf32: '),
         (['--cuda-graph', '--device', 'cpu'], '--cuda-graph: cpu has no CUDA graphs'),
-        (['--engine', 'onnxruntime'], '--engine onnxruntime: runs only with --scope frame and --precision fp32; add both'),
+        (['--engine', 'onnxruntime'], '--engine onnxruntime: runs only with --scope frame; add it'),
         (
             ['--engine', 'eager,openvino', '--scope', 'frame', '--precision', 'fp16'],
-            '--engine openvino: runs only with --scope frame and --precision fp32 or bf16; add both',
+            '--engine openvino: runs only with --precision fp32 or bf16; add it',
         ),
         (
             ['--fuse', '--engine', 'openvino', '--scope', 'frame'],

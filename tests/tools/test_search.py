@@ -41,9 +41,6 @@ def test_candidates_are_trained_once_tested_and_timed(root, candidates, tmp_path
     assert {target: set(of_target) for target, of_target in result['scores'].items()} == {
         target: {'0001TP', '0006R0'} for target in ('vehicle', 'human')
     }
-    # A third of the label is neither; vehicles and humans have the same share, but not the same head.
-    assert result['scores']['vehicle'] != result['scores']['human']
-
     again = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
     tables = first.stdout[first.stdout.index('Speed and accuracy') :]
     assert again.stdout.endswith(tables)
@@ -68,9 +65,13 @@ def test_a_training_of_another_config_is_not_taken_for_this(root, candidates, tm
     [
         (('missing.py',), 'missing.py: there is no such'),
         (('lite-n.py', '--precision', 'int8'), '--precision int8: give fp32 too, with which int8 is compared'),
-        (('lite-n.py', '--engine', 'onnxruntime', '--precision', 'bf16'), '--engine onnxruntime: runs only with'),
+        (
+            ('lite-n.py', '--engine', 'onnxruntime', '--precision', 'bf16'),
+            '--engine onnxruntime: runs only with --precision fp32; add it',
+        ),
         (('lite-n.py', '--threads', '4096'), '--threads 4096: give 1 to'),
         (('lite-n.py', '--out', '/dev/null/x'), "Not a directory: '/dev/null/x"),
+        (('lite-n.py', '--size', '0x0'), '0x0'),
         (('lite-n.py', '--seeds', '0'), "'0' is not a whole number of at least 1"),
     ],
 )
@@ -86,4 +87,5 @@ def test_a_failed_training_is_told(root, candidates, tmp_path):
     )
     assert done.returncode == 1
     assert 'lite-n, seed 0, failed: ' in done.stdout
+    assert 'none.pth' in done.stdout
     assert 'Written: results.md, results.json in' in done.stdout

@@ -220,13 +220,15 @@ class Baseline:
         return changed
 
     def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:
-        """Make a candidate of another runtime. Its operators and memory are unknown: it gets the eager model's operators."""
+        """Make a candidate of another runtime. Its operators and memory are unknown: it gets the folded eager model's."""
         changed = self.changed(call(), precision, self.name(scope, engine, precision))
         return Candidate(self.model, scope, precision, engine, self.size, call, self._operations, None, changed, 0)
 
     @functools.cached_property
     def _operations(self) -> list[Operation]:
-        return operations(Frame(self.segmentor), torch.from_numpy(self.frames), fused=True)
+        folded = copy.deepcopy(self.segmentor)
+        fold_batch_norms(folded)
+        return operations(Frame(folded), torch.from_numpy(self.frames), fused=True)
 
 
 def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, settings: Settings) -> Candidate:

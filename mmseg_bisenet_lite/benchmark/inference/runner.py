@@ -30,8 +30,28 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 PROBE = Plan(seconds=0.5, half_width=0.0, rounds=3, turn_seconds=0.05, warm_up_seconds=0.5)
 
 
-def prepare(settings: Settings, threads: int | None) -> None:
-    """Set up the process, and reject options that the device does not support.
+def settings_of(config: BenchmarkConfig) -> Settings:
+    """Return the settings that the options of a benchmark ask for, checked.
+
+    Raises:
+        InputError: The device does not support an option, or two options do not go together.
+    """
+    settings = Settings(
+        device=find_device(config.device),
+        scopes=config.scope,
+        precisions=config.precision,
+        batch=config.batch,
+        engines=config.engine,
+        cuda_graph=config.cuda_graph,
+        fuse=config.fuse,
+        keep_memory=config.keep_memory,
+    )
+    check(settings, config.threads)
+    return settings
+
+
+def check(settings: Settings, threads: int | None) -> None:
+    """Reject options that the device does not support.
 
     Args:
         settings: The options.
@@ -43,25 +63,40 @@ def prepare(settings: Settings, threads: int | None) -> None:
     device = settings.device
     if settings.batch < 1:
         raise InputError(f'--batch {settings.batch}: give 1 image or more')
-    for precision in settings.precisions:
-        check_precision(device, precision)
     for engine in (each for each in settings.engines if each not in ENGINES):
         precisions = precisions_of(engine)
-        if 'frame' not in settings.scopes or not {*settings.precisions} & {*precisions}:
-            wanted = ' or '.join(precisions)
-            raise InputError(f'--engine {engine}: runs only with --scope frame and --precision {wanted}; add both')
+        missing = [] if 'frame' in settings.scopes else ['--scope frame']
+        missing += [] if {*settings.precisions} & {*precisions} else [f'--precision {" or ".join(precisions)}']
+        if missing:
+            raise InputError(
+                f'--engine {engine}: runs only with {" and ".join(missing)}; add {"both" if missing[1:] else "it"}'
+            )
     for engine, runtime in settings.runtimes.items():
         if device.type != 'cpu':
             raise InputError(f'--engine {engine}: is timed on the CPU; add --device cpu, or time files of tools/export.py')
         for library in runtime.libraries:
             require(library, ' '.join(runtime.libraries))
+    for precision in settings.precisions:  # after what is wrong on every device
+        check_precision(device, precision)
     if settings.fuse and settings.runtimes.keys() >= {*settings.engines}:
         raise InputError('--fuse: runtimes always fold batch norms; leave this option out, or add an engine of PyTorch')
     if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
         raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
+    if threads is not None and not 1 <= threads <= usable_cores():
+        raise InputError(f'--threads {threads}: give 1 to {usable_cores()}, the cores that this process may use')
+
+
+def prepare(settings: Settings, threads: int | None) -> None:
+    """Set up the process.
+
+    Args:
+        settings: The settings, checked by :func:`check`.
+        threads: Threads of PyTorch's CPU operators; ``None`` is PyTorch's choice.
+
+    Raises:
+        InputError: Freed memory cannot be kept.
+    """
     if threads is not None:
-        if not 1 <= threads <= usable_cores():
-            raise InputError(f'--threads {threads}: give 1 to {usable_cores()}, the cores that this process may use')
         torch.set_num_threads(threads)
     if settings.keep_memory and not keep_memory():
         raise InputError('--keep-memory: needs the C library glibc, which is missing here; use --no-keep-memory')
@@ -85,16 +120,7 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
     Yields:
         The results so far, after each size; the same object each time.
     """
-    settings = Settings(
-        device=find_device(config.device),
-        scopes=config.scope,
-        precisions=config.precision,
-        batch=config.batch,
-        engines=config.engine,
-        cuda_graph=config.cuda_graph,
-        fuse=config.fuse,
-        keep_memory=config.keep_memory,
-    )
+    settings = settings_of(config)
     prepare(settings, config.threads)
     models = load_models(config.configs, config.checkpoint, config.peers)
     accuracies = dict(config.accuracy)
@@ -135,7 +161,7 @@ def run(
     Args:
         models: The models to compare; the first is the reference.
         sizes: Sizes of the images, (width, height) in pixels.
-        settings: The settings, checked by :func:`prepare`.
+        settings: The settings, checked by :func:`check`, in a process that :func:`prepare` has set up.
         plan: Duration of the measurement at each size.
         progress: Called with the current step and the share that is done.
         exported: Exported files of some models, timed beside them.
