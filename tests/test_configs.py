@@ -154,14 +154,14 @@ def test_the_family_is_trained_as_shared_and_differs_in_the_network_alone(name):
     target = name.rpartition('_')[2]
     ours, shared = (Config.fromfile(CONFIGS / f'{each}.py') for each in (name, f'camvid/lite-shared_hinge_{target}'))
     for config in (ours, shared):
-        for key in ('work_dir', 'fused_head', 'context_head', 'other', 'classes'):  # variables of the files
+        for key in ('work_dir', 'conv_cfg', 'fused_head', 'context_head', 'other', 'classes'):  # variables of the files
             config.pop(key, None)
     networks = [config.pop('model') for config in (ours, shared)]
     assert ours.to_dict() == shared.to_dict()
-    # Of the heads, the numbers of channels alone.
+    # Of the heads, the numbers of channels and the kind of convolution alone.
     for model in networks:
         for head in (model.decode_head, *model.auxiliary_head):
-            head.in_channels = head.channels = None
+            head.in_channels = head.channels = head.conv_cfg = None
         model.backbone = model.backbone.type
     assert networks[0] == networks[1]
 
@@ -172,6 +172,8 @@ def test_the_model_zoo_tells_the_sizes(name):
     row = next(line for line in page.splitlines() if line.startswith(f'| `camvid/{name}_hinge_human`'))
     _, _, parameters, gmac, blocks, *_ = (cell.strip() for cell in row.split('|'))
     config = Config.fromfile(CONFIGS / f'camvid/{name}_hinge_human.py')
+    for part in (config.model.backbone, config.model.decode_head):
+        part.conv_cfg = None  # branches are no part of the network for inference
     net = MODELS.build(config.model).eval()
     del net.auxiliary_head
     assert f'{sum(p.numel() for p in net.parameters()) / 1e6:.2f}' == parameters

@@ -99,6 +99,13 @@ def merge_branches(module: nn.Module) -> None:
             merge_branches(child)
 
 
+def inference_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a module without those of branches."""
+    convolutions = [each for each in module.modules() if isinstance(each, RepConv2d)]
+    branches = {id(parameter) for each in convolutions for child in each.children() for parameter in child.parameters()}
+    return [parameter for parameter in module.parameters() if id(parameter) not in branches]
+
+
 def _batch_norm(norm_cfg: dict, channels: int) -> _BatchNorm:
     _, norm = build_norm_layer(norm_cfg, channels)
     if not isinstance(norm, _BatchNorm):

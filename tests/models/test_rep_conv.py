@@ -7,7 +7,7 @@ from torch.nn.utils import spectral_norm
 
 from mmseg_bisenet_lite.models import RepConv2d
 from mmseg_bisenet_lite.models.batch_norms import batch_norms, fold_batch_norms
-from mmseg_bisenet_lite.models.rep_conv import merge_branches
+from mmseg_bisenet_lite.models.rep_conv import inference_parameters, merge_branches
 from mmseg_bisenet_lite.utils.errors import InputError
 
 REP = dict(type='mmseg.RepConv2d')
@@ -82,6 +82,12 @@ def test_a_weight_that_is_computed_anew_keeps_its_branches():
     merge_branches(module)
     assert [type(each) for each in module] == [RepConv2d, nn.Conv2d]
     torch.testing.assert_close(module(x), expected)
+
+
+def test_branches_are_not_counted():
+    plain = ConvModule(4, 4, 3, padding=1, norm_cfg=dict(type='BN'))
+    module = ConvModule(4, 4, 3, padding=1, conv_cfg=REP, norm_cfg=dict(type='BN'))
+    assert sum(each.numel() for each in inference_parameters(module)) == sum(each.numel() for each in plain.parameters())
 
 
 def test_each_branch_learns():

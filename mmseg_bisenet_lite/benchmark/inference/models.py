@@ -1,6 +1,5 @@
 """Loads the models to compare, from configs, checkpoints and names of peers."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from mmseg.registry import MODELS
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.peers import peer_config
 from mmseg_bisenet_lite.models import BiSeNetLite, LiteVGG
-from mmseg_bisenet_lite.models.rep_conv import merge_branches
+from mmseg_bisenet_lite.models.rep_conv import inference_parameters
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
@@ -42,10 +41,8 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, of branches that are one convolution for inference only that one's."""
-        merged = copy.deepcopy(self.segmentor)
-        merge_branches(merged)
-        return sum(parameter.numel() for parameter in merged.parameters())
+        """Number of parameters, without those of branches that inference does not need."""
+        return sum(parameter.numel() for parameter in inference_parameters(self.segmentor))
 
 
 def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Sequence[str]) -> list[Model]:
