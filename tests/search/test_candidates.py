@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, MODELS
 
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
@@ -68,19 +68,40 @@ def test_the_head_of_a_target_is_tested_in_the_place_of_the_main_head(tmp_path):
     assert lone.of_test('human', '0001TP').model.decode_head == other
 
 
-def test_a_config_may_stand_for_others_data(tmp_path):
-    """The example of the tools' page."""
-    page = (CONFIGS.parent / 'tools' / 'README.md').read_text().partition('## search.py')[2]
-    text = page.partition('```python\n')[2].partition('```')[0]
-    file = tmp_path / 'wide.py'
-    file.write_text(text)
-    wide, plain = candidates(tmp_path, str(file), NANO)
-    assert wide.name == 'wide'
-    widths = wide.config.model.backbone.backbone_cfg.widths
-    assert widths != plain.config.model.backbone.backbone_cfg.widths
-    from mmseg.registry import MODELS
+def of_page(page, section, tmp_path, *names):
+    """Read the candidates that a section of a page shows, under these names."""
+    text = (CONFIGS.parent / page).read_text().partition(f'\n{section}\n')[2]
+    for name in names:
+        block, _, text = text.partition('```python\n')[2].partition('```')
+        (tmp_path / f'{name}.py').write_text(block)
+    return candidates(tmp_path, *(str(tmp_path / f'{name}.py') for name in names))
 
+
+def test_the_example_of_the_tools_page(tmp_path):
+    (wide,) = of_page('tools/README.md', '## search.py', tmp_path, 'wide')
+    assert wide.name == 'wide'
     assert MODELS.build(wide.config.model).backbone.context_path.backbone.out_channels == (32, 48, 96, 128)
+
+
+def test_the_papers_comparisons_on_drives_left_out(tmp_path):
+    resnet, entropy = of_page('configs/camvid/README.md', '### On drives left out', tmp_path, 'r18', 'ce')
+    (lite,) = candidates(tmp_path, str(CONFIGS / 'camvid' / 'lite-shared_hinge_vehicle.py'))
+    backbone = MODELS.build(resnet.config.model).backbone.context_path.backbone
+    assert sum(p.numel() for p in backbone.parameters()) == 11_176_512  # torchvision's resnet18 less its fc
+    assert [head.loss_decode.type for head in resnet.config.model.auxiliary_head] == [
+        'BinaryHingeLoss',
+        *['CrossEntropyLoss'] * 3,
+    ]
+    model = entropy.config.model
+    losses = [head.loss_decode.type for head in (model.decode_head, model.auxiliary_head[0])]
+    assert losses == ['CrossEntropyLoss'] * 2
+    for head, of_lite in zip(
+        (model.decode_head, *model.auxiliary_head),
+        (lite.config.model.decode_head, *lite.config.model.auxiliary_head),
+        strict=True,
+    ):
+        assert {**head, 'loss_decode': None} == {**of_lite, 'loss_decode': None}
+    assert model.backbone == lite.config.model.backbone
 
 
 @pytest.mark.parametrize(
