@@ -40,7 +40,8 @@ def test_each_corruption_is_tested_alone(config, small_checkpoint, tmp_path):
     assert {file.suffix for file in written[1]} == {'.json', '.pkl', '.png'}
     assert written[1] == written[-1]  # the files of the clean photographs
     assert results[0].metrics == scores_of(config, str(small_checkpoint), tmp_path / 'clean')
-    assert len({each.metrics['AP'] for each in results}) == 5
+    # All of them, since one may be the same by chance: the weights are random, and the scores are rounded.
+    assert len({str(each.metrics) for each in results}) == 5
 
     # The same by hand: the transform right after the loader.
     alone = copy.deepcopy(config)
