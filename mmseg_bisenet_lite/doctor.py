@@ -16,9 +16,7 @@ from rich.table import Table
 
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.utils.console import one_line_errors
-
-# Libraries that run exported files.
-RUNTIMES = ('onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
+from mmseg_bisenet_lite.utils.library import RUNTIMES
 
 
 def problems() -> Iterator[str]:

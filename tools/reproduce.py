@@ -4,7 +4,6 @@ Run the same command again to continue: finished trainings are kept, and an inte
 """
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -51,8 +50,7 @@ def main() -> None:
     with one_line_errors():
         require_host()
         from mmseg_bisenet_lite.reproduce import draw, drives_of, mean_over_drives, parse_grid, report, reproduce, runs_of
-        from mmseg_bisenet_lite.utils.files import write_text
-        from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
+        from mmseg_bisenet_lite.utils.tables import print_tables, save_tables
 
         args = parse_args()
         drives = drives_of(args.dataset, args.protocol)
@@ -63,8 +61,7 @@ def main() -> None:
             done, failed = reproduce(runs, args.dataset, out, args.iters, args.cfg_options, show)
         tables, lines = report(done, failed, args.dataset, args.protocol)
         print_tables(tables, lines)
-        write_text(out / 'results.json', json.dumps([asdict(result) for result in done], indent=1) + '\n')
-        write_text(out / 'results.md', markdown_tables(tables, lines))
+        save_tables(out, [asdict(result) for result in done], tables, lines)
         if means := mean_over_drives(done, drives):
             draw(means, args.dataset, out / 'curves.png', args.protocol)
         print(f'Written: results.md, results.json{", curves.png" if means else ""} in {out}')

@@ -4,7 +4,6 @@ Run the same command again to continue: finished trainings are kept, and an inte
 """
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -54,15 +53,13 @@ def main() -> None:
         require_host()
         args = parse_args()
         from mmseg_bisenet_lite.search import SearchConfig, draw, report, search
-        from mmseg_bisenet_lite.utils.files import write_text
-        from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
+        from mmseg_bisenet_lite.utils.tables import print_tables, save_tables
 
         with progress_bar('reading the configs') as show:
             found = search(SearchConfig(**vars(args)), show)
         tables, lines = report(found.results, found.speeds, found.failures)
         print_tables(tables, lines)
-        write_text(args.out / 'results.json', json.dumps([asdict(result) for result in found.results], indent=1) + '\n')
-        write_text(args.out / 'results.md', markdown_tables(tables, lines))
+        save_tables(args.out, [asdict(result) for result in found.results], tables, lines)
         if found.speeds:
             draw(found.results, found.speeds, args.out / 'front.png')
         print(f'Written: results.md, results.json{", speed.json, front.png" if found.speeds else ""} in {args.out}')

@@ -1,7 +1,6 @@
 """Test a checkpoint on its test set, clean and corrupted: dark, bright, blurred, moved, noisy, in rain, compressed."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -40,8 +39,7 @@ def main() -> None:
         from mmseg_bisenet_lite.apis.corruptions import library_versions, report, scores_under_corruptions
         from mmseg_bisenet_lite.apis.host_tools import config_of_test
         from mmseg_bisenet_lite.utils.checkout import made_with
-        from mmseg_bisenet_lite.utils.files import write_text
-        from mmseg_bisenet_lite.utils.tables import markdown_tables, print_tables
+        from mmseg_bisenet_lite.utils.tables import print_tables, save_tables
 
         args = parse_args()
         register_all_modules()
@@ -59,8 +57,7 @@ def main() -> None:
         print_tables([table], lines)
         given = {name: value for name, value in vars(args).items() if name not in ('out', 'kinds')}
         written = {**given, 'made_with': versions, 'results': [asdict(result) for result in results]}
-        write_text(out / 'results.json', json.dumps(written, indent=1) + '\n')
-        write_text(out / 'results.md', markdown_tables([table], lines))
+        save_tables(out, written, [table], lines)
         print(f'Written: results.md, results.json in {out}')
 
 

@@ -9,9 +9,7 @@ import mmseg_bisenet_lite
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.benchmark.devices import device_name, usable_cores
 from mmseg_bisenet_lite.utils.checkout import commit
-
-# Libraries that run exported files, named if they are installed.
-RUNTIMES = ('onnxruntime', 'openvino', 'tensorrt')
+from mmseg_bisenet_lite.utils.library import RUNTIMES
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -30,6 +30,10 @@ def fold_batch_norms(module: nn.Module) -> None:
     MMCV's ``fuse_conv_bn`` also folds batch norms that come before the convolution, as in DDRNet, which is wrong.
     """
     merge_branches(module)
+    _fold(module)
+
+
+def _fold(module: nn.Module) -> None:
     last: tuple[nn.Module, str] | None = None  # the convolution before a child, by its owner and name there
     apart = isinstance(module, ConvModule) and module.order.index('norm') != module.order.index('conv') + 1
     for name, child in module.named_children():
@@ -44,7 +48,7 @@ def fold_batch_norms(module: nn.Module) -> None:
         elif is_plain(child):
             last = module, name
         else:
-            fold_batch_norms(child)
+            _fold(child)
             # What comes between may not be linear, but DDRNet's heads have modules that end with a convolution.
             ends = isinstance(child, ConvModule) and child.order[-1] == 'conv' and is_plain(child.conv)
             last = (child, 'conv') if ends else None

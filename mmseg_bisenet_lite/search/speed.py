@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -55,7 +54,7 @@ def check_networks(search: SearchConfig, files: Mapping[str, Path]) -> None:
     for model in models:
         with as_input_error(f'{model.config}: cannot be exported', InputError):
             FrameToMask(model.segmentor)
-    check_sizes(models, [search.size])
+    check_sizes(models, [search.size], '--size')
 
 
 def time_all(
@@ -78,9 +77,10 @@ def time_all(
         InputError: A network cannot be exported, or another process times in the folder.
     """
     with alone_in(search.out, 'speed.lock', 'timing'):
-        int8, failed = _int8_files(search, trainings, progress) if 'int8' in search.precision else ([], [])
+        weights = {name: sha256_of(str(training.checkpoint)) for name, training in trainings.items()}
+        int8, failed = _int8_files(search, trainings, weights, progress) if 'int8' in search.precision else ([], [])
         asked = {
-            'candidates': [[name, sha256_of(str(training.checkpoint))] for name, training in trainings.items()],
+            'candidates': [list(each) for each in weights.items()],
             'int8': [str(file.relative_to(search.out)) for file in int8],
             'options': [list(search.engine), list(search.precision), list(search.size), search.threads, search.seconds],
         }
@@ -123,7 +123,7 @@ def _kept(search: SearchConfig) -> Results | None:
 
 
 def _int8_files(
-    search: SearchConfig, trainings: Mapping[str, Training], progress: ReportProgress
+    search: SearchConfig, trainings: Mapping[str, Training], weights: Mapping[str, str], progress: ReportProgress
 ) -> tuple[list[Path], list[str]]:
     """Export each candidate in int8 for each runtime, calibrated on the drive that it has learned; keep earlier files."""
     files, failed = [], []
@@ -131,7 +131,7 @@ def _int8_files(
         config = ExportConfig(
             config=str(training.folder / 'config.py'),
             checkpoint=str(training.checkpoint),
-            out=training.folder / f'int8-{sha256_of(str(training.checkpoint))[:8]}',  # other weights have files of their own
+            out=training.folder / f'int8-{weights[name][:8]}',  # other weights have files of their own
             size=search.size,
             format=[RUNTIMES[engine].format for engine in search.engine],
             precision=['int8'],
@@ -139,7 +139,7 @@ def _int8_files(
         wanted = [config.out / config.file_name(format, 'int8') for format in config.format]
         missing = [format for format, file in zip(config.format, wanted, strict=True) if not file.is_file()]
         if missing:
-            results: list[Any] = export(replace(config, format=missing), progress)
+            results = export(replace(config, format=missing), progress)
             failed += [f'{name}, int8, {each.file.suffix}: not timed: {each.failure}' for each in results if each.failure]
         files += [file for file in wanted if file.is_file()]
     return files, failed

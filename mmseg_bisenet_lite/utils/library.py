@@ -7,6 +7,9 @@ from types import ModuleType
 
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
+# Distributions that run exported files.
+RUNTIMES = ('onnxruntime', 'onnxruntime-gpu', 'openvino', 'tensorrt')
+
 
 def require(module: str, distribution: str) -> ModuleType:
     """Import an optional library.

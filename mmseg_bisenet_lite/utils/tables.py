@@ -1,12 +1,17 @@
 """Text tables for the terminal and for Markdown."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from prettytable import PrettyTable, TableStyle
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+
+from mmseg_bisenet_lite.utils.files import write_text
 
 # Headings of columns that hold no numbers.
 TEXT = ('size', 'model', 'engine', 'file', 'runtime', 'split', 'finding', 'level', 'corruption')
@@ -60,6 +65,19 @@ def print_tables(tables: Sequence[Table], lines: Sequence[str]) -> None:
 def markdown_tables(tables: Sequence[Table], lines: Sequence[str]) -> str:
     """Return tables and the lines that explain them in Markdown."""
     return '\n\n'.join([*(table.markdown() for table in tables), '\n'.join(f'- {line}' for line in lines)]) + '\n'
+
+
+def save_tables(folder: Path, content: Any, tables: Sequence[Table], lines: Sequence[str]) -> None:
+    """Write ``results.json`` and ``results.md`` into a folder.
+
+    Args:
+        folder: The folder.
+        content: What ``results.json`` holds.
+        tables: The tables of ``results.md``.
+        lines: The lines that explain them.
+    """
+    write_text(folder / 'results.json', json.dumps(content, indent=1) + '\n')
+    write_text(folder / 'results.md', markdown_tables(tables, lines))
 
 
 def numbered(names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from mmseg_bisenet_lite.benchmark.inference.models import load_models
 from mmseg_bisenet_lite.benchmark.inference.paper import SIZES
 from mmseg_bisenet_lite.benchmark.inference.plot import check_picture, front, look, plot
 from mmseg_bisenet_lite.benchmark.inference.report import report
-from mmseg_bisenet_lite.benchmark.inference.results import METRIC, Results, Row, load, load_all
+from mmseg_bisenet_lite.benchmark.inference.results import METRIC, Results, load, load_all
 from mmseg_bisenet_lite.benchmark.inference.runner import benchmark, settings_of
 from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES
 
@@ -20,7 +20,6 @@ __all__ = [
     'SIZES',
     'BenchmarkConfig',
     'Results',
-    'Row',
     'benchmark',
     'check_picture',
     'check_sizes',

@@ -115,12 +115,18 @@ def frames_of(size: tuple[int, int], batch: int) -> np.ndarray:
     return np.stack([render_scene(rng, *size)[0] for _ in range(batch)])
 
 
-def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]]) -> None:
-    """Raise an :class:`InputError` if a model cannot take one of the sizes, (width, height): some need multiples of 8."""
+def check_sizes(models: Sequence[Model], sizes: Sequence[tuple[int, int]], option: str = '--sizes') -> None:
+    """Raise an :class:`InputError` if a model cannot take one of the sizes, (width, height): some need multiples of 8.
+
+    Args:
+        models: The models.
+        sizes: The sizes.
+        option: What gave them, for the error.
+    """
     for model in models:
         shapes = Predict(copy.deepcopy(model.segmentor)).to('meta')
         for width, height in sizes:
-            message = f'--sizes: {model.name} cannot take images of {size_text((width, height))}; try multiples of 8'
+            message = f'{option}: {model.name} cannot take images of {size_text((width, height))}; try multiples of 8'
             with as_input_error(message, RuntimeError, ValueError):
                 shapes(torch.empty(1, 3, height, width, device='meta'))
 
