@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
+from mmseg.models.decode_heads import STDCHead
 from mmseg.registry import HOOKS
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
@@ -29,6 +30,8 @@ def require_fitting_heads(model: Any, dataset: BinarySegDataset) -> None:
     names = dataset.kept_classes
     listed = ', '.join(f'{number} {name}' for number, name in enumerate(names))
     for name, head in heads_of(model).items():
+        if isinstance(head, STDCHead):
+            continue  # its two classes are edges and the rest, which it finds in any labels
         foreground = getattr(head, 'foreground', None)
         if not dataset.keep_classes:
             if foreground:

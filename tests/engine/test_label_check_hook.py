@@ -6,6 +6,7 @@ import pytest
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.models.decode_heads import STDCHead
 from PIL import Image
 from torch import nn
 
@@ -243,6 +244,19 @@ def test_heads_must_take_the_kept_classes_for_what_they_are(tmp_path):
             train(ConcatDataset(sets), model=heads((1, 2)))
     with pytest.raises(InputError, match='keep_classes=True of the val set'):
         train(dataset, dataset, model=heads((1, 2)))
+
+
+def test_the_detail_head_of_stdc_learns_edges_of_any_classes(tmp_path):
+    dataset = build(
+        write(tmp_path / 'kept', np.array([[0, 1, 2, 3], [0, 0, 9, 9]], np.uint8)),
+        values=VALUES,
+        foreground=('car', 'truck'),
+        keep_classes=True,
+    )
+    model = heads((1, 2))
+    loss = dict(type='CrossEntropyLoss', use_sigmoid=True)
+    model.auxiliary_head.append(STDCHead(in_channels=4, channels=4, num_convs=1, num_classes=2, loss_decode=loss))
+    train(dataset, model=model)
 
 
 def test_what_it_cannot_read_is_told(good):
