@@ -1,7 +1,6 @@
 """Scores of a network on its test set, clean and under each corruption."""
 
 import copy
-import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -78,8 +77,7 @@ def scores_under_corruptions(
     results = []
     for number, (kind, strength, changed) in enumerate(planned):
         progress(label(kind, strength), number / len(planned))
-        with errors_of_config(str(config.filename)), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', category=UserWarning, module=r'mm(seg|engine)\.')  # the same in each test
+        with errors_of_config(str(config.filename)):
             metrics = scores_of(changed, checkpoint, work_dir)
         results.append(Result(kind, strength, metrics))
     return results

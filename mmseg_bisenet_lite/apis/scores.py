@@ -1,5 +1,6 @@
 """Scores of a checkpoint."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ def scores_and_decision(config: Config, checkpoint: str, work_dir: Path) -> tupl
     config.load_from, config.work_dir = checkpoint, str(work_dir)
     # Persistent workers end only when their loader is garbage-collected, which can take five seconds for each of them.
     config.test_dataloader = {**config.test_dataloader, 'persistent_workers': False}
-    runner = Runner.from_cfg(config)
-    scores = {name: round(float(value), 2) for name, value in runner.test().items()}
+    with warnings.catch_warnings():
+        # Of deprecated functions, pictures that are not drawn and the number of workers: the same in each of many tests.
+        warnings.filterwarnings('ignore', category=UserWarning, module=r'(mmseg|mmengine|torch\.utils\.data)\.')
+        runner = Runner.from_cfg(config)
+        scores = {name: round(float(value), 2) for name, value in runner.test().items()}
     return scores, decision_of(runner.test_loop)
