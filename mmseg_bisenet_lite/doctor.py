@@ -91,7 +91,7 @@ def main() -> int:
     for extra, names, installed in extras():
         if not installed and extra in ('openmmlab', 'onedl') and compat.host_name():
             continue  # the other host must not be installed beside this one
-        optional.add_row(extra, 'installed' if installed else f"pip install '.\\[{extra}]'", names)
+        optional.add_row(extra, 'installed' if installed else f"pip install -e '.\\[{extra}]'", names)
     console.print(optional)
 
     for problem in found:

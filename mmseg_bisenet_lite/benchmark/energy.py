@@ -8,7 +8,7 @@ import torch
 
 from mmseg_bisenet_lite.benchmark.measure import Call, Clock
 
-INSTALL = "pip install '.[nvidia]'"
+INSTALL = "pip install -e '.[nvidia]'"
 
 # Reasons of throttling, by the names of NVML's bits.
 THROTTLES = {

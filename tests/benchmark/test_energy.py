@@ -74,7 +74,7 @@ def test_a_device_without_a_counter_says_so(driver, question):
 
 def test_without_the_library_it_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pynvml', None)
-    with pytest.raises(RuntimeError, match=r"nvidia-ml-py is missing: pip install '\.\[nvidia\]'"):
+    with pytest.raises(RuntimeError, match=r"nvidia-ml-py is missing: pip install -e '\.\[nvidia\]'"):
         Meter(torch.device('cuda'))
 
 
