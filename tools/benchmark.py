@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         nargs='*',
         default=[],
         metavar='CONFIG',
-        help="config of a network; the first is the baseline (default: the paper's two networks)",
+        help="config of a network; the first is the baseline (default: the paper's two networks, and lite-s)",
     )
     add('--checkpoint', nargs='+', default=[], metavar='FILE', help="weights of each CONFIG, or 'none' for random weights")
     add(

@@ -40,7 +40,7 @@ def test_it_compares_the_papers_networks(finished):
         (model, size, scope)
         for size in ([64, 64], [96, 64])
         for scope in ('forward', 'frame')
-        for model in ('r18_ce_vehicle', 'lite_hinge_vehicle')
+        for model in ('r18_ce_vehicle', 'lite_hinge_vehicle', 'lite-s_hinge_vehicle')
     ]
     assert all(len(row['rounds']) >= 6 and min(map(min, row['rounds'])) > 0 for row in content['rows'])
     assert all(row['changed'] < 0.001 for row in content['rows'])

@@ -17,8 +17,8 @@ from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.registry import class_of
 from mmseg_bisenet_lite.utils.tables import numbered
 
-# The models to compare by default: the paper's two networks.
-DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle')
+# The models to compare by default: the paper's two networks and our small one.
+DEFAULT_CONFIGS = ('r18_ce_vehicle', 'lite_hinge_vehicle', 'camvid/lite-s_hinge_vehicle')
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load_models(configs: Sequence[str], checkpoints: Sequence[str], peers: Seque
     """Load the models of configs and of peers.
 
     Args:
-        configs: Config files; empty for this package's configs of the paper's two networks.
+        configs: Config files; empty for ``DEFAULT_CONFIGS``.
         checkpoints: Checkpoint file or ``'none'`` for each config; empty for initial weights.
         peers: Keys of :data:`mmseg_bisenet_lite.apis.peers.PEERS`.
 

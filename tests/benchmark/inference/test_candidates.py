@@ -31,11 +31,12 @@ def checkpoint(tmp_path):
     return tmp_path / 'weights.pth'
 
 
-def test_without_a_config_the_papers_networks_are_compared():
+def test_without_a_config_the_papers_networks_and_the_small_one_are_compared():
     models = load_models([], [], [])
-    assert [(model.name, model.paper) for model in models] == [('r18_ce_vehicle', 'r18'), ('lite_hinge_vehicle', 'lite')]
+    papers = [('r18_ce_vehicle', 'r18'), ('lite_hinge_vehicle', 'lite')]
+    assert [(model.name, model.paper) for model in models] == [*papers, ('lite-s_hinge_vehicle', None)]
     # Source: the README's table, which the tests of the networks check against the paper.
-    assert [round(model.parameters / 1e6, 1) for model in models] == [13.3, 2.8]
+    assert [round(model.parameters / 1e6, 1) for model in models] == [13.3, 2.8, 1.0]
     assert not any(module.training for model in models for module in model.segmentor.modules())
 
 
