@@ -10,10 +10,12 @@ from mmseg_bisenet_lite.deploy.segmenter import Segmenter
 from mmseg_bisenet_lite.deploy.stabiliser import Stabiliser
 from mmseg_bisenet_lite.deploy.tiles import TiledSegmenter
 from mmseg_bisenet_lite.utils.calibration import Calibration
+from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.operating_points import OperatingPoints
 
 __all__ = [
     'Calibration',
+    'InputError',
     'Latency',
     'Metadata',
     'OperatingPoints',

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmseg_bisenet_lite.deploy import Calibration, OperatingPoints, Segmenter, segmenter
-from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.deploy import Calibration, InputError, OperatingPoints, Segmenter, segmenter
 
 RNG = np.random.default_rng(0)
 
