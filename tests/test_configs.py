@@ -23,7 +23,7 @@ SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
 FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm', ('human', 'vehicle'))]
 # What learns both targets at once.
 BOTH = [*SHARED, *FAMILY]
-TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[2:4])]  # of which weights are in the package
+TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[:4])]  # of which weights are in the package
 # Networks of others with that training.
 PEERS = ['camvid/fastscnn-shared_hinge_vehicle']
 OWN = ['own/lite_hinge', 'own/lite-s_hinge']
