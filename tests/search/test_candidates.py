@@ -1,10 +1,15 @@
 import shutil
+from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS
+from mmseg.structures import SegDataSample
 
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
+from mmseg_bisenet_lite.engine.label_check_hook import require_fitting_heads
 from mmseg_bisenet_lite.search import SearchConfig, candidates_of
 from mmseg_bisenet_lite.search.candidates import LEARNED, LEFT_OUT, TARGETS
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -102,6 +107,20 @@ def test_the_papers_comparisons_on_drives_left_out(tmp_path):
     ):
         assert {**head, 'loss_decode': None} == {**of_lite, 'loss_decode': None}
     assert model.backbone == lite.config.model.backbone
+
+
+def test_the_detail_head_finds_edges_while_the_others_learn_what_they_learn(tmp_path):
+    (detail,) = of_page('configs/camvid/README.md', '### Other ways to train it', tmp_path, 'detail')
+    (plain,) = candidates(tmp_path, NANO)
+    model, without = MODELS.build(detail.config.model), MODELS.build(plain.config.model)
+    require_fitting_heads(model, SimpleNamespace(kept_classes=range(11), keep_classes=True, foreground=[8]))
+    label = torch.zeros(1, 64, 96, dtype=torch.long)
+    label[:, 20:40, 30:60] = 8
+    batch = torch.randn(2, 3, 64, 96), [SegDataSample(gt_sem_seg=PixelData(data=label))] * 2
+    losses = model.loss(*batch)
+    assert losses.keys() - without.loss(*batch).keys() == {f'aux_4.{name}' for name in ('loss_ce', 'loss_dice', 'acc_seg')}
+    losses['aux_4.loss_ce'].backward()
+    assert model.backbone.detail_fusion.fine.conv.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize(
