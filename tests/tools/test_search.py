@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -31,25 +32,55 @@ def search(root, folder, out, *arguments):
     return subprocess.run([*tool, *quick], cwd=folder, capture_output=True, text=True, timeout=600)
 
 
-def test_a_candidate_is_trained_once_tested_and_timed(root, candidates, tmp_path):
-    first = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
-    assert first.returncode == 0, first.stderr[-3000:]
-    assert f'Written: results.md, results.json, speed.json, front.png in {tmp_path}' in first.stdout
-    assert 'per class results' not in first.stdout
-    made = {name: (tmp_path / name).stat().st_mtime_ns for name in ('speed.json', 'lite-n/seed0/iter_3.pth')}
-    (result,) = json.loads((tmp_path / 'results.json').read_text())
+@pytest.fixture(scope='module')
+def searched(root, candidates, tmp_path_factory):
+    """A finished search of one candidate, and its folder. Read only."""
+    out = tmp_path_factory.mktemp('searched')
+    done = search(root, candidates, out, 'lite-n.py', '--seeds', '1', '--iters', '3')
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done, out
+
+
+@pytest.fixture
+def earlier(searched, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(searched[1], tmp_path / 'out')
+
+
+def made(out):
+    return {name: (out / name).stat().st_mtime_ns for name in ('speed.json', 'lite-n/seed0/iter_3.pth')}
+
+
+def test_a_candidate_is_trained_tested_and_timed(searched):
+    done, out = searched
+    assert f'Written: results.md, results.json, speed.json, front.png in {out}' in done.stdout
+    assert 'per class results' not in done.stdout
+    (result,) = json.loads((out / 'results.json').read_text())
     assert {target: set(of_target) for target, of_target in result['scores'].items()} == {
         target: {'0001TP', '0006R0'} for target in ('vehicle', 'human')
     }
-    again = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
-    tables = first.stdout[first.stdout.index('Speed and accuracy') :]
-    assert again.stdout.endswith(tables)
-    assert made == {name: (tmp_path / name).stat().st_mtime_ns for name in made}
 
 
-def test_a_training_of_another_config_is_not_taken_for_this(root, candidates, tmp_path):
-    assert search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '2').returncode == 0
-    other = search(root, candidates, tmp_path, 'lite-n.py', '--seeds', '1', '--iters', '3')
+def test_what_is_there_is_not_done_again(root, candidates, searched, earlier):
+    before = made(earlier)
+    again = search(root, candidates, earlier, 'lite-n.py', '--seeds', '1', '--iters', '3')
+    tables = searched[0].stdout[searched[0].stdout.index('Speed and accuracy') :]
+    assert again.stdout.endswith(tables.replace(str(searched[1]), str(earlier)))
+    assert made(earlier) == before
+
+
+@pytest.mark.parametrize(('models', 'seeds'), [(['lite-n'], 2), (['lite-n', 'fastscnn-shared'], 1)])
+def test_a_larger_search_trains_only_what_is_new(root, candidates, earlier, models, seeds):
+    before = made(earlier)
+    done = search(root, candidates, earlier, *(f'{name}.py' for name in models), '--seeds', str(seeds), '--iters', '3')
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert made(earlier)['lite-n/seed0/iter_3.pth'] == before['lite-n/seed0/iter_3.pth']
+    assert len(json.loads((earlier / 'results.json').read_text())) == 2
+    assert {row['model'] for row in json.loads((earlier / 'speed.json').read_text())['rows']} == {*models}
+
+
+def test_a_training_of_another_config_is_not_taken_for_this(root, candidates, earlier):
+    other = search(root, candidates, earlier, 'lite-n.py', '--seeds', '1', '--iters', '2')
     assert other.returncode == 1
     assert 'seed0: was trained with another config or another --iters' in other.stderr
 
