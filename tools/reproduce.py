@@ -38,6 +38,7 @@ def parse_args() -> argparse.Namespace:
     )
     add('--seeds', type=positive, default=3, metavar='N', help='train with each of the seeds 0 to N-1 (default: 3)')
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
+    add('--jobs', type=positive, default=1, metavar='N', help='number of trainings that run side by side (default: 1)')
     out = 'folder for trainings and tables (default: work_dirs/reproduce/DATASET, or DATASET-drives); the tables show the last '
     out += '--grid only'
     add('--out', type=path, metavar='DIR', help=out)
@@ -58,7 +59,7 @@ def main() -> None:
         name = args.dataset if args.protocol == 'val' else f'{args.dataset}-{args.protocol}'
         out = args.out or Path('work_dirs') / 'reproduce' / name
         with progress_bar('reading the configs') as show:
-            done, failed = reproduce(runs, args.dataset, out, args.iters, args.cfg_options, show)
+            done, failed = reproduce(runs, args.dataset, out, args.iters, args.cfg_options, show, args.jobs)
         tables, lines = report(done, failed, args.dataset, args.protocol)
         print_tables(tables, lines)
         save_tables(out, [asdict(result) for result in done], tables, lines)

@@ -1,7 +1,6 @@
 """Devices: their clocks, names and precisions."""
 
 import contextlib
-import os
 import platform
 import re
 import time
@@ -86,11 +85,6 @@ def device_name(device: torch.device) -> str:
         if model:
             return model[1].strip()
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def check_precision(device: torch.device, name: str) -> None:

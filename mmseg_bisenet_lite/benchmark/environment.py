@@ -7,8 +7,9 @@ import torch
 
 import mmseg_bisenet_lite
 from mmseg_bisenet_lite import compat
-from mmseg_bisenet_lite.benchmark.devices import device_name, usable_cores
+from mmseg_bisenet_lite.benchmark.devices import device_name
 from mmseg_bisenet_lite.utils.checkout import commit
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.library import RUNTIMES
 
 

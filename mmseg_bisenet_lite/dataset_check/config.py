@@ -1,8 +1,9 @@
 """What to check."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 
 
 @dataclass(frozen=True)
@@ -18,5 +19,5 @@ class CheckConfig:
 
     source: Path
     out: Path | None = None
-    workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    workers: int = field(default_factory=usable_cores)
     similar: bool = True

@@ -1,4 +1,4 @@
-"""Runs the missing trainings of a grid, one after another, each in its own process."""
+"""Runs the missing trainings of a grid, each in its own process."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ def reproduce(
     iterations: int | None = None,
     options: Mapping[str, Any] | None = None,
     progress: ReportProgress = lambda what, done: None,
+    jobs: int = 1,
 ) -> tuple[list[Result], dict[Run, str]]:
     """Run the trainings that are not finished; an interrupted training is resumed.
 
@@ -35,6 +36,7 @@ def reproduce(
         iterations: Iterations of each training; ``None`` keeps the configs' numbers.
         options: Changes to every config, as ``Config.merge_from_dict`` takes them.
         progress: Called with the current training and the share that is done.
+        jobs: Number of trainings that run side by side.
 
     Returns:
         The results, and the reason of each failed training.
@@ -46,7 +48,7 @@ def reproduce(
     trainings = {
         run: Training(run.title, _config(run, dataset, iterations, options or {}), folder_of(run, out)) for run in runs
     }
-    return train_all(trainings, Result.load, _finish, progress)
+    return train_all(trainings, Result.load, _finish, progress, jobs)
 
 
 def _config(run: Run, dataset: str, iterations: int | None, options: Mapping[str, Any]) -> Config:

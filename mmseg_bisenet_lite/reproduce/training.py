@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +18,7 @@ from mmengine.config import Config
 from mmseg_bisenet_lite import __version__, compat
 from mmseg_bisenet_lite.utils.checkout import made_with
 from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import alone_in, write_text
 
@@ -74,11 +78,12 @@ class Training:
                 'folder'
             )
 
-    def run(self, lock: int | None) -> str | None:
-        """Train or resume; return the reason of a failure.
+    def start(self, lock: int | None, env: Mapping[str, str] | None = None) -> subprocess.Popen:
+        """Train or resume, in a process of its own.
 
         Args:
             lock: Descriptor of the folder's lock, for a training that outlives this process; ``None`` if there is none.
+            env: Environment of the process; ``None`` is this one's.
         """
         versions = json.dumps(self._made_with(), indent=1)
         for name, text in (('config.py', self.config.pretty_text), (DIGEST, self.digest), (MADE_WITH, versions)):
@@ -87,14 +92,24 @@ class Training:
         command = [sys.executable, str(tool), str(self.folder / 'config.py'), '--work-dir', str(self.folder)]
         if self._checkpoints():
             command.append('--resume')
-        log = self.folder / 'train.log'
-        with log.open('a') as file:
-            inherited = [] if lock is None else [lock]
-            process = _run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=inherited)
-        if process.returncode == 0:
+        inherited = [] if lock is None else [lock]
+        with self._log.open('a') as file:
+            return _start(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=inherited, env=env)
+
+    def failure(self, status: int) -> str | None:
+        """Return the reason of a failure, or ``None``.
+
+        Args:
+            status: Exit status of the training's process.
+        """
+        if status == 0:
             return None
-        lines = log.read_text().strip().splitlines() or ['no output']
-        return f'{lines[-1]} (exit status {process.returncode}; see {log})'
+        lines = self._log.read_text().strip().splitlines() or ['no output']
+        return f'{lines[-1]} (exit status {status}; see {self._log})'
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / 'train.log'
 
     def _checkpoints(self) -> list[Path]:
         return list(self.folder.glob('iter_*.pth'))
@@ -124,14 +139,16 @@ def train_all(
     load: Callable[[Path], Result],
     finish: Callable[[Key, Training], Result],
     progress: ReportProgress,
+    jobs: int = 1,
 ) -> tuple[list[Result], dict[Key, str]]:
-    """Run the trainings that are not finished, one after another.
+    """Run the trainings that are not finished; if this process is asked to stop, let them save a checkpoint first.
 
     Args:
         trainings: The trainings.
         load: Reads the file of a result, whose ``config`` is the digest of its config.
         finish: Makes and writes the result of a training that has ended.
-        progress: Called with the current training and the share that is done.
+        progress: Called with the current training and the share that has ended.
+        jobs: Number of trainings that run side by side. They share the CPU's cores out, unless ``OMP_NUM_THREADS`` is set.
 
     Returns:
         The results, and the reason of each failed training.
@@ -148,32 +165,60 @@ def train_all(
 
     for training in trainings.values():
         finished(training)
-    done: list[Result] = []
+    done: dict[Key, Result] = {}
     failed: dict[Key, str] = {}
-    for number, (key, training) in enumerate(trainings.items()):
-        progress(f'training {training.title}', number / len(trainings))
-        training.folder.mkdir(parents=True, exist_ok=True)
-        with alone_in(training.folder, LOCK) as lock:
-            # Checked again under the lock: another process may have finished this training meanwhile.
-            result = finished(training)
-            if result is None and (why := training.run(lock)) is not None:
-                failed[key] = why
-            else:
-                done.append(result or finish(key, training))
-    return done, failed
+    waiting = list(trainings)
+    running: dict[Key, tuple[subprocess.Popen, ExitStack]] = {}
+
+    def fill() -> None:
+        """Start what is waiting, as long as a job is free."""
+        while waiting and len(running) < jobs:
+            key = waiting.pop(0)
+            training = trainings[key]
+            others = f' and {len(running)} more' if running else ''
+            progress(f'training {training.title}{others}', (len(done) + len(failed)) / len(trainings))
+            training.folder.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as stack:
+                lock = stack.enter_context(alone_in(training.folder, LOCK))
+                # Checked again under the lock: another process may have finished this training meanwhile.
+                if (result := finished(training)) is not None:
+                    done[key] = result
+                else:
+                    running[key] = training.start(lock, _environment(jobs)), stack.pop_all()
+
+    try:
+        fill()
+        while running:
+            ended = next((key for key, (process, _) in running.items() if process.poll() is not None), None)
+            if ended is None:
+                time.sleep(0.1)
+                continue
+            process, stack = running.pop(ended)
+            with stack:
+                if (why := trainings[ended].failure(process.returncode)) is not None:
+                    failed[ended] = why
+                else:
+                    done[ended] = finish(ended, trainings[ended])
+            fill()
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+        for process, stack in running.values():
+            process.wait()
+            stack.close()
+    return [done[key] for key in trainings if key in done], failed
+
+
+def _environment(jobs: int) -> dict[str, str] | None:
+    """Return the environment of trainings that share the cores out; ``None`` is this process's."""
+    if jobs == 1 or 'OMP_NUM_THREADS' in os.environ:
+        return None
+    return {**os.environ, 'OMP_NUM_THREADS': str(max(1, usable_cores() // jobs))}
 
 
 def _and(before: str | None, now: str | None) -> str | None:
     return before if str(now) in str(before).split(' and ') else f'{before} and {now}'
 
 
-def _run(command: list[str], **options: Any) -> subprocess.Popen:
-    """Run a training; if this process is asked to stop, let the training save a checkpoint first."""
-    with subprocess.Popen(command, **options) as process:  # noqa: S603
-        try:
-            process.wait()
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-    return process
+def _start(command: list[str], **options: Any) -> subprocess.Popen:
+    return subprocess.Popen(command, **options)  # noqa: S603

@@ -18,6 +18,7 @@ class SearchConfig:
         out: Output folder; what it holds of an earlier search is not done again.
         seeds: Number of seeds, from 0 on.
         iters: Iterations of each training; ``None`` keeps the configs' numbers.
+        jobs: Number of trainings that run side by side.
         cfg_options: Changes to every config, as ``Config.merge_from_dict`` takes them.
         engine: Keys of the benchmark's ``RUNTIMES``.
         precision: Some of ``PRECISIONS``, not ``'int8'`` alone.
@@ -30,6 +31,7 @@ class SearchConfig:
     out: Path
     seeds: int = 2
     iters: int | None = None
+    jobs: int = 1
     cfg_options: Mapping[str, Any] = field(default_factory=dict)
     engine: Sequence[str] = ('openvino', 'onnxruntime')
     precision: Sequence[str] = ('fp32',)

@@ -70,7 +70,7 @@ def search(config: SearchConfig, progress: ReportProgress) -> Outcome:
         result.save(training.result)
         return result
 
-    results, failed = train_all(trainings, Result.load, finish, progress)
+    results, failed = train_all(trainings, Result.load, finish, progress, config.jobs)
     failures = [f'{name}, seed {seed}, failed: {why}' for (name, seed), why in failed.items()]
     trained: dict[str, Training] = {}
     for result in sorted(results, key=lambda each: [*named].index(each.candidate)):

@@ -1,5 +1,6 @@
-"""The CPU's name for reports, by the instructions that decide how it computes in 8 bits."""
+"""The CPU: the instructions that decide how it computes in 8 bits, and its cores."""
 
+import os
 import platform
 from contextlib import suppress
 from pathlib import Path
@@ -22,3 +23,8 @@ def cpu_features(cpuinfo: Path = Path('/proc/cpuinfo')) -> str:
                 flags = set(values.split())
                 break
     return ' '.join([platform.machine(), *(name for name in INSTRUCTIONS if name in flags)])
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

@@ -21,6 +21,11 @@ VAL = dict(img_path='val', seg_map_path='valannot')
 RUNS = [Run('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
 
 
+def ended(status):
+    """A process that has ended."""
+    return SimpleNamespace(returncode=status, poll=lambda: status)
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """The commands that were run; each writes what MMEngine writes, unless its name is in ``broken``."""
@@ -32,16 +37,16 @@ def trained(monkeypatch):
         if any(part in folder for part in train.broken):
             stdout.write('Traceback\nRuntimeError: no memory\n')
             (Path(folder) / 'iter_100.pth').touch()
-            return SimpleNamespace(returncode=1)
+            return ended(1)
         stem = 'late' if '--resume' in command else 'early'
         scalars = Path(folder) / stem / 'vis_data' / 'scalars.json'
         scalars.parent.mkdir(parents=True)
         found = [dict(mIoU=60.0 + step / 100, fgIoU=20.0, time=0.1, step=step) for step in (100, 200, 300, 400)]
         scalars.write_text('\n'.join(json.dumps(entry) for entry in [dict(loss=1.0, step=50), *found]))
-        return SimpleNamespace(returncode=0)
+        return ended(0)
 
     train.broken = []
-    monkeypatch.setattr(training, '_run', train)
+    monkeypatch.setattr(training, '_start', train)
     train.commit = 'abc'
     monkeypatch.setattr(checkout, 'commit', lambda: train.commit)
     return train, commands
@@ -140,7 +145,7 @@ def test_a_result_names_the_commit_that_was_trained(trained, tmp_path, monkeypat
         train.commit = 'ghi'
         return train(command, **options)
 
-    monkeypatch.setattr(training, '_run', commit_meanwhile)
+    monkeypatch.setattr(training, '_start', commit_meanwhile)
     (result,), _ = reproduce(RUNS[1:2], 'camvid', tmp_path, 400)
     assert result.made_with['commit'] == 'def'
 
@@ -154,7 +159,7 @@ def test_nobody_else_trains_in_the_folder_while_the_training_lives(trained, tmp_
         return train(command, **options)
 
     train.broken = ['seed0']
-    monkeypatch.setattr(training, '_run', outlive)
+    monkeypatch.setattr(training, '_start', outlive)
     reproduce(RUNS[:1], 'camvid', tmp_path, 400)
     with pytest.raises(InputError, match='seed0: another process is training here'):
         reproduce(RUNS[:1], 'camvid', tmp_path, 400)
@@ -190,10 +195,10 @@ def test_trainings_of_another_config_are_not_taken_for_these(trained, tmp_path):
 
 def test_a_training_that_failed_at_once_can_be_run_with_other_options(trained, tmp_path, monkeypatch):
     train, _ = trained
-    monkeypatch.setattr(training, '_run', lambda command, **options: SimpleNamespace(returncode=1))
+    monkeypatch.setattr(training, '_start', lambda command, **options: ended(1))
     _, failed = reproduce(RUNS[:1], 'camvid', tmp_path, 400, {'train_dataloader.batch_size': 999})
     assert list(failed) == RUNS[:1]
-    monkeypatch.setattr(training, '_run', train)
+    monkeypatch.setattr(training, '_start', train)
     assert len(reproduce(RUNS[:1], 'camvid', tmp_path, 400)[0]) == 1
     train.broken = ['seed1']  # this one leaves a checkpoint
     reproduce(RUNS[2:3], 'camvid', tmp_path, 400)
@@ -269,24 +274,72 @@ def test_results_are_read_as_they_were_written(trained, tmp_path):
             Result.load(tmp_path / 'a.json')
 
 
-def test_a_training_may_save_before_the_tool_ends(tmp_path):
-    child = """
+SAVES_ON_SIGTERM = """
 import pathlib, signal, sys, time
 def save(*_):
     time.sleep(0.5)
-    pathlib.Path('saved').touch()
+    pathlib.Path(sys.argv[1], 'saved').touch()
     sys.exit(143)
 signal.signal(signal.SIGTERM, save)
-pathlib.Path('ready').touch()
+pathlib.Path(sys.argv[1], 'ready').touch()
 time.sleep(60)
 """
 
+
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_trainings_may_save_before_the_tool_ends(tmp_path, monkeypatch, jobs):
+    plain = training._start
+
+    def start(command, **options):
+        return plain([sys.executable, '-c', SAVES_ON_SIGTERM, command[command.index('--work-dir') + 1]], **options)
+
+    monkeypatch.setattr(training, '_start', start)
+
     def interrupt():
-        while not (tmp_path / 'ready').exists():
+        while len([*tmp_path.glob('*/*/ready')]) < jobs:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        training._run([sys.executable, '-c', child], cwd=tmp_path)
-    assert (tmp_path / 'saved').is_file()
+        reproduce(RUNS, 'camvid', tmp_path, 400, jobs=jobs)
+    assert len([*tmp_path.glob('*/*/saved')]) == jobs
+    assert len([*tmp_path.glob('*/*/train.log')]) == jobs  # no other one was begun
+
+
+@pytest.mark.parametrize('jobs', [1, 2, 9])
+def test_as_many_trainings_run_side_by_side_as_asked_for(trained, tmp_path, monkeypatch, jobs):
+    """Each waits for as many others as may run beside it; one of them fails."""
+    train, commands = trained
+    train.broken = ['lite_hinge_vehicle/seed0']
+    running, most, told, environments = [], [], [], []
+
+    def start(command, env, **options):
+        result = train(command, **options)
+        running.append(command)
+        most.append(len(running))
+        environments.append(env)
+
+        def poll():
+            if len(most) < min(jobs, len(RUNS)):
+                return None
+            running.remove(command)
+            return result.returncode
+
+        return SimpleNamespace(returncode=result.returncode, poll=poll)
+
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(training, 'usable_cores', lambda: 4)
+    monkeypatch.setattr(training, '_start', start)
+    done, failed = reproduce(RUNS, 'camvid', tmp_path, 400, progress=lambda what, _: told.append(what), jobs=jobs)
+    assert max(most) == min(jobs, len(RUNS))
+    assert [result.run for result in done] == [RUNS[0], *RUNS[2:]]
+    assert list(failed) == RUNS[1:2]
+    assert len(commands) == len(RUNS)
+    assert told[1] == 'training lite_hinge_vehicle, seed 0' + ' and 1 more' * (jobs > 1)
+    threads = {1: None, 2: '2', 9: '1'}[jobs]
+    assert {env and env['OMP_NUM_THREADS'] for env in environments} == {threads}
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    train.broken = []
+    reproduce(RUNS, 'camvid', tmp_path, 400, jobs=jobs)
+    assert environments[-1] is None

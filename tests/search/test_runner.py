@@ -20,9 +20,12 @@ def quick(monkeypatch):
     """What is trained fails if its title is in ``broken``; returns what was timed."""
     made = SimpleNamespace(trained=[], timed=[], broken=(), no_speed=None)
 
-    def run(training, lock):
+    def start(training, lock, env):
         made.trained.append(training.title)
         (training.folder / 'made_with.json').write_text('{"torch": "2.13"}')
+        return SimpleNamespace(returncode=0, poll=lambda: 0)
+
+    def failure(training, status):
         return 'no memory' if training.title in made.broken else None
 
     def time_all(config, files, trainings, progress):
@@ -31,7 +34,8 @@ def quick(monkeypatch):
         made.timed.append({name: training.title for name, training in trainings.items()})
         return None, []
 
-    monkeypatch.setattr(Training, 'run', run)
+    monkeypatch.setattr(Training, 'start', start)
+    monkeypatch.setattr(Training, 'failure', failure)
     monkeypatch.setattr(runner, 'score', lambda *_: SCORES)
     monkeypatch.setattr(runner, 'time_all', time_all)
     monkeypatch.setattr(runner, 'check_networks', lambda *_: None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mmseg_bisenet_lite.benchmark.devices import check_precision, clock_of, find_device, set_tf32, usable_cores
+from mmseg_bisenet_lite.benchmark.devices import check_precision, clock_of, find_device, set_tf32
 from mmseg_bisenet_lite.benchmark.energy import Clocks, Meter, describe
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.inference.candidates import Candidate, Settings, candidates, check_sizes
@@ -20,6 +20,7 @@ from mmseg_bisenet_lite.benchmark.inference.roofline import Probe, matrix_produc
 from mmseg_bisenet_lite.benchmark.measure import Clock, Plan, Timings, measure
 from mmseg_bisenet_lite.export.formats import FORMATS
 from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.malloc import keep_memory

@@ -11,7 +11,7 @@ from mmseg.utils import register_all_modules
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.apis.cfg_options import merge_options
-from mmseg_bisenet_lite.benchmark.devices import find_device, usable_cores
+from mmseg_bisenet_lite.benchmark.devices import find_device
 from mmseg_bisenet_lite.benchmark.environment import environment
 from mmseg_bisenet_lite.benchmark.measure import HostClock, measure
 from mmseg_bisenet_lite.benchmark.training.config import TrainingBenchmarkConfig
@@ -20,6 +20,7 @@ from mmseg_bisenet_lite.benchmark.training.results import Results
 from mmseg_bisenet_lite.benchmark.training.step import apart, iterate, split, step
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.console import ReportProgress
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # (width, height) in pixels of the images in a step on a CPU, where batches of larger images take minutes.
