@@ -24,19 +24,22 @@ def small(toy):
 
 
 def test_a_grid_is_trained_once_and_printed(root, small, tmp_path):
-    command = ('--dataset', 'toy', '--grid', 'lite x hinge x vehicle', '--seeds', '1', '--iters', '4', '--out', 'grid')
-    first = reproduce(root, tmp_path, *command, '--cfg-options', *small)
+    command = ('--dataset', 'toy', '--grid', 'lite x hinge x vehicle', '--seeds', '2', '--iters', '4', '--out', 'grid')
+    first = reproduce(root, tmp_path, *command, '--jobs', '2', '--cfg-options', *small)
     assert first.returncode == 0, first.stderr
     assert 'Written: results.md, results.json, curves.png in grid' in first.stdout
     results = json.loads((tmp_path / 'grid' / 'results.json').read_text())
-    assert [result['run']['seed'] for result in results] == [0]
-    assert [step for step, _ in results[0]['curve']] == [1, 2, 3, 4]
-    assert results[0]['metrics'].keys() >= {'mIoU', 'fgIoU', 'AP', 'threshold'}
+    assert [result['run']['seed'] for result in results] == [0, 1]
+    for result in results:
+        assert [step for step, _ in result['curve']] == [1, 2, 3, 4]
+        assert result['metrics'].keys() >= {'mIoU', 'fgIoU', 'AP', 'threshold'}
     assert 'toy: mIoU' in (tmp_path / 'grid' / 'results.md').read_text()
-    when = (tmp_path / 'grid' / 'lite_hinge_vehicle' / 'seed0' / 'iter_4.pth').stat().st_mtime_ns
+    files = sorted((tmp_path / 'grid' / 'lite_hinge_vehicle').glob('seed*/iter_4.pth'))
+    when = [file.stat().st_mtime_ns for file in files]
     again = reproduce(root, tmp_path, *command, '--cfg-options', *small)
     assert again.stdout == first.stdout
-    assert (tmp_path / 'grid' / 'lite_hinge_vehicle' / 'seed0' / 'iter_4.pth').stat().st_mtime_ns == when
+    assert len(when) == 2
+    assert [file.stat().st_mtime_ns for file in files] == when
 
 
 @pytest.mark.parametrize(
