@@ -23,6 +23,8 @@ class LiteVGG(BaseModule):
         widths: Output channels of the convolutions: five rows, one for each block, of at least one number.
         strided: Whether the first convolution of each block has stride 2, in place of the pool. The other convolutions then
             work on a map with a quarter of the pixels.
+        residual: Whether each convolution that keeps the shape of its input adds that input to its output, a shortcut around
+            one layer, with which deep blocks learn faster. It has no weights.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation after each convolution.
         act_cfg: Config of the activation after each normalisation.
@@ -39,7 +41,8 @@ class LiteVGG(BaseModule):
     Raises:
         InputError: ``widths`` is not five rows of positive numbers, or ``frozen_stages`` is not a number from -1 to 4.
 
-    Source: the paper's Table 1: 1,171,432 parameters and 14.1 GMAC at 1024x1024 by default.
+    Source: the paper's Table 1: 1,171,432 parameters and 14.1 GMAC at 1024x1024 by default. Shortcuts:
+    https://arxiv.org/abs/1512.03385.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class LiteVGG(BaseModule):
         in_channels: int = 3,
         widths: Sequence[Sequence[int]] = WIDTHS,
         strided: bool = False,
+        residual: bool = False,
         conv_cfg: dict | None = None,
         norm_cfg: dict = dict(type='BN'),
         act_cfg: dict = dict(type='ReLU'),
@@ -59,7 +63,7 @@ class LiteVGG(BaseModule):
             raise InputError(f'widths must be five rows of positive channel numbers, not {widths!r}')
         if isinstance(frozen_stages, bool) or frozen_stages not in range(-1, 5):
             raise InputError(f'frozen_stages={frozen_stages!r}: give a whole number from -1 (none) to 4 (all)')
-        self.frozen_stages, self.norm_eval = frozen_stages, norm_eval
+        self.residual, self.frozen_stages, self.norm_eval = residual, frozen_stages, norm_eval
         self.out_channels = tuple(row[-1] for row in widths[1:])
         self.blocks = nn.ModuleList()
         for row in widths:
@@ -97,6 +101,11 @@ class LiteVGG(BaseModule):
         """Return the maps of blocks 2 to 5; see ``Shape``."""
         maps = []
         for block in self.blocks:
-            x = block(x)
+            for layer in block:
+                x = x + layer(x) if self.residual and _keeps_shape(layer) else layer(x)
             maps.append(x)
         return tuple(maps[1:])  # strides 4, 8, 16, 32
+
+
+def _keeps_shape(layer: nn.Module) -> bool:
+    return isinstance(layer, ConvModule) and layer.in_channels == layer.out_channels and layer.stride == (1, 1)

@@ -50,6 +50,25 @@ def test_strides_take_the_place_of_pools():
     assert counter.get_total_flops() / 2 == firsts + others
 
 
+def test_shortcuts_are_around_the_convolutions_that_keep_the_shape():
+    """Where the convolution's output is zero, the input is left."""
+    widths = ((4,), (8, 8), (8, 8, 8), (8, 16), (16, 16))
+    net = LiteVGG(widths=widths, strided=True, residual=True).eval()
+    assert list(net.state_dict()) == list(LiteVGG(widths=widths, strided=True).state_dict())
+    with torch.no_grad():
+        for block in net.blocks:
+            for layer in block[1:]:
+                layer.bn.weight.zero_()
+                layer.bn.bias.zero_()
+        first = [block[0] for block in net.blocks]
+        image = torch.rand(2, 3, 64, 96)
+        maps = net(image)
+        expected = first[2](first[1](first[0](image)))
+    assert torch.equal(maps[1], expected)
+    assert not maps[2].any()  # its last convolution has another number of outputs
+    assert torch.equal(maps[3], first[4](maps[2]))
+
+
 @pytest.mark.parametrize(
     'widths', [((8, 16),) * 4, ((8,), (), (8,), (8,), (8,)), ((8,), (0,), (8,), (8,), (8,)), (8, 16, 32, 64, 128)]
 )
