@@ -155,7 +155,7 @@ def train_all(
 
     Raises:
         InputError: A training's folder holds another config's or a damaged result: then nothing is trained. Or another process
-            trains in a folder.
+            trains in a folder: then no other training is begun, and those that run may end.
     """
 
     def finished(training: Training) -> Result | None:
@@ -163,20 +163,24 @@ def train_all(
         training.check(result.config if result else None)
         return result
 
-    for training in trainings.values():
-        finished(training)
+    unfinished = [key for key, training in trainings.items() if finished(training) is None]
+    environment = _environment(min(jobs, len(unfinished)))
     done: dict[Key, Result] = {}
     failed: dict[Key, str] = {}
     waiting = list(trainings)
     running: dict[Key, tuple[subprocess.Popen, ExitStack]] = {}
+
+    def tell(key: Key) -> None:
+        others = len(running.keys() - {key})
+        ended = len(done) + len(failed)
+        progress(f'training {trainings[key].title}{f" and {others} more" if others else ""}', ended / len(trainings))
 
     def fill() -> None:
         """Start what is waiting, as long as a job is free."""
         while waiting and len(running) < jobs:
             key = waiting.pop(0)
             training = trainings[key]
-            others = f' and {len(running)} more' if running else ''
-            progress(f'training {training.title}{others}', (len(done) + len(failed)) / len(trainings))
+            tell(key)
             training.folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
                 lock = stack.enter_context(alone_in(training.folder, LOCK))
@@ -184,34 +188,49 @@ def train_all(
                 if (result := finished(training)) is not None:
                     done[key] = result
                 else:
-                    running[key] = training.start(lock, _environment(jobs)), stack.pop_all()
+                    running[key] = training.start(lock, environment), stack.pop_all()
 
+    def end() -> None:
+        """Make the result of a training that has ended, or wait a moment."""
+        ended = next((key for key, (process, _) in running.items() if process.poll() is not None), None)
+        if ended is None:
+            time.sleep(0.1)
+            return
+        process, stack = running.pop(ended)
+        with stack:
+            if jobs > 1:
+                fill()  # a result can take minutes of tests
+            if (why := trainings[ended].failure(process.returncode)) is not None:
+                failed[ended] = why
+            else:
+                done[ended] = finish(ended, trainings[ended])
+        if running:
+            tell(next(reversed(running)))
+
+    problem: Exception | None = None
     try:
-        fill()
-        while running:
-            ended = next((key for key, (process, _) in running.items() if process.poll() is not None), None)
-            if ended is None:
-                time.sleep(0.1)
-                continue
-            process, stack = running.pop(ended)
-            with stack:
-                if (why := trainings[ended].failure(process.returncode)) is not None:
-                    failed[ended] = why
-                else:
-                    done[ended] = finish(ended, trainings[ended])
-            fill()
+        while waiting or running:
+            try:
+                fill()
+                if running:
+                    end()
+            except Exception as error:
+                problem = problem or error
+                waiting.clear()  # but what runs may end
     finally:
         for process, _ in running.values():
             process.terminate()
         for process, stack in running.values():
             process.wait()
             stack.close()
-    return [done[key] for key in trainings if key in done], failed
+    if problem is not None:
+        raise problem
+    return [done[key] for key in trainings if key in done], {key: failed[key] for key in trainings if key in failed}
 
 
 def _environment(jobs: int) -> dict[str, str] | None:
     """Return the environment of trainings that share the cores out; ``None`` is this process's."""
-    if jobs == 1 or 'OMP_NUM_THREADS' in os.environ:
+    if jobs <= 1 or 'OMP_NUM_THREADS' in os.environ:
         return None
     return {**os.environ, 'OMP_NUM_THREADS': str(max(1, usable_cores() // jobs))}
 

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmseg_bisenet_lite.reproduce import Result, Run, reproduce, runner, save, training
 from mmseg_bisenet_lite.utils import checkout
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import alone_in
 
 VAL = dict(img_path='val', seg_map_path='valannot')
 RUNS = [Run('lite', loss, 'vehicle', seed) for seed in (0, 1) for loss in ('ce', 'hinge')]
@@ -274,45 +275,100 @@ def test_results_are_read_as_they_were_written(trained, tmp_path):
             Result.load(tmp_path / 'a.json')
 
 
-SAVES_ON_SIGTERM = """
+# Argument: the training's folder. Waits for a file named "end" there, or saves when it is asked to stop.
+PATIENT = """
 import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
 def save(*_):
     time.sleep(0.5)
-    pathlib.Path(sys.argv[1], 'saved').touch()
+    (folder / 'saved').touch()
     sys.exit(143)
 signal.signal(signal.SIGTERM, save)
-pathlib.Path(sys.argv[1], 'ready').touch()
-time.sleep(60)
+(folder / 'ready').touch()
+until = time.monotonic() + 60
+while not (folder / 'end').exists() and time.monotonic() < until:
+    time.sleep(0.01)
 """
 
 
-@pytest.mark.parametrize('jobs', [1, 2])
-def test_trainings_may_save_before_the_tool_ends(tmp_path, monkeypatch, jobs):
+@pytest.fixture
+def patient(monkeypatch):
+    """Trainings are processes that do nothing but wait."""
     plain = training._start
 
     def start(command, **options):
-        return plain([sys.executable, '-c', SAVES_ON_SIGTERM, command[command.index('--work-dir') + 1]], **options)
+        return plain([sys.executable, '-c', PATIENT, command[command.index('--work-dir') + 1]], **options)
 
     monkeypatch.setattr(training, '_start', start)
+    monkeypatch.setattr(runner, '_finish', lambda run, training: SimpleNamespace(run=run))
 
+
+def soon(condition):
+    """Wait until it is true, for at most half a minute."""
+    until = time.monotonic() + 30
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_trainings_may_save_before_the_tool_ends(patient, tmp_path, jobs):
     def interrupt():
-        while len([*tmp_path.glob('*/*/ready')]) < jobs:
-            time.sleep(0.01)
+        soon(lambda: len([*tmp_path.glob('*/*/ready')]) == jobs)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         reproduce(RUNS, 'camvid', tmp_path, 400, jobs=jobs)
     assert len([*tmp_path.glob('*/*/saved')]) == jobs
     assert len([*tmp_path.glob('*/*/train.log')]) == jobs  # no other one was begun
 
 
-@pytest.mark.parametrize('jobs', [1, 2, 9])
-def test_as_many_trainings_run_side_by_side_as_asked_for(trained, tmp_path, monkeypatch, jobs):
+def test_an_error_lets_the_other_trainings_end(patient, tmp_path, monkeypatch):
+    finished = []
+
+    def finish(run, training):
+        finished.append(run)
+        if run == RUNS[0]:
+            folders[1].joinpath('end').touch()
+            raise InputError('no memory left for its tests')
+
+    monkeypatch.setattr(runner, '_finish', finish)
+    folders = [tmp_path / run.name / f'seed{run.seed}' for run in RUNS]
+
+    def end_the_first():
+        soon(lambda: all(folder.joinpath('ready').exists() for folder in folders[:2]))
+        folders[0].joinpath('end').touch()
+
+    threading.Thread(target=end_the_first, daemon=True).start()
+    with pytest.raises(InputError, match='no memory left for its tests'):
+        reproduce(RUNS[:2], 'camvid', tmp_path, 400, jobs=2)
+    assert finished == RUNS[:2]
+    assert not [*tmp_path.glob('*/*/saved')]  # none was asked to stop
+
+
+def test_a_folder_that_is_taken_lets_the_other_trainings_end(patient, tmp_path):
+    folders = [tmp_path / run.name / f'seed{run.seed}' for run in RUNS]
+    folders[1].mkdir(parents=True)
+
+    def end_the_first():
+        soon(lambda: folders[0].joinpath('ready').exists())
+        folders[0].joinpath('end').touch()
+
+    threading.Thread(target=end_the_first, daemon=True).start()
+    with alone_in(folders[1], training.LOCK), pytest.raises(InputError, match='another process is training here'):
+        reproduce(RUNS, 'camvid', tmp_path, 400, jobs=2)
+    assert [folder.joinpath('ready').exists() for folder in folders] == [True, False, False, False]
+    assert not [*tmp_path.glob('*/*/saved')]
+
+
+@pytest.mark.parametrize(('jobs', 'threads'), [(1, None), (2, '4'), (9, '2')])
+def test_as_many_trainings_run_side_by_side_as_asked_for(trained, tmp_path, monkeypatch, jobs, threads):
     """Each waits for as many others as may run beside it; one of them fails."""
     train, commands = trained
     train.broken = ['lite_hinge_vehicle/seed0']
     running, most, told, environments = [], [], [], []
+    until = time.monotonic() + 30
 
     def start(command, env, **options):
         result = train(command, **options)
@@ -322,6 +378,7 @@ def test_as_many_trainings_run_side_by_side_as_asked_for(trained, tmp_path, monk
 
         def poll():
             if len(most) < min(jobs, len(RUNS)):
+                assert time.monotonic() < until
                 return None
             running.remove(command)
             return result.returncode
@@ -329,15 +386,15 @@ def test_as_many_trainings_run_side_by_side_as_asked_for(trained, tmp_path, monk
         return SimpleNamespace(returncode=result.returncode, poll=poll)
 
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    monkeypatch.setattr(training, 'usable_cores', lambda: 4)
+    monkeypatch.setattr(training, 'usable_cores', lambda: 8)
     monkeypatch.setattr(training, '_start', start)
-    done, failed = reproduce(RUNS, 'camvid', tmp_path, 400, progress=lambda what, _: told.append(what), jobs=jobs)
+    done, failed = reproduce(RUNS, 'camvid', tmp_path, 400, progress=lambda *what: told.append(what), jobs=jobs)
     assert max(most) == min(jobs, len(RUNS))
     assert [result.run for result in done] == [RUNS[0], *RUNS[2:]]
     assert list(failed) == RUNS[1:2]
     assert len(commands) == len(RUNS)
-    assert told[1] == 'training lite_hinge_vehicle, seed 0' + ' and 1 more' * (jobs > 1)
-    threads = {1: None, 2: '2', 9: '1'}[jobs]
+    assert told[1][0] == 'training lite_hinge_vehicle, seed 0' + ' and 1 more' * (jobs > 1)
+    assert told[-1][1] == 3 / 4  # of one that still runs, or begins
     assert {env and env['OMP_NUM_THREADS'] for env in environments} == {threads}
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
     train.broken = []

@@ -56,6 +56,14 @@ def test_each_candidate_is_trained_from_each_seed_once(quick, tmp_path):
     assert not both.failures
 
 
+def test_trainings_run_side_by_side(quick, tmp_path, monkeypatch):
+    asked = []
+    plain = runner.train_all
+    monkeypatch.setattr(runner, 'train_all', lambda *args: asked.append(args[-1]) or plain(*args))
+    assert len(searched(tmp_path, NANO, seeds=2, jobs=2).results) == 2
+    assert asked == [2]
+
+
 def test_a_candidate_with_one_finished_training_is_timed(quick, tmp_path):
     quick.broken = ('lite-n_hinge_vehicle, seed 0', 'lite-s_hinge_vehicle, seed 0', 'lite-s_hinge_vehicle, seed 1')
     found = searched(tmp_path, NANO, SMALL, seeds=2)
