@@ -24,7 +24,7 @@ class LiteVGG(BaseModule):
         strided: Whether the first convolution of each block has stride 2, in place of the pool. The other convolutions then
             work on a map with a quarter of the pixels.
         residual: Whether each convolution that keeps the shape of its input adds that input to its output, a shortcut around
-            one layer, with which deep blocks learn faster. It has no weights.
+            one layer, which is to help deep blocks to learn. It has no weights.
         conv_cfg: Config of the convolutions; ``None`` is ``Conv2d``.
         norm_cfg: Config of the normalisation after each convolution.
         act_cfg: Config of the activation after each normalisation.

@@ -50,23 +50,28 @@ def test_strides_take_the_place_of_pools():
     assert counter.get_total_flops() / 2 == firsts + others
 
 
-def test_shortcuts_are_around_the_convolutions_that_keep_the_shape():
-    """Where the convolution's output is zero, the input is left."""
+@pytest.mark.parametrize('strided', [False, True])
+def test_shortcuts_are_around_the_convolutions_that_keep_the_shape(strided):
+    """The sums written out; without pools the first convolution of a block has stride 2 and no shortcut."""
+    torch.manual_seed(0)
     widths = ((4,), (8, 8), (8, 8, 8), (8, 16), (16, 16))
-    net = LiteVGG(widths=widths, strided=True, residual=True).eval()
-    assert list(net.state_dict()) == list(LiteVGG(widths=widths, strided=True).state_dict())
-    with torch.no_grad():
-        for block in net.blocks:
-            for layer in block[1:]:
-                layer.bn.weight.zero_()
-                layer.bn.bias.zero_()
-        first = [block[0] for block in net.blocks]
-        image = torch.rand(2, 3, 64, 96)
-        maps = net(image)
-        expected = first[2](first[1](first[0](image)))
-    assert torch.equal(maps[1], expected)
-    assert not maps[2].any()  # its last convolution has another number of outputs
-    assert torch.equal(maps[3], first[4](maps[2]))
+    net = LiteVGG(widths=widths, strided=strided, residual=True).eval()
+    assert list(net.state_dict()) == list(LiteVGG(widths=widths, strided=strided).state_dict())
+    x = image = torch.rand(2, 3, 64, 96)
+    expected = []
+    for number, block in enumerate(net.blocks):
+        for place, out_channels in enumerate(widths[number]):
+            first_of_stride_2 = strided and place == 0
+            y = block[place](x)
+            x = x + y if x.shape[1] == out_channels and not first_of_stride_2 else y
+        if not strided:
+            x = block[-1](x)
+        expected.append(x)
+    maps = net(image)
+    assert all(torch.equal(each, wanted) for each, wanted in zip(maps, expected[1:], strict=True))
+    plain = LiteVGG(widths=widths, strided=strided).eval()
+    plain.load_state_dict(net.state_dict())
+    assert not any(torch.equal(each, other) for each, other in zip(maps, plain(image), strict=True))
 
 
 @pytest.mark.parametrize(
