@@ -101,7 +101,7 @@ class LiteVGG(BaseModule):
         """Return the maps of blocks 2 to 5; see ``Shape``."""
         maps = []
         for block in self.blocks:
-            for layer in block:
+            for layer in block.children():
                 x = x + layer(x) if self.residual and _keeps_shape(layer) else layer(x)
             maps.append(x)
         return tuple(maps[1:])  # strides 4, 8, 16, 32
