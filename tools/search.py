@@ -31,7 +31,13 @@ def parse_args() -> argparse.Namespace:
     )
     add('--seeds', type=positive, default=SearchConfig.seeds, metavar='N', help='train with seeds 0 to N-1 (default: 2)')
     add('--iters', type=positive, metavar='N', help="number of iterations of each training (default: the config's)")
-    add('--jobs', type=positive, default=1, metavar='N', help='number of trainings that run side by side (default: 1)')
+    add(
+        '--jobs',
+        type=positive,
+        default=SearchConfig.jobs,
+        metavar='N',
+        help='number of trainings that run side by side (default: 1)',
+    )
     engines = f'runtimes to time: {", ".join(RUNTIMES)} (default: both)'
     add('--engine', type=some_of(RUNTIMES), default=SearchConfig.engine, metavar='E,...', help=engines)
     precision = (

@@ -78,7 +78,7 @@ class Training:
                 'folder'
             )
 
-    def start(self, lock: int | None, env: Mapping[str, str] | None = None) -> subprocess.Popen:
+    def start(self, lock: int | None, env: Mapping[str, str] | None) -> subprocess.Popen:
         """Train or resume, in a process of its own.
 
         Args:
