@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.deploy import Segmenter
-from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES, onnx_runtime, openvino_runtime
+from mmseg_bisenet_lite.deploy.runtimes import SUFFIXES, onnx_runtime, openvino_runtime, runtime
 from mmseg_bisenet_lite.export.formats import FORMATS, write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
@@ -158,6 +158,13 @@ def test_a_file_of_somebody_else(tmp_path):
 def test_what_a_runtime_cannot_do(files, name, arguments, message):
     with pytest.raises(InputError, match=message):
         Segmenter(files[name], **arguments)
+
+
+def test_threads_are_those_of_the_process_and_not_of_the_machine(monkeypatch):
+    monkeypatch.setattr(runtime, 'usable_cores', lambda: 3)
+    runtime.check_threads(3)
+    with pytest.raises(InputError, match='threads=4: give a whole number from 1 to 3, the cores that this process may use'):
+        runtime.check_threads(4)
 
 
 @pytest.mark.parametrize(('device', 'provider'), [('cuda:0', 'CUDA'), ('tensorrt:0', 'Tensorrt')])

@@ -1,6 +1,5 @@
 """Pipeline: frames are read ahead of the network and results written behind it, so the slowest of the three sets the speed."""
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from mmseg_bisenet_lite.deploy.predict.meter import Meter
 from mmseg_bisenet_lite.deploy.predict.network import Network
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.deploy.predict.threads import WriteBehind, read_ahead
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # Threads that decode images, and as many that encode them. More would only hold more frames in memory.
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, usable_cores())
 AHEAD = 2 * THREADS  # frames that are read and not yet segmented; as many results wait to be written
 
 

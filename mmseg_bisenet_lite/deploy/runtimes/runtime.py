@@ -1,6 +1,5 @@
 """The protocol of a loaded file, and what runtimes check alike."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from mmseg_bisenet_lite.deploy.metadata import Metadata
+from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -48,7 +48,7 @@ def only_precision(metadata: Metadata, precision: str | None, file: Path) -> str
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise an :class:`InputError` unless ``threads`` is between 1 and the number of cores, or ``None``."""
-    cores = os.cpu_count() or 1
+    """Raise an :class:`InputError` unless ``threads`` is between 1 and the number of usable cores, or ``None``."""
+    cores = usable_cores()
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
-        raise InputError(f'threads={threads!r}: give a whole number from 1 to {cores}, the cores of this machine')
+        raise InputError(f'threads={threads!r}: give a whole number from 1 to {cores}, the cores that this process may use')
