@@ -43,7 +43,15 @@ if compat.host_problem() is None:
     )
     from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
     from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
-    from mmseg_bisenet_lite.models import BinaryHingeHead, BinaryHingeLoss, BiSeNetLite, ClassHead, LiteVGG, binary_hinge_loss
+    from mmseg_bisenet_lite.models import (
+        BinaryHingeHead,
+        BinaryHingeLoss,
+        BiSeNetLite,
+        ClassHead,
+        LiteVGG,
+        PyramidFusion,
+        binary_hinge_loss,
+    )
     from mmseg_bisenet_lite.models.decision import set_threshold
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     'GracefulStopHook',
     'LabelCheckHook',
     'LiteVGG',
+    'PyramidFusion',
     'RandomCorrupt',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',
