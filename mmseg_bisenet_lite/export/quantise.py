@@ -70,15 +70,22 @@ def quantise_openvino(model: Any, job: Job) -> tuple[Any, list[str]]:
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 max_num_iterations=MOST_RESTORED, ranking_subset_size=RANKING_FRAMES
             ),
-            ignored_scope=nncf.IgnoredScope(types=['MatMul'], validate=False),  # up-sampling of the margin
+            ignored_scope=nncf.IgnoredScope(types=['MatMul'], validate=False),  # up-sampling of the margin, pools
         )
-    # The weights of an int8 convolution pass through a Convert; the others are a Constant.
     high_precision_layers = [
         op.get_friendly_name().removesuffix('/WithoutBiases')
         for op in quantised.get_ordered_ops()
-        if op.get_type_name() == 'Convolution' and op.input_value(1).get_node().get_type_name() == 'Constant'
+        if op.get_type_name() in ('Convolution', 'GroupConvolution') and not _has_int8_weights(op)
     ]
     return quantised, high_precision_layers
+
+
+def _has_int8_weights(convolution: Any) -> bool:
+    """Whether an OpenVINO convolution's weights pass through a ``Convert``; others are a ``Constant``, reshaped with groups."""
+    weights = convolution.input_value(1).get_node()
+    if weights.get_type_name() == 'Reshape':
+        weights = weights.input_value(0).get_node()
+    return weights.get_type_name() != 'Constant'
 
 
 def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, list[str]]:
@@ -107,7 +114,7 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
     quantisation = require('onnxruntime.quantization', 'onnxruntime')
     calibration, selection = _frames(job)
     convolutions = [node.name for node in model.graph.node if node.op_type == 'Conv']
-    upsampling = [node.name for node in model.graph.node if node.op_type == 'MatMul']
+    products = [node.name for node in model.graph.node if node.op_type == 'MatMul']  # up-sampling of the margin, pools
 
     with tempfile.TemporaryDirectory() as folder:
         prepared, written, cache = (Path(folder) / name for name in ('prepared.onnx', 'int8.onnx', 'ranges.json'))
@@ -122,7 +129,7 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
                 reduce_range=not symmetric,  # GPUs add in 32 bits
                 activation_type=quantisation.QuantType.QInt8 if symmetric else quantisation.QuantType.QUInt8,
                 weight_type=quantisation.QuantType.QInt8,
-                nodes_to_exclude=[*spared, *upsampling],
+                nodes_to_exclude=[*spared, *products],
                 # TensorRT quantises biases itself, and needs quantise-dequantise pairs on the weights.
                 extra_options=dict(ActivationSymmetric=symmetric, QuantizeBias=not symmetric, AddQDQPairToWeight=symmetric),
                 calibration_cache_path=cache,
@@ -235,7 +242,7 @@ def _margin(onnx: Any, model: Any, job: Job) -> Predictor:
     """Return a function from a frame to the margin, (height, width), that a model compares with 0, run in ONNX Runtime."""
     copy = type(model)()
     copy.CopyFrom(model)
-    name = next(node for node in model.graph.node if node.op_type == 'Greater').input[0]
+    name = [node for node in model.graph.node if node.op_type == 'Greater'][-1].input[0]  # the decision
     if name not in {output.name for output in model.graph.output}:
         copy.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     session = open_session(copy.SerializeToString())

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from mmseg_bisenet_lite.export import quantise
 from mmseg_bisenet_lite.export.formats.onnx_format import build
@@ -141,3 +143,20 @@ def test_a_shift_of_the_margin_is_exact(int8):
     frame = job.calibration[0].frame
     before, after = (quantise._margin(onnx, quantise._shifted(onnx, model, shift), job)(frame) for shift in (0.0, 0.25))
     assert after == pytest.approx(before - 0.25, abs=1e-4)
+
+
+def test_layers_that_stay_in_higher_precision_are_found_depthwise_ones_too():
+    openvino, nncf = pytest.importorskip('openvino'), pytest.importorskip('nncf')
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU(), nn.Conv2d(8, 2, 1)).eval()
+    frames = [np.random.default_rng(seed).normal(size=(1, 3, 16, 16)).astype(np.float32) for seed in range(4)]
+    model = openvino.convert_model(net, example_input=torch.zeros(1, 3, 16, 16), input=[1, 3, 16, 16])
+
+    def in_int8(**options):
+        int8 = nncf.quantize(model, nncf.Dataset(frames), subset_size=4, **options)
+        layers = [op for op in int8.get_ordered_ops() if op.get_type_name() in ('Convolution', 'GroupConvolution')]
+        return [(op.get_type_name(), quantise._has_int8_weights(op)) for op in layers]
+
+    assert in_int8() == [('Convolution', True), ('GroupConvolution', True), ('Convolution', True)]
+    spared = in_int8(ignored_scope=nncf.IgnoredScope(types=['GroupConvolution']))
+    assert spared == [('Convolution', True), ('GroupConvolution', False), ('Convolution', True)]
