@@ -11,6 +11,7 @@ from mmseg_bisenet_lite.export.program import capture
 from mmseg_bisenet_lite.export.quiet import quiet
 from mmseg_bisenet_lite.export.samples import Samples
 from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
+from mmseg_bisenet_lite.models.region_means import replace_pools
 from mmseg_bisenet_lite.utils.errors import as_input_error
 from mmseg_bisenet_lite.utils.sizes import size_text
 
@@ -48,4 +49,7 @@ class Job:
         advice = 'try a width and height that are multiples of 8' if size else 'give a fixed --size'
         message = f'--size {size_text(size)}: the network cannot be exported for this size; {advice}'
         with quiet(), as_input_error(message, RuntimeError, ValueError):
-            return capture(FrameToMask(self.segmentor, dtype, self.metadata.margin, size), size, self.metadata.batch)
+            graph = FrameToMask(self.segmentor, dtype, self.metadata.margin, size)
+            if size is None:
+                replace_pools(graph)
+            return capture(graph, size, self.metadata.batch)

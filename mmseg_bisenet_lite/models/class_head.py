@@ -15,7 +15,8 @@ class ClassHead(FCNHead):
     """``FCNHead`` whose loss is computed at the size of its map, with the labels in the middle of the map's pixels.
 
     As an auxiliary head it tells the network what the background consists of. Eleven or nineteen score maps at the size of the
-    image would take longer than the rest of a small network.
+    image would take longer than the rest of a small network. Where the stride of the map does not divide the labels' sides, as
+    1/32 the 240 rows of a crop, the map is rounded up, and its last labels lie up to half a pixel of the map away.
 
     Shape:
         - Input: a tuple of feature maps; the one at ``in_index`` is ``(N, in_channels, h, w)``.

@@ -13,7 +13,6 @@ from mmseg_bisenet_lite.models.batch_norms import fold_batch_norms
 from mmseg_bisenet_lite.models.convolutions import first_convolutions, is_plain
 from mmseg_bisenet_lite.models.decision import margin_of_scores, mask_of_margin
 from mmseg_bisenet_lite.models.normalise import Normalise
-from mmseg_bisenet_lite.models.region_means import replace_pools
 from mmseg_bisenet_lite.utils.errors import InputError
 
 # (width, height) of an image that networks of any size take.
@@ -84,7 +83,6 @@ class FrameToMask(nn.Module):
         self.segmentor = copy.deepcopy(segmentor)
         self.segmentor.requires_grad_(False).eval()
         fold_batch_norms(self.segmentor)
-        replace_pools(self.segmentor)
         _fold_difference(self.segmentor.decode_head)
         self.normalise = Normalise(segmentor.cfg)
         self.normalise.fold_into(_first_convolutions(self.segmentor, size))

@@ -10,26 +10,27 @@ from mmseg.models.decode_heads.psp_head import PPM
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_bisenet_lite.models.batch_norms import single_values_allowed
+from mmseg_bisenet_lite.models.batch_norms import single_values_allowed, use_running_statistics
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @MODELS.register_module()
 class PyramidFusion(BaseModule):
-    """Join a backbone's map at 1/8 with what its map at 1/32 and the pools of that map say.
+    """Fuse a backbone's map at 1/8 with its map at 1/32 and a pyramid of pools of that map.
 
     ::
 
-        1/8  ------------------------------------------ 1x1 --.
-                                                               + -- fused, 1/8
-        1/32 -.-- pools, 1x1, joined -- 3x3 -- up-sampled, depth-wise 3x3, 1x1
-               `--------------------'
+        map, 1/8  ------------------------------------------------------------------- 1x1 ----.
+                                                                                               + -- fused, 1/8
+        map, 1/32 -.----------- joined -- 3x3 -.-- up-sampled, depth-wise 3x3, 1x1 -----------'
+                    `-- pools --'               `------------------------------------------------- context, 1/32
 
     Args:
         in_channels: Numbers of channels of the backbone's maps at 1/8 and at 1/32.
         out_channels: Number of channels of the fused map, and of the context.
         pool_scales: Sides of the maps to which the map at 1/32 is pooled.
         norm_cfg: Config of the normalisation layers.
+        norm_eval: Whether all batch norms keep and use their running statistics in training too.
         init_cfg: Config of the initialisation, as in every MMEngine module.
 
     Shape:
@@ -41,7 +42,8 @@ class PyramidFusion(BaseModule):
     :func:`~mmseg_bisenet_lite.models.batch_norms.single_values_allowed`.
 
     Raises:
-        InputError: The backbone's maps are not four, or their numbers of channels are others than ``in_channels``.
+        InputError: ``in_channels`` are not two numbers, there are no pools or more than channels at 1/32, or, in ``forward``,
+            the backbone's maps are not four or their numbers of channels are others than ``in_channels``.
 
     Source: Fast-SCNN, https://arxiv.org/abs/1902.04502, by MMSegmentation's modules; the pools are
     https://arxiv.org/abs/1612.01105.
@@ -53,18 +55,29 @@ class PyramidFusion(BaseModule):
         out_channels: int = 128,
         pool_scales: Sequence[int] = (1, 2, 3, 6),
         norm_cfg: dict = dict(type='BN'),
+        norm_eval: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if len(in_channels) != 2:
             raise InputError(f'in_channels={in_channels!r}: give two numbers, of the maps at 1/8 and 1/32')
-        self.in_channels = tuple(in_channels)
-        channels8, channels32 = in_channels
+        channels8, channels32 = self.in_channels = tuple(in_channels)
+        if not 1 <= len(pool_scales) <= channels32:
+            raise InputError(f'pool_scales={pool_scales!r}: give 1 to {channels32} numbers, since they share the map at 1/32')
         each = channels32 // len(pool_scales)
         cfgs = dict(conv_cfg=None, norm_cfg=norm_cfg, act_cfg=dict(type='ReLU'))
         self.pyramid = PPM(pool_scales, channels32, each, align_corners=False, **cfgs)
         self.context = ConvModule(channels32 + each * len(pool_scales), out_channels, kernel_size=3, padding=1, **cfgs)
         self.fusion = FeatureFusionModule(channels8, out_channels, out_channels, norm_cfg=norm_cfg)
+        self.norm_eval = norm_eval
+        self.train()
+
+    def train(self, mode: bool = True) -> 'PyramidFusion':
+        """Set the mode, except of the batch norms with ``norm_eval``."""
+        super().train(mode)
+        if self.norm_eval:
+            use_running_statistics(self)
+        return self
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return the fused map, the context and the map at 1/8; see ``Shape``."""

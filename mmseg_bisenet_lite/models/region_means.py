@@ -1,4 +1,4 @@
-"""RegionMeans: an adaptive average pool that every exporter takes, for maps of any size."""
+"""RegionMeans: an adaptive average pool for graphs that take maps of any size."""
 
 import torch
 from torch import Tensor, nn
@@ -7,13 +7,14 @@ from torch import Tensor, nn
 class RegionMeans(nn.Module):
     """``nn.AdaptiveAvgPool2d`` as two matrix products.
 
-    Its exporters unroll the regions of one size of map, so files for any size of frame would be wrong or fail.
+    Exporters unroll the regions of ``nn.AdaptiveAvgPool2d`` for one size of map, so files for frames of any size fail or give
+    wrong masks.
 
     Args:
         regions: Number of (rows, columns) of the output.
 
     Shape:
-        - Input: ``(N, C, H, W)``, of any float type; the means are computed in float32.
+        - Input: ``(N, C, H, W)``, of any float type; the means are computed in float32, where the runtime keeps types.
         - Output: ``(N, C, *regions)``.
     """
 
@@ -31,18 +32,17 @@ def _weights(regions: int, pixels: int, device: torch.device) -> Tensor:
     """Return the weight of each pixel in each region, ``(regions, pixels)``: neighbours share the pixel that a border cuts."""
     region = torch.arange(regions, device=device)[:, None]
     pixel = torch.arange(pixels, device=device)[None]
-    first = region * pixels // regions
-    end = ((region + 1) * pixels + regions - 1) // regions
-    inside = (pixel >= first) & (pixel < end)
-    return inside.float() / (end - first).float()
+    # Whether the pixel and the region overlap, in units of 1 / (regions * pixels) of the side.
+    inside = ((region * pixels < (pixel + 1) * regions) & (pixel * regions < (region + 1) * pixels)).float()
+    return inside / inside.sum(dim=1, keepdim=True)
 
 
 def replace_pools(module: nn.Module) -> None:
     """Replace the adaptive average pools to more than one region, in place."""
     for name, child in module.named_children():
-        if isinstance(child, nn.AdaptiveAvgPool2d):
+        if type(child) is nn.AdaptiveAvgPool2d:
             size = child.output_size
-            rows, columns = size if isinstance(size, tuple) else (size, size)
+            rows, columns = (size, size) if isinstance(size, int) or size is None else size
             if rows is not None and columns is not None and (rows, columns) != (1, 1):
                 setattr(module, name, RegionMeans((rows, columns)))
         else:

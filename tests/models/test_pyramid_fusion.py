@@ -61,12 +61,20 @@ def test_the_norms_are_the_configs():
 
 
 def test_a_batch_of_one_image_trains():
+    """The norm behind the global pool sees one value per channel: it alone keeps its running statistics."""
     neck = PyramidFusion(in_channels=(6, 10))
-    given = maps(images=1)
-    fused, *_ = neck(given)
-    fused.sum().backward()
+    before = {name: value.clone() for name, value in neck.named_buffers()}
+    neck(maps(images=1))[0].sum().backward()
+    kept = {name.rpartition('.')[0] for name, value in neck.named_buffers() if torch.equal(value, before[name])}
+    assert kept == {'pyramid.0.1.bn'}
     assert all(torch.isfinite(weight.grad).all() for weight in neck.parameters())
     assert all(norm.training for norm in batch_norms(neck))
+
+
+def test_norms_can_keep_their_statistics():
+    neck = PyramidFusion(in_channels=(6, 10), norm_eval=True).train()
+    assert neck.training
+    assert not any(norm.training for norm in batch_norms(neck))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +89,17 @@ def test_maps_that_do_not_fit(given, message):
         PyramidFusion(in_channels=(6, 10))(given)
 
 
-def test_in_channels_are_two():
-    with pytest.raises(InputError, match=r'in_channels=\(6, 8, 10\): give two numbers'):
-        PyramidFusion(in_channels=(6, 8, 10))
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(in_channels=(6, 8, 10)), r'in_channels=\(6, 8, 10\): give two numbers'),
+        (dict(in_channels=(6, 10), pool_scales=()), r'pool_scales=\(\): give 1 to 10 numbers'),
+        (dict(in_channels=(6, 2), pool_scales=(1, 2, 3)), r'pool_scales=\(1, 2, 3\): give 1 to 2 numbers'),
+    ],
+)
+def test_wrong_settings(options, message):
+    with pytest.raises(InputError, match=message):
+        PyramidFusion(**options)
 
 
 def test_it_is_registered_as_a_neck():
