@@ -5,14 +5,16 @@ from itertools import product
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS, OPTIMIZERS, TRANSFORMS
 from mmseg.structures import SegDataSample
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmseg_bisenet_lite import CamVidVehicleDataset
+from mmseg_bisenet_lite import CamVidVehicleDataset, LiteVGG
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.datasets.vocabulary import class_names
+from mmseg_bisenet_lite.models.batch_norms import batch_norms
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +23,8 @@ NAMES = [f'{path}_{loss}_{data}' for path, loss, data in product(('lite', 'r18')
 TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
 SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
 FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm', ('human', 'vehicle'))]
+# Variables of the files, which no program reads.
+VARIABLES = ('conv_cfg', 'norm_cfg', 'fused_head', 'context_head', 'target_head', 'class_heads', 'target', 'other', 'classes')
 # What learns both targets at once.
 BOTH = [*SHARED, *FAMILY]
 TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[:4])]  # of which weights are in the package
@@ -154,16 +158,36 @@ def test_the_family_is_trained_as_shared_and_differs_in_the_network_alone(name):
     target = name.rpartition('_')[2]
     ours, shared = (Config.fromfile(CONFIGS / f'{each}.py') for each in (name, f'camvid/lite-shared_hinge_{target}'))
     for config in (ours, shared):
-        for key in ('work_dir', 'conv_cfg', 'fused_head', 'context_head', 'other', 'classes'):  # variables of the files
+        for key in ('work_dir', *VARIABLES):
             config.pop(key, None)
     networks = [config.pop('model') for config in (ours, shared)]
     assert ours.to_dict() == shared.to_dict()
-    # Of the heads, the numbers of channels and the kind of convolution alone.
+    # Of the heads, the numbers of channels and the kind of convolution alone; lite-s has Fast-SCNN's, and its neck.
+    small = 'lite-s' in name
+    assert ('neck' in networks[0]) == small
     for model in networks:
         for head in (model.decode_head, *model.auxiliary_head):
             head.in_channels = head.channels = head.conv_cfg = None
-        model.backbone = model.backbone.type
+            if small:
+                head.num_convs = head.norm_cfg = None
+                head.type = head.type.removeprefix('DepthwiseSeparable')
+        model.backbone = None if small else model.backbone.type
+        model.pop('neck', None)
     assert networks[0] == networks[1]
+
+
+@pytest.mark.parametrize('name', FAMILY[2:4])
+def test_small_has_fast_scnns_neck_heads_and_momentum(name):
+    net = MODELS.build(Config.fromfile(CONFIGS / f'{name}.py').model)
+    assert {norm.momentum for norm in batch_norms(net)} == {0.01}
+    assert net.backbone.residual
+    with torch.no_grad():
+        maps = revert_sync_batchnorm(net).eval().extract_feat(torch.zeros(1, 3, 64, 128))
+    # The targets, then all classes: on the context at 1/32, the backbone's map at 1/8 and the fused one.
+    on = [maps[head.in_index] for head in (net.decode_head, *net.auxiliary_head)]
+    assert [128 // each.shape[-1] for each in on] == [8, 8, 32, 8, 8]
+    assert on[0] is on[1] is on[4] is not on[3]
+    assert [each.shape[1] for each in on] == [128, 128, 128, 40, 128]
 
 
 @pytest.mark.parametrize('name', ['lite-n', 'lite-s', 'lite-m', 'lite-shared'])
@@ -180,10 +204,8 @@ def test_the_model_zoo_tells_the_sizes(name):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net.decode_head(net.extract_feat(torch.zeros(1, 3, 256, 256)))
     assert f'{counter.get_total_flops() / 2 * 16 / 1e9:.1f}' == gmac  # it is proportional to the area
-    widths = [
-        [module.conv.out_channels for module in block if hasattr(module, 'conv')]
-        for block in net.backbone.context_path.backbone.blocks
-    ]
+    (backbone,) = (module for module in net.modules() if isinstance(module, LiteVGG))
+    widths = [[module.conv.out_channels for module in block if hasattr(module, 'conv')] for block in backbone.blocks]
     assert '; '.join(', '.join(map(str, row)) for row in widths) == blocks
 
 
@@ -227,7 +249,7 @@ def test_trains_and_predicts(name):
     data = model.data_preprocessor(batch(), training=True)
     losses = model(**data, mode='loss')
     main = 'decode.loss_hinge' if 'hinge' in name else 'decode.loss_ce'
-    auxiliary = {f'aux_{number}.loss_ce' for number in range(3 if name == OWN[1] else 2)}
+    auxiliary = {f'aux_{number}.loss_ce' for number in range(2)}
     assert {key for key in losses if 'loss' in key} == {main, *auxiliary}
     loss, _ = model.parse_losses(losses)
     loss.backward()

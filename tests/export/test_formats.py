@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.deploy import Segmenter
 from mmseg_bisenet_lite.export.formats import FORMATS
 from mmseg_bisenet_lite.export.formats import write as write_format
@@ -173,6 +174,19 @@ def test_any_size_and_any_number_of_frames(free, segmentor, name):
         masks = segmenter(frames)
         assert masks.shape == (count, *size[::-1])
         assert (masks != np.stack([expected(frame) for frame in frames])).mean() <= 0.001
+
+
+@pytest.mark.parametrize('name', ['onnx', 'openvino'])
+def test_any_size_with_a_pyramid_of_pools(metadata, tmp_path, name):
+    """The regions of a pool depend on the size of its map, and exporters like to unroll them for one size."""
+    config = read_config(str(mim_folder('mmseg_bisenet_lite') / 'configs' / 'camvid' / 'lite-s_hinge_vehicle.py'))
+    segmentor = load_segmentor('lite-s', config, 'bisenet-lite://lite-s_hinge_vehicle_camvid')
+    file = tmp_path / f'pools{FORMATS[name]}'
+    write_format(name, Job(segmentor, replace(metadata, size=None, batch=None, precision='fp32')), file)
+    segmenter, expected = Segmenter(file), mmseg_predictor(segmentor)
+    for size, count in (((416, 256), 1), ((201, 333), 2)):
+        frames = np.stack([sample.frame for sample in RenderedSamples(size, count)])
+        assert (segmenter(frames) != np.stack([expected(frame) for frame in frames])).mean() <= 0.0001
 
 
 @pytest.mark.parametrize('name', ['onnx', 'openvino'])

@@ -171,7 +171,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 
 
 def test_the_deeper_network_differs_from_nano_in_its_backbone_alone(tmp_path):
-    (deeper,) = of_page('configs/camvid/README.md', '### Deeper, with shortcuts', tmp_path, 'deeper')
+    (deeper,) = of_page('configs/camvid/README.md', "### Deeper, with Fast-SCNN's neck", tmp_path, 'deeper')
     (plain,) = candidates(tmp_path, NANO)
     models = [MODELS.build(each.config.model) for each in (deeper, plain)]
     deep, nano = (model.backbone.context_path.backbone for model in models)

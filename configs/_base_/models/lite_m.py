@@ -1,5 +1,5 @@
-# Medium: lite_s.py with more channels and convolutions.
-_base_ = './lite_s.py'
+# Medium: lite_n.py with more channels and convolutions.
+_base_ = './lite_n.py'
 fused_head, context_head = dict(in_channels=48, channels=48), dict(in_channels=96, channels=96)
 model = dict(
     backbone=dict(

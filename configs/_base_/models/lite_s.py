@@ -1,15 +1,21 @@
-# Small: convolutions of stride 2 in place of pools, the backbone's map at 1/8 in place of the spatial path's, and heads on a
-# fused map at 1/4. It learns what lite_shared.py learns.
+# Small: more and narrower convolutions than lite_n.py, with shortcuts, and Fast-SCNN's neck and head in place of BiSeNet's
+# paths. It learns what lite_shared.py learns.
 _base_ = './lite_shared.py'
-fused_head, context_head = dict(in_channels=32, channels=32), dict(in_channels=48, channels=48)
+norm_cfg = dict(type='SyncBN', requires_grad=True, momentum=0.01)  # Fast-SCNN's
+target_head = dict(type='DepthwiseSeparableBinaryHingeHead', in_channels=128, channels=128, num_convs=2, norm_cfg=norm_cfg)
+# On the context at 1/32, the backbone's map at 1/8 and the fused one at 1/8.
+class_heads = [dict(in_channels=channels, channels=32, norm_cfg=norm_cfg) for channels in (128, 40, 128)]
+target, *classes = _base_.model.auxiliary_head
 model = dict(
     backbone=dict(
-        backbone_cfg=dict(strided=True, widths=((16,), (32,), (48, 48, 48), (96, 96, 96), (192, 192))),
-        spatial_channels=None,
-        context_channels=(48, 96, 192),
-        out_channels=48,
-        detail_channels=32,
+        _delete_=True,
+        type='LiteVGG',
+        widths=((16,), (24, 24), (40,) * 3, (64,) * 5, (96,) * 4),
+        strided=True,
+        residual=True,
+        norm_cfg=norm_cfg,
     ),
-    decode_head=fused_head,
-    auxiliary_head=[{**head, **(context_head if head.in_index else fused_head)} for head in _base_.model.auxiliary_head],
+    neck=dict(type='PyramidFusion', in_channels=(40, 96), out_channels=128, norm_cfg=norm_cfg),
+    decode_head=target_head,
+    auxiliary_head=[{**target, **target_head}, *({**head, **own} for head, own in zip(classes, class_heads, strict=True))],
 )
