@@ -50,6 +50,5 @@ class Job:
         message = f'--size {size_text(size)}: the network cannot be exported for this size; {advice}'
         with quiet(), as_input_error(message, RuntimeError, ValueError):
             graph = FrameToMask(self.segmentor, dtype, self.metadata.margin, size)
-            if size is None:
-                replace_pools(graph)
+            replace_pools(graph)
             return capture(graph, size, self.metadata.batch)

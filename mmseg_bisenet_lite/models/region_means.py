@@ -1,4 +1,4 @@
-"""RegionMeans: an adaptive average pool for graphs that take maps of any size."""
+"""RegionMeans: an adaptive average pool for exported graphs."""
 
 import torch
 from torch import Tensor, nn
@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class RegionMeans(nn.Module):
     """``nn.AdaptiveAvgPool2d`` as two matrix products.
 
-    Exporters unroll the regions of ``nn.AdaptiveAvgPool2d`` for one size of map, so files for frames of any size fail or give
-    wrong masks.
+    Exporters unroll the regions of ``nn.AdaptiveAvgPool2d`` for one size of map: into dozens of sums, each rounded in int8, and
+    files for frames of any size fail or give wrong masks.
 
     Args:
         regions: Number of (rows, columns) of the output.
