@@ -1,6 +1,7 @@
 """PyramidFusion: Fast-SCNN's pyramid of pools and fusion as a neck, for any backbone."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from mmcv.cnn import ConvModule
@@ -87,11 +88,6 @@ class PyramidFusion(BaseModule):
                 f'the second and the last with {self.in_channels[0]} and {self.in_channels[1]} (in_channels)'
             )
         _, map8, _, map32 = maps
-        if self.training and len(map32) == 1:
-            with single_values_allowed(self):
-                return self._fuse(map8, map32)
-        return self._fuse(map8, map32)
-
-    def _fuse(self, map8: Tensor, map32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        context = self.context(torch.cat([map32, *self.pyramid(map32)], dim=1))
+        with single_values_allowed(self) if self.training and len(map32) == 1 else nullcontext():
+            context = self.context(torch.cat([map32, *self.pyramid(map32)], dim=1))
         return self.fusion(map8, context), context, map8
