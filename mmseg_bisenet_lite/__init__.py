@@ -49,7 +49,6 @@ if compat.host_problem() is None:
         BiSeNetLite,
         ClassHead,
         LiteVGG,
-        PyramidFusion,
         binary_hinge_loss,
     )
     from mmseg_bisenet_lite.models.decision import set_threshold
@@ -78,7 +77,6 @@ __all__ = [
     'GracefulStopHook',
     'LabelCheckHook',
     'LiteVGG',
-    'PyramidFusion',
     'RandomCorrupt',
     'RandomResizeCropFlip',
     'SeededInfiniteSampler',

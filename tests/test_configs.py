@@ -5,7 +5,6 @@ from itertools import product
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS, OPTIMIZERS, TRANSFORMS
 from mmseg.structures import SegDataSample
@@ -14,7 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmseg_bisenet_lite import CamVidVehicleDataset, LiteVGG
 from mmseg_bisenet_lite.compat import mim_folder
 from mmseg_bisenet_lite.datasets.vocabulary import class_names
-from mmseg_bisenet_lite.models.batch_norms import batch_norms
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +22,7 @@ TUNED = ['camvid/lite-tuned_hinge_human', 'camvid/lite-tuned_hinge_vehicle']
 SHARED = ['camvid/lite-shared_hinge_human', 'camvid/lite-shared_hinge_vehicle']
 FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm', ('human', 'vehicle'))]
 # Variables of the files, which no program reads.
-VARIABLES = ('conv_cfg', 'norm_cfg', 'fused_head', 'context_head', 'target_head', 'class_heads', 'target', 'other', 'classes')
+VARIABLES = ('conv_cfg', 'fused_head', 'context_head', 'other', 'classes')
 # What learns both targets at once.
 BOTH = [*SHARED, *FAMILY]
 TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[:4])]  # of which weights are in the package
@@ -162,32 +160,23 @@ def test_the_family_is_trained_as_shared_and_differs_in_the_network_alone(name):
             config.pop(key, None)
     networks = [config.pop('model') for config in (ours, shared)]
     assert ours.to_dict() == shared.to_dict()
-    # Of the heads, the numbers of channels and the kind of convolution alone; lite-s has Fast-SCNN's, and its neck.
-    small = 'lite-s' in name
-    assert ('neck' in networks[0]) == small
+    # Of the heads, the numbers of channels and the kind of convolution alone.
     for model in networks:
         for head in (model.decode_head, *model.auxiliary_head):
             head.in_channels = head.channels = head.conv_cfg = None
-            if small:
-                head.num_convs = head.norm_cfg = None
-                head.type = head.type.removeprefix('DepthwiseSeparable')
-        model.backbone = None if small else model.backbone.type
-        model.pop('neck', None)
+        model.backbone = model.backbone.type
     assert networks[0] == networks[1]
 
 
-@pytest.mark.parametrize('name', FAMILY[2:4])
-def test_small_has_fast_scnns_neck_heads_and_momentum(name):
-    net = MODELS.build(Config.fromfile(CONFIGS / f'{name}.py').model)
-    assert {norm.momentum for norm in batch_norms(net)} == {0.01}
-    assert net.backbone.residual
-    with torch.no_grad():
-        maps = revert_sync_batchnorm(net).eval().extract_feat(torch.zeros(1, 3, 64, 128))
-    # The targets, then all classes: on the context at 1/32, the backbone's map at 1/8 and the fused one.
-    on = [maps[head.in_index] for head in (net.decode_head, *net.auxiliary_head)]
-    assert [128 // each.shape[-1] for each in on] == [8, 8, 32, 8, 8]
-    assert on[0] is on[1] is on[4] is not on[3]
-    assert [each.shape[1] for each in on] == [128, 128, 128, 40, 128]
+@pytest.mark.parametrize('target', ['human', 'vehicle'])
+def test_small_differs_from_nano_in_its_context_path_alone(target):
+    small, nano = (Config.fromfile(CONFIGS / f'camvid/lite-{size}_hinge_{target}.py').model for size in 'sn')
+    backbone = MODELS.build(small).backbone.context_path.backbone
+    assert backbone.residual
+    assert [len(block) for block in backbone.blocks] == [1, 2, 3, 5, 4]
+    for model in (small, nano):
+        model.backbone.backbone_cfg = model.backbone.context_channels = None
+    assert small == nano
 
 
 @pytest.mark.parametrize('name', ['lite-n', 'lite-s', 'lite-m', 'lite-shared'])
@@ -249,7 +238,7 @@ def test_trains_and_predicts(name):
     data = model.data_preprocessor(batch(), training=True)
     losses = model(**data, mode='loss')
     main = 'decode.loss_hinge' if 'hinge' in name else 'decode.loss_ce'
-    auxiliary = {f'aux_{number}.loss_ce' for number in range(2)}
+    auxiliary = {f'aux_{number}.loss_ce' for number in range(3 if name == OWN[1] else 2)}
     assert {key for key in losses if 'loss' in key} == {main, *auxiliary}
     loss, _ = model.parse_losses(losses)
     loss.backward()

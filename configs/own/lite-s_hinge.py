@@ -1,15 +1,15 @@
-# As lite_hinge.py, with a smaller network and AdamW; all heads learn the two classes, the auxiliary ones on the maps at 1/8.
+# As lite_hinge.py, with a smaller network and AdamW; all heads learn the two classes, the last three on small maps.
 _base_ = [
     '../_base_/models/lite_s.py',
     '../_base_/datasets/own.py',
     '../_base_/schedules/schedule_camvid_tuned.py',
     '../_base_/default_runtime.py',
 ]
-_, _, *finer = _base_.model.auxiliary_head  # at 1/32 nothing is left of small things
+_, *context_and_fused = _base_.model.auxiliary_head
 two_classes = dict(num_classes=2, out_channels=2)
 model = dict(
     decode_head=dict(foreground=None),
-    auxiliary_head=[{**head, **two_classes} for head in finer],
+    auxiliary_head=[{**head, **two_classes} for head in context_and_fused],
     data_preprocessor=dict(size=_base_.crop_size),
 )
 work_dir = './work_dirs/own/{{ fileBasenameNoExtension }}'

@@ -5,7 +5,6 @@ from mmseg_bisenet_lite.models.binary_hinge_loss import BinaryHingeLoss, binary_
 from mmseg_bisenet_lite.models.bisenet_lite import BiSeNetLite
 from mmseg_bisenet_lite.models.class_head import ClassHead
 from mmseg_bisenet_lite.models.lite_vgg import LiteVGG
-from mmseg_bisenet_lite.models.pyramid_fusion import PyramidFusion
 from mmseg_bisenet_lite.models.rep_conv import RepConv2d
 from mmseg_bisenet_lite.models.separable_binary_hinge_head import DepthwiseSeparableBinaryHingeHead
 
@@ -16,7 +15,6 @@ __all__ = [
     'ClassHead',
     'DepthwiseSeparableBinaryHingeHead',
     'LiteVGG',
-    'PyramidFusion',
     'RepConv2d',
     'binary_hinge_loss',
 ]

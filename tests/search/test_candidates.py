@@ -168,16 +168,3 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     with pytest.raises(InputError, match='rename one; candidates go by the names of their files'):
         candidates(tmp_path, NANO, copy)
     assert len(candidates(tmp_path, NANO, NANO.replace('/camvid/', '/own/../camvid/'))) == 1
-
-
-def test_the_deeper_network_differs_from_nano_in_its_backbone_alone(tmp_path):
-    (deeper,) = of_page('configs/camvid/README.md', "### Deeper, with Fast-SCNN's neck", tmp_path, 'deeper')
-    (plain,) = candidates(tmp_path, NANO)
-    models = [MODELS.build(each.config.model) for each in (deeper, plain)]
-    deep, nano = (model.backbone.context_path.backbone for model in models)
-    assert (deep.residual, nano.residual) == (True, False)
-    assert [len(block) for block in deep.blocks] == [1, 2, 3, 5, 4]
-    assert deeper.config.model.decode_head == plain.config.model.decode_head
-    assert deeper.config.model.auxiliary_head == plain.config.model.auxiliary_head
-    fused = [model.backbone(torch.zeros(2, 3, 64, 96))[0].shape for model in models]
-    assert fused[0] == fused[1]

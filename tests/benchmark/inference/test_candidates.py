@@ -36,7 +36,7 @@ def test_without_a_config_the_papers_networks_and_the_small_one_are_compared():
     papers = [('r18_ce_vehicle', 'r18'), ('lite_hinge_vehicle', 'lite')]
     assert [(model.name, model.paper) for model in models] == [*papers, ('lite-s_hinge_vehicle', None)]
     # Source: the README's table, which the tests of the networks check against the paper.
-    assert [round(model.parameters / 1e6, 1) for model in models] == [13.3, 2.8, 0.8]
+    assert [round(model.parameters / 1e6, 1) for model in models] == [13.3, 2.8, 0.7]
     assert not any(module.training for model in models for module in model.segmentor.modules())
 
 
