@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.metainfo import inner_sets
+from mmseg_bisenet_lite.datasets.tiles import Tile
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
@@ -115,7 +116,10 @@ class DatasetSamples(Samples):
         with as_input_error(message, AttributeError, KeyError, TypeError):
             dataset = config[f'{split}_dataloader'].dataset
             pipeline = inner_sets(config.val_dataloader.dataset)[0].pipeline
+        # Their two classes, also where the training is on all classes of the label maps.
         parts = [{**part, 'pipeline': pipeline} for part in inner_sets(dataset)]
+        for part in parts:
+            part.pop('keep_classes', None)
         dataset = dict(type='ConcatDataset', datasets=parts) if len(parts) > 1 else parts[0]
         other = {'val': 'compare on other frames with --frames DIR or renders', 'train': 'calibrate int8 on --frames renders'}
         message = f'{config.filename}: cannot read the {split} set; check its data_root and its images, or {other[split]}'
@@ -126,9 +130,9 @@ class DatasetSamples(Samples):
         self.size = size
 
     def path(self, index: int) -> Path | None:
-        """Return the image file of a frame; see :meth:`Samples.path`."""
+        """Return the image file of a frame, of a tile the whole photograph's; see :meth:`Samples.path`."""
         path = self.dataset.get_data_info(index).get('img_path')
-        return None if path is None else Path(path)
+        return None if path is None else Path(Tile.of(path).path)
 
     def read(self, index: int) -> Sample:
         """Read a frame; see :meth:`Samples.read`."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmseg_bisenet_lite.datasets.metainfo import inner_sets
 from mmseg_bisenet_lite.deploy import segmenter
 from mmseg_bisenet_lite.export.samples import (
     DatasetSamples,
@@ -64,6 +65,28 @@ def test_calibration_is_on_the_train_set_without_augmentation(toy, small_config)
     assert names != sorted(names)
     assert names == [sample.name for sample in samples_to_calibrate('val', Config.fromfile(small_config), (64, 64))]
     assert samples[0].frame.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(('name', 'split'), [('lite-n_hinge_vehicle', 'train'), ('lite-s_hinge_human_trainval', 'train')])
+def test_labels_are_of_two_classes_whatever_the_training_learns(drives, root, name, split):
+    config = Config.fromfile(root / 'configs' / 'camvid' / f'{name}.py')
+    assert inner_sets(config.train_dataloader.dataset)[0].keep_classes
+    for each in (*inner_sets(config.train_dataloader.dataset), config.val_dataloader.dataset):
+        each.data_root = str(drives)
+    expected = np.zeros((36, 48), np.uint8)
+    expected[20:, 10 : 20 if 'vehicle' in name else 0] = 1
+    expected[20:, 30 : 40 if 'human' in name else 0] = 1
+    for sample in DatasetSamples(config, split, None):
+        assert np.array_equal(sample.label, expected)
+
+
+def test_no_tile_of_a_photograph_that_is_compared_calibrates(toy, small_config):
+    config = Config.fromfile(small_config)
+    config.train_dataloader.dataset.tiles = (2, 2)
+    train = samples_to_calibrate('val', config, None)
+    assert len(train) == 4 * 8
+    assert len(train.without(FolderSamples(toy / 'leftImg8bit' / 'val', None))) == 4 * 8
+    assert not len(train.without(FolderSamples(toy / 'leftImg8bit' / 'train', None)))
 
 
 def test_wrapped_data_sets_are_unwrapped(small_config):
