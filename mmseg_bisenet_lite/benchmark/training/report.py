@@ -98,6 +98,8 @@ def _explanations(results: Results) -> Iterator[str]:
         'its 19 classes it does not map labels to two. Each round times every candidate once on the same samples, every other '
         'round in reverse. speedup: speed relative to mmseg, the median over the rounds with its 95 % confidence interval.'
     )
+    if results.settings.get('foreground_crops_left_out'):
+        yield 'Crops fall anywhere here: foreground_prob of the config has no counterpart in MMSegmentation.'
     if results.step:
         yield 'Each of the two steps runs in its own process. The device is synchronised between the parts of a step.'
     if results.iterations:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
 from mmseg_bisenet_lite import compat
@@ -18,10 +19,12 @@ from mmseg_bisenet_lite.benchmark.training.config import TrainingBenchmarkConfig
 from mmseg_bisenet_lite.benchmark.training.loader import loaders, one_core
 from mmseg_bisenet_lite.benchmark.training.results import Results
 from mmseg_bisenet_lite.benchmark.training.step import apart, iterate, split, step
+from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.pretrained.loading import read_config
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import class_of
 
 # (width, height) in pixels of the images in a step on a CPU, where batches of larger images take minutes.
 CPU_CROP = (320, 240)
@@ -62,6 +65,8 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
             f'{config.config}: train_dataloader.dataset is {train_config.train_dataloader.dataset.get("type")}, which has no '
             'pipeline; give the data set that it wraps'
         )
+    _check_data(train_config, config.config)
+    even = _without_foreground_crops(train_config)
     batch = config.batch or train_config.train_dataloader.batch_size
     train_config.train_dataloader.batch_size = batch
     device = find_device(config.device)
@@ -71,6 +76,7 @@ def run(config: TrainingBenchmarkConfig, progress: ReportProgress = lambda what,
     where = {**environment(device), **libraries}
     results = Results(where, dict(config=config.config, options=dict(config.cfg_options), batch=batch))
     results.settings['loader_crop'] = _crop_of(train_config)
+    results.settings['foreground_crops_left_out'] = even
     if 'loader' in config.part:
         yield from _time_loaders(results, train_config, config, batch, progress)
     if 'step' in config.part or 'iteration' in config.part:
@@ -126,6 +132,23 @@ def _time_steps(
                     progress(f'timing iterations with {workers} worker(s), {who}', number / len(tried))
                     results.iterations.setdefault(who, {})[workers] = call(iterate, workers, config.plan.seconds / 2)
                     yield results
+
+
+def _check_data(config: Config, name: str) -> None:
+    """Raise an :class:`InputError` unless the train set is ours, which is what the loaders load."""
+    type_ = config.train_dataloader.dataset.type
+    kind = class_of(DATASETS, type_)
+    if kind is None or not issubclass(kind, BinarySegDataset):
+        raise InputError(f'{name}: train_dataloader.dataset is {type_}; give a data set of this package, as BinarySegDataset')
+
+
+def _without_foreground_crops(config: Config) -> bool:
+    """Let crops fall anywhere, as MMSegmentation's do; return whether some would have looked for the foreground."""
+    found = False
+    for crop_step in _crops(config):
+        found |= bool(crop_step.pop('foreground_prob', 0))
+        crop_step.pop('foreground', None)
+    return found
 
 
 def with_crop(config: Config, crop: tuple[int, int]) -> Config:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any
 
 import torch
@@ -85,7 +86,8 @@ class Training:
         for _ in range(steps):
             spans.clear()
             seconds = self.step()
-            times.append({part: spans.get(part, seconds - sum(spans.values())) for part in PARTS})
+            spans['heads and losses'] = seconds - sum(spans.values())
+            times.append({part: spans.get(part, 0.0) for part in PARTS})  # no update where gradients accumulate
         for undo in restore:
             undo()
         return times
@@ -106,7 +108,7 @@ class Training:
         """
         loader = dict(self.config.train_dataloader)
         loader |= dict(num_workers=workers, persistent_workers=False, dataset=self.data)
-        batches = iter(Runner.build_dataloader(loader, seed=0))
+        batches = chain.from_iterable(repeat(Runner.build_dataloader(loader, seed=0)))  # its sampler may be finite
         times: list[tuple[float, float]] = []
         warm_up = 2 + 2 * workers  # the batches that workers load ahead while the first one is awaited
         start = time.perf_counter()

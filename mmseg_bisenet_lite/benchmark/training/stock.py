@@ -79,7 +79,8 @@ class StockData(Dataset):
         self.data = data
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
         self.metainfo = data.metainfo
-        table = np.full(256, UNKNOWN) if data.label_table is None else data.label_table
+        own = data.class_table if data.keep_classes else data.label_table
+        table = np.full(256, UNKNOWN) if own is None else own
         self.label_map = {value: int(kind) for value, kind in enumerate(table) if kind not in (UNKNOWN, value)}
 
     def __len__(self) -> int:

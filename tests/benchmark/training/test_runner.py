@@ -2,7 +2,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.benchmark.training import TrainingBenchmarkConfig, run, runner
-from mmseg_bisenet_lite.benchmark.training.report import best_workers
+from mmseg_bisenet_lite.benchmark.training.report import best_workers, report
 from mmseg_bisenet_lite.benchmark.training.runner import with_crop
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -68,4 +68,22 @@ def test_a_wrapped_data_set_is_named(small_config, tmp_path):
     wrapped = "dict(_delete_=True, type='RepeatDataset', times=2, dataset=_base_.train_dataloader.dataset)"
     path.write_text(f'_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset={wrapped})')
     with pytest.raises(InputError, match='dataset is RepeatDataset, which has no pipeline; give the data set that it wraps'):
+        list(run(TrainingBenchmarkConfig(str(path), part=['loader'])))
+
+
+@pytest.mark.parametrize('name', ['lite_hinge_human', 'lite-n_hinge_vehicle'])
+def test_crops_that_look_for_the_foreground_are_left_out_and_told(drives, root, name):
+    options = {'train_dataloader.dataset.data_root': str(drives), 'train_dataloader.dataset.pipeline.2.crop_size': (24, 32)}
+    config = TrainingBenchmarkConfig(
+        str(root / 'configs' / 'camvid' / f'{name}.py'), part=['loader'], batch=2, cfg_options=options, seconds=0
+    )
+    *_, results = run(config)
+    assert len(results.loader) == 2
+    assert any('foreground_prob' in line for line in report(results)[1])
+
+
+def test_a_data_set_of_the_host_is_named(small_config, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f"_base_ = {str(small_config)!r}\ntrain_dataloader = dict(dataset=dict(type='mmseg.CityscapesDataset'))")
+    with pytest.raises(InputError, match=r'dataset is mmseg\.CityscapesDataset; give a data set of this package'):
         list(run(TrainingBenchmarkConfig(str(path), part=['loader'])))

@@ -46,9 +46,18 @@ def test_the_parts_of_a_step_are_all_of_it(training):
     assert 'backward' not in vars(training.wrapper)
 
 
+def test_a_step_without_an_update_has_none(training):
+    _, training = training
+    training.wrapper._accumulative_counts = 2
+    (first, second) = training.split(2)
+    assert sorted((first['update'] > 0, second['update'] > 0)) == [False, True]
+    assert all(step['heads and losses'] > 0 for step in (first, second))
+
+
 @pytest.mark.parametrize('workers', [0, 1])
 def test_whole_iterations(training, workers):
     _, training = training
+    training.config.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=True)  # of four batches
     found = training.iterate(workers, 0)
     assert len(found) == 4
     assert all(waited > 0 and stepped > 0 for waited, stepped in found)

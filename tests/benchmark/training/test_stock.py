@@ -83,3 +83,12 @@ def test_the_stock_wrapper_keeps_what_is_the_hosts(config):
     config.optim_wrapper.update(clip_grad=dict(max_norm=1), dtype='float32', channels_last=False)
     wrapper = stock_optim_wrapper(config)
     assert wrapper == dict(type='OptimWrapper', optimizer=config.optim_wrapper.optimizer, clip_grad=dict(max_norm=1))
+
+
+def test_the_stock_loader_keeps_classes_too(drives, root):
+    config = Config.fromfile(root / 'configs' / 'camvid' / 'lite-n_hinge_vehicle.py').train_dataloader.dataset
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    ours = DATASETS.build({**config, 'data_root': str(drives), 'pipeline': pipeline})
+    labels = [data[0]['data_samples'].gt_sem_seg.data for data in (ours, StockData(ours, stock_pipeline(pipeline)))]
+    assert {8, 9} < {*labels[0].unique().tolist()}
+    assert torch.equal(*labels)
