@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES, Frame, Predict
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.models.batch_norms import fold_batch_norms
+from mmseg_bisenet_lite.models.decision import score_of, set_threshold
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 from mmseg_bisenet_lite.utils.sizes import size_text
@@ -161,7 +163,8 @@ def candidates(
             if scope == 'frame' and file.takes(size):
                 segmenter, baseline = file.load(settings.device), baselines[file.model.name]
                 call = partial(segmenter, baseline.frames)
-                yield baseline.candidate(scope, file.metadata.precision, segmenter.runtime, call)
+                expected = baseline.expected_at(file.metadata.threshold)
+                yield baseline.candidate(scope, file.metadata.precision, segmenter.runtime, call, expected)
 
 
 class Baseline:
@@ -186,6 +189,15 @@ class Baseline:
         with as_input_error(self.name(), RuntimeError):
             self.expected = Predict(self.segmentor)(self.image).cpu().numpy()
 
+    def expected_at(self, threshold: float) -> np.ndarray:
+        """Return the masks, (N, height, width), at a threshold of the margin, as files may have one."""
+        head: Any = self.segmentor.decode_head
+        if threshold == (score_of(head.threshold) if head.out_channels == 1 else 0.0):
+            return self.expected
+        moved = copy.deepcopy(self.segmentor)
+        set_threshold(moved, threshold)
+        return Predict(moved)(self.image).cpu().numpy()
+
     def network(self, settings: Settings) -> BaseSegmentor:
         """Return a copy of the network on the device, fused if the settings say so."""
         segmentor = copy.deepcopy(self.segmentor)
@@ -209,25 +221,26 @@ class Baseline:
         """Return the name for error messages: model, details and size."""
         return ', '.join([self.model.name, *details, f'{self.size[0]}x{self.size[1]}'])
 
-    def changed(self, mask: np.ndarray, precision: str, what: str) -> float:
+    def changed(self, mask: np.ndarray, precision: str, what: str, expected: np.ndarray | None = None) -> float:
         """Return the share of the pixels whose class a candidate changes.
 
         Args:
             mask: The candidate's masks, (N, height, width).
             precision: The candidate's precision.
             what: The candidate's name for the error message.
+            expected: The masks to compare with; ``None`` for the network's own.
 
         Raises:
             InputError: More than ``MOST_CHANGED`` in float32.
         """
-        changed = float((mask != self.expected).mean())
+        changed = float((mask != (self.expected if expected is None else expected)).mean())
         if precision == 'fp32' and changed > MOST_CHANGED:
             raise InputError(f'{what}: {changed:.1%} of the pixels differ from the eager fp32 model; leave this engine out')
         return changed
 
-    def candidate(self, scope: str, precision: str, engine: str, call: Call) -> Candidate:
+    def candidate(self, scope: str, precision: str, engine: str, call: Call, expected: np.ndarray | None = None) -> Candidate:
         """Make a candidate of another runtime. Its operators and memory are unknown: it gets the folded eager model's."""
-        changed = self.changed(call(), precision, self.name(scope, engine, precision))
+        changed = self.changed(call(), precision, self.name(scope, engine, precision), expected)
         return Candidate(self.model, scope, precision, engine, self.size, call, self._operations, None, changed, 0)
 
     @functools.cached_property

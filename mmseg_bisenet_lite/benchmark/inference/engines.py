@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,10 +165,20 @@ def find_exported(
 
 
 def inference_model_call(segmentor: BaseSegmentor, frames: np.ndarray) -> Call:
-    """Return a call of MMSegmentation's ``inference_model`` from frames, (N, height, width, 3), to masks in host memory."""
+    """Return a call of MMSegmentation's ``inference_model`` from frames, (N, height, width, 3), to masks in host memory.
+
+    Steps of the test pipeline that resize are left out, so that the network sees the size of the frames; ``segmentor.cfg`` is
+    changed.
+    """
     images = list(frames)
+    cfg: Any = segmentor.cfg
+    cfg.test_pipeline = [step for step in cfg.test_pipeline if not _name_of(step['type']).startswith('Resize')]
 
     def call() -> np.ndarray:
         return np.stack([sample.pred_sem_seg.data[0].cpu().numpy() for sample in inference_model(segmentor, images)])
 
     return call
+
+
+def _name_of(kind: str | type) -> str:
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__

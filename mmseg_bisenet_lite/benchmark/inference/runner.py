@@ -130,17 +130,24 @@ def benchmark(config: BenchmarkConfig, progress: ReportProgress) -> Iterator[Res
         raise InputError('--exported: exported files run only with --scope frame; add it')
     sizes = list(dict.fromkeys(config.sizes))
     exported = find_exported(config.exported, models, sizes, settings.device)
-    _check_twice(exported, settings)
+    _check_twice(exported, settings, sizes)
     plan = Plan.lasting(config.seconds, config.half_width)
     for results in run(models, sizes, settings, plan, progress, exported):
         with_accuracy(results.rows, accuracies)
         yield results
 
 
-def _check_twice(exported: Sequence[Exported], settings: Settings) -> None:
-    """Raise an :class:`InputError` if an engine times the same as an exported file, in rows of the same name."""
+def _check_twice(exported: Sequence[Exported], settings: Settings, sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise an :class:`InputError` if a file and an engine, or two files, would have rows of the same name."""
+    rows: dict[tuple[str, str, str, tuple[int, int]], Exported] = {}
     for file in exported:
         precision = file.metadata.precision
+        for size in filter(file.takes, sizes):
+            if (first := rows.setdefault((file.model.name, file.file.suffix, precision, size), file)) is not file:
+                what = f'both are {file.model.name} in {precision} at {size_text(size)}'
+                raise InputError(
+                    f'--exported {first.file} {file.file}: {what}, and their rows could not be told apart; drop one'
+                )
         for engine, runtime in settings.runtimes.items():
             timed = {*runtime.precisions} & {*settings.precisions}
             if precision in timed and file.file.suffix == FORMATS[runtime.format]:

@@ -1,5 +1,6 @@
 """Exported files as candidates."""
 
+import copy
 from dataclasses import replace
 from hashlib import sha256
 
@@ -7,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates
-from mmseg_bisenet_lite.benchmark.inference.engines import find_exported
+from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates, frames_of
+from mmseg_bisenet_lite.benchmark.inference.engines import find_exported, inference_model_call
 from mmseg_bisenet_lite.benchmark.inference.models import load_models
+from mmseg_bisenet_lite.benchmark.inference.runner import _check_twice
 from mmseg_bisenet_lite.export.formats import write
 from mmseg_bisenet_lite.export.job import Job
+from mmseg_bisenet_lite.models.decision import set_threshold
+from mmseg_bisenet_lite.models.frame_to_mask import FrameToMask
 from mmseg_bisenet_lite.utils.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -71,3 +75,37 @@ def test_a_file_that_decides_otherwise_is_refused(models, files, monkeypatch):
         pytest.raises(InputError, match=r'small, frame, onnxruntime, fp32, 64x48: \d+\.\d% of the pixels'),
     ):
         list(candidates(models, (64, 48), Settings(CPU, scopes=('frame',)), exported))
+
+
+def test_a_file_with_a_threshold_is_compared_at_it(models, metadata, small_checkpoint, tmp_path):
+    moved, file = copy.deepcopy(models[1].segmentor), tmp_path / 'moved.onnx'
+    frames = torch.from_numpy(frames_of((64, 48), 1))
+    margin = FrameToMask(moved, margin=True, size=(64, 48))(frames)[1]
+    threshold = float(margin.quantile(0.9))
+    set_threshold(moved, threshold)
+    digest = sha256(small_checkpoint.read_bytes()).hexdigest()
+    own = replace(metadata, size=(64, 48), precision='fp32', weights_sha256=digest, threshold=threshold)
+    write('onnx', Job(moved, own), file)
+    exported = find_exported([str(file)], models, [(64, 48)], CPU)
+    with torch.no_grad():
+        *_, found = candidates(models, (64, 48), Settings(CPU, scopes=('frame',)), exported)
+    assert found.changed <= 0.001
+    assert 0.05 < found.call().mean() < 0.15
+
+
+def test_two_files_of_one_row_are_refused(models, files):
+    exported = find_exported(files[:2], models, [(64, 48), (80, 48)], CPU)
+    message = r'0\.onnx .*1\.onnx: both are small in fp32 at 64x48, and their rows could not be told apart'
+    with pytest.raises(InputError, match=message):
+        _check_twice(exported, Settings(CPU, scopes=('frame',)), [(64, 48), (80, 48)])
+    _check_twice(exported, Settings(CPU, scopes=('frame',)), [(80, 48)])
+
+
+def test_the_hosts_function_sees_the_size_of_the_frames(models):
+    segmentor = copy.deepcopy(models[1].segmentor)
+    segmentor.cfg.test_pipeline.insert(1, dict(type='mmseg.Resize', scale=(32, 24), keep_ratio=True))
+    seen = []
+    segmentor.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2:]))
+    masks = inference_model_call(segmentor, frames_of((64, 48), 2))()
+    assert masks.shape == (2, 48, 64)
+    assert {*seen} == {(48, 64)}
