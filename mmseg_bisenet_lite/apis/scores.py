@@ -24,7 +24,7 @@ def scores_of(config: Config, checkpoint: str, work_dir: Path) -> dict[str, floa
 def scores_and_decision(config: Config, checkpoint: str, work_dir: Path) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the scores, as :func:`scores_of`, and what the test found about the decision, for a checkpoint's ``meta``."""
     config = config.copy()
-    config.load_from, config.work_dir = checkpoint, str(work_dir)
+    config.load_from, config.resume, config.work_dir = checkpoint, False, str(work_dir)
     # Persistent workers end only when their loader is garbage-collected, which can take five seconds for each of them.
     config.test_dataloader = {**config.test_dataloader, 'persistent_workers': False}
     with warnings.catch_warnings():

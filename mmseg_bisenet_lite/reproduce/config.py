@@ -87,7 +87,11 @@ class Run:
         """
         folder = compat.mim_folder('mmseg_bisenet_lite') / 'configs' / DATASETS[dataset]
         peer = self.loss == OWN
-        config = read_config(str(folder / f'{f"lite_ce_{self.target}" if peer else self.name}.py'))
+        file = folder / f'{f"lite_hinge_{self.target}" if peer else self.name}.py'
+        if not file.is_file():
+            there = ', '.join(sorted(each.stem for each in folder.glob('*_*_*.py')))
+            raise InputError(f'{self.name}: --dataset {dataset} has no such config; --grid may name {there}')
+        config = read_config(str(file))
         if peer:
             _take_over(config, peer_config(self.network))
         if iterations is not None:

@@ -1,7 +1,8 @@
 """Runs a search: the trainings that are missing, the tests, and the timing of all candidates side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -51,12 +52,10 @@ def search(config: SearchConfig, progress: ReportProgress) -> Outcome:
     """
     named = {each.name: each for each in candidates_of(config)}
     check_ways(config)
-    files = {name: config.out / name / f'{name}.py' for name in named}  # with the changes of cfg_options, for the timing
-    for name, file in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, named[name].config.pretty_text)
     progress('checking the networks', 0.0)
-    check_networks(config, files)
+    config.out.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(config.out, '.check-') as folder:
+        check_networks(config, _written(named, folder))
     trainings = {
         (name, seed): Training(f'{name}, seed {seed}', each.of_seed(seed), config.out / name / f'seed{seed}')
         for seed in range(config.seeds)
@@ -78,10 +77,19 @@ def search(config: SearchConfig, progress: ReportProgress) -> Outcome:
     if not trained:
         return Outcome(results, None, failures)
     try:
-        speeds, without = time_all(config, files, trained, progress)
+        speeds, without = time_all(config, _written({name: named[name] for name in trained}, config.out), trained, progress)
     except InputError as error:  # hours of training are not lost by it
         return Outcome(results, None, [*failures, f'Not timed: {error.line}'])
     return Outcome(results, speeds, [*failures, *without])
+
+
+def _written(candidates: Mapping[str, Candidate], out: Path) -> dict[str, Path]:
+    """Write the config of each candidate, with the changes of ``cfg_options``; return the files."""
+    files = {name: out / name / f'{name}.py' for name in candidates}
+    for name, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, candidates[name].config.pretty_text)
+    return files
 
 
 def score(candidate: Candidate, training: Training, target: str) -> dict[str, dict[str, float]]:

@@ -52,7 +52,7 @@ def check_networks(search: SearchConfig, files: Mapping[str, Path]) -> None:
     """
     models = load_models([str(file) for file in files.values()], [], [])
     for model in models:
-        with as_input_error(f'{model.config}: cannot be exported', InputError):
+        with as_input_error(f'{model.name}: cannot be exported', InputError):
             FrameToMask(model.segmentor)
     check_sizes(models, [search.size], '--size')
 

@@ -46,6 +46,7 @@ def test_each_corruption_is_tested_alone(config, small_checkpoint, tmp_path):
     # The same by hand: the transform right after the loader.
     alone = copy.deepcopy(config)
     alone.test_dataloader.dataset.pipeline.insert(1, dict(type='Corrupt', kind='jpeg', strength=20))
+    alone.resume = True  # of a training; a test takes the weights that it is given
     assert scores_of(alone, str(small_checkpoint), tmp_path / 'alone') == results[3].metrics
 
 

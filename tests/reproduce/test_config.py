@@ -66,6 +66,12 @@ def test_a_drive_is_left_out_of_the_training_and_tested(drives, drive, target):
     assert {key for key in config if config[key] != plain[key]} == {f'{split}_dataloader' for split in ('train', 'val', 'test')}
 
 
+def test_a_data_set_without_such_a_config_names_those_that_it_has():
+    assert Run('fastscnn', 'own', 'vehicle', 0).config('toy', 400).model.backbone.type == 'FastSCNN'
+    with pytest.raises(InputError, match=r'^r18_ce_human: --dataset toy has no such config; .* lite_hinge_human, lite_hinge_v'):
+        Run('r18', 'ce', 'human', 0).config('toy', 400)
+
+
 def test_a_peer_leaves_a_drive_out_too(drives):
     config = Run('pidnet-s', 'own', 'vehicle', 0).config('camvid', 400)
     leave_out(config, '0001TP', 'camvid')

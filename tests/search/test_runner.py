@@ -89,6 +89,17 @@ def test_what_is_timed_is_what_is_trained(quick, tmp_path):
     assert (timed.model.backbone.out_channels, timed.model.decode_head.channels) == (40, 8)
 
 
+def test_a_search_that_is_refused_leaves_the_configs_of_the_other_one(quick, tmp_path):
+    """Another one may be training there, and reads them for its timing."""
+    searched(tmp_path, NANO, seeds=1)
+    file = tmp_path / 'lite-n_hinge_vehicle' / 'lite-n_hinge_vehicle.py'
+    before = file.read_text()
+    with pytest.raises(InputError, match='trained with another config'):
+        searched(tmp_path, NANO, seeds=1, cfg_options={'model.backbone.out_channels': 40})
+    assert file.read_text() == before
+    assert not [*tmp_path.glob('.check-*')]
+
+
 def test_the_head_of_the_target_is_scored(tmp_path, monkeypatch):
     """Two heads whose weights tell them apart."""
     (candidate,) = candidates_of(SearchConfig([NANO], tmp_path, iters=200))

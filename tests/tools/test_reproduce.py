@@ -46,7 +46,10 @@ def test_a_grid_is_trained_once_and_printed(root, small, tmp_path):
     ('arguments', 'message'),
     [
         (('--grid', 'lite x hinge'), 'give networks, losses and targets'),
-        (('--grid', 'lite x ce x vehicle', '--dataset', 'toy'), r'lite_ce_vehicle.py: there is no such config'),
+        (
+            ('--grid', 'lite x ce x vehicle', '--dataset', 'toy'),
+            'lite_ce_vehicle: --dataset toy has no such config; --grid may name lite_hinge_h',
+        ),
         (('--grid', 'lite x hinge x human', '--out', '/dev/null/x'), "Not a directory: '/dev/null/x"),
         (
             ('--protocol', 'drives', '--dataset', 'toy', '--grid', 'lite x hinge x vehicle'),
