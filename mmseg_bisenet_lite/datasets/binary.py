@@ -238,7 +238,6 @@ class BinarySegDataset(BaseSegDataset):
         suffix = ''
         if ann_dir:
             suffix, labels = self._list_labels(ann_dir)
-            self.label_table = self._table_of(ann_dir, suffix, labels)
         pairs: list[tuple[str, str | None]]
         unused: list[str] = []
         if self.ann_file:
@@ -247,6 +246,9 @@ class BinarySegDataset(BaseSegDataset):
         else:
             pairs = [(stem, None) for stem in sorted(images)]
             unused = [f'{ann_dir}/{labels[stem]}' for stem in sorted(labels.keys() - images.keys())]
+        if ann_dir:  # label maps that no photograph uses may hold anything
+            used = [named or stem for stem, named in pairs if (named or stem) in labels]
+            self.label_table = self._table_of(ann_dir, suffix, {stem: labels[stem] for stem in used} or labels)
         missing = [stem for stem, label in pairs if label is None and stem not in labels] if ann_dir else []
         begins = (f'{missing[0]}_', f'{missing[0]}-') if missing else ()
         similar = next((path for path in labels.values() if path.startswith(begins)), '') if begins else ''

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mmseg_bisenet_lite.datasets.label_maps import LabelReader, ValueTally, inner_datasets, whole_files
 from mmseg_bisenet_lite.datasets.mask_keys import as_colour
@@ -104,12 +104,13 @@ def require_agreement(*datasets: Any) -> None:
 
 
 def _size(path: str) -> tuple[int, int] | None:
-    """Return (height, width) of an image file; ``None`` if only the loader can say."""
+    """Return (height, width) of an image file, turned upright; ``None`` if only the loader can say."""
     if '://' in path:
         return None
     try:
         with Image.open(path) as image:
-            return image.height, image.width
+            sideways = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            return image.size if sideways else image.size[::-1]
     except FileNotFoundError:
         raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError):

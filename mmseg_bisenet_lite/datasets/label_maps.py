@@ -79,7 +79,7 @@ class LabelReader:
 
         Args:
             info: The sample's info, as :func:`whole_files` gives it.
-            size: (height, width) of its photograph, upright or not; ``None`` if it is not known.
+            size: (height, width) of its photograph, turned upright; ``None`` if it is not known.
 
         Raises:
             MissingFileError: The file is missing.
@@ -101,7 +101,7 @@ class LabelReader:
                         break
             if not isinstance(sample, dict) or 'gt_seg_map' not in sample:
                 return None
-            if size is not None and {*size} != {*sample['gt_seg_map'].shape[:2]}:  # EXIF data may turn a photograph
+            if size is not None and size != sample['gt_seg_map'].shape[:2]:
                 sample['ori_shape'] = size
             map_labels(sample)
         except FileNotFoundError as error:

@@ -349,3 +349,15 @@ def test_options_survive_every_kind_of_config(data, tmp_path):
         dataset = DATASETS.build(loaded | dict(data_root=str(root), data_prefix=FOLDERS, pipeline=LOAD))
         assert np.array_equal(labels(dataset), CRACK)
         assert metainfo_of(loaded)['classes'] == dataset.metainfo['classes'] == ('background', 'crack')
+
+
+def test_masks_that_no_photograph_uses_may_hold_anything(data):
+    root = data(grey(CRACK * 255), grey(CRACK * 255))
+    coloured((200, 30, 40)).save(root / 'trainannot' / 'legend.png')
+    (root / 'trainannot' / 'broken.png').write_bytes(b'no image')
+    dataset = build(root, name='crack')
+    assert len(dataset) == 2
+    assert np.array_equal(labels(dataset), CRACK)
+    cv2.imwrite(str(root / 'train' / 'legend.jpg'), np.full((*CRACK.shape, 3), 90, np.uint8))
+    with pytest.raises(InputError, match=r'legend|colour'):
+        build(root, name='crack')

@@ -7,7 +7,7 @@ from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.models.decode_heads import STDCHead
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import nn
 
 from mmseg_bisenet_lite import (
@@ -162,10 +162,17 @@ def test_mmsegmentations_classes_in_the_wrong_order_are_refused(tmp_path):
         train(dataset)
 
 
-def test_a_photograph_that_is_turned_passes(tmp_path):
+@pytest.mark.parametrize('turned', [True, False])
+def test_a_photograph_that_is_turned_passes_if_its_mask_is_upright(tmp_path, turned):
     dataset = build(write(tmp_path, MASK))
-    Image.fromarray(np.zeros((4, 2, 3), np.uint8)).save(tmp_path / 'img' / '0.jpg')  # its EXIF data would say that it is 4x2
-    assert train(dataset)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6 if turned else 1
+    Image.fromarray(np.zeros((4, 2, 3), np.uint8)).save(tmp_path / 'img' / '0.jpg', exif=exif)
+    if turned:
+        assert train(dataset)
+    else:
+        with pytest.raises(InputError, match=r'0\.png: .*size'):
+            train(dataset)
 
 
 def test_tiles_are_read_once(tmp_path, monkeypatch):
