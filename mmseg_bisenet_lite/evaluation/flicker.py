@@ -175,7 +175,7 @@ def read_frames(source: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
 
 
 def _video(file: Path) -> Iterator[np.ndarray]:
-    video = cv2.VideoCapture(str(file))
+    video = cv2.VideoCapture(str(file.absolute()))  # FFmpeg takes what is before a colon for a protocol, if no / is before it
     if not video.isOpened():
         raise InputError(f'{file}: cannot be read as a video')
     while (read := video.read())[0]:

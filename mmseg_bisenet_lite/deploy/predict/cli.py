@@ -32,7 +32,7 @@ def main() -> None:
         inputs = find(args.source, args.recursive)
         _tell_left_out(inputs)
         sources = sources_in(inputs, args.shard or (1, 1), check_names=args.out is not None)
-        _check_sources(args, sources)
+        _check_sources(args, inputs, sources)
         if args.ray is not None:
             predict_on_ray(args, inputs, sources)
             return
@@ -53,8 +53,8 @@ def main() -> None:
         failures.check(meter)
 
 
-def _check_sources(args: argparse.Namespace, sources: Sequence[Source]) -> None:
-    """Raise an error for sources that do not go together, or not with the options."""
+def _check_sources(args: argparse.Namespace, inputs: Inputs, sources: Sequence[Source]) -> None:
+    """Raise an error for sources that do not go together, or not with the options; a shard of them may have images alone."""
     live = [source for source in sources if source.live]
     if live and len(live) < len(sources):
         raise InputError(f'{live[0].label}: cameras and streams do not wait for files; run files and live sources one by one')
@@ -63,7 +63,7 @@ def _check_sources(args: argparse.Namespace, sources: Sequence[Source]) -> None:
             raise InputError(f'{option}: no SOURCE is a camera or a stream; leave it out')
     if args.max_fps == 0:
         raise InputError('--max-fps 0: give a number above 0')
-    if args.stabilise and sources and not any(source.moving for source in sources):
+    if args.stabilise and not (inputs.videos or inputs.sequences or inputs.streams):
         raise InputError('--stabilise: still images have no earlier frame; give a video, a camera or a/%04d.png')
 
 

@@ -93,7 +93,8 @@ class Pipeline:
                             writing.put(result)
                     self.meter.done += 1
                     self.tick()
-                if source.moving and len(results) < len(group):  # its other frames have the same size, so they fail too
+                # The other frames of a video have the same size, so they fail too.
+                if not isinstance(source, Images) and len(results) < len(group):
                     break
 
     def _segment(self, source: Source, group: list[Frame]) -> list[Result]:

@@ -324,6 +324,15 @@ def test_a_wrong_command_line(predict, folder, arguments, message):
     assert message in errors[-1]
 
 
+def test_a_shard_of_images_alone_is_no_reason_not_to_stabilise(predict, folder, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        Stub, 'with_margin', lambda self, frame: (self(frame), np.ones(frame.shape[:2], np.float32)), raising=False
+    )
+    for part in ('1/4', '4/4'):  # an image, and the video
+        options = ('--save', 'mask', '--stabilise', '--shard', part)
+        assert predict(folder, clip, *options, '--out', tmp_path / 'out', margin=True)[0] == 0
+
+
 def test_the_stabiliser_begins_anew_in_each_source(predict, clip, tmp_path, monkeypatch):
     made = []
 

@@ -289,3 +289,13 @@ def test_no_more_frames_are_held_than_agreed(run, metadata):
     run(Counted(*[1] * 200), writer=writer, tick=partial(lambda: lead.append(len(read) - len(lead))))
     assert len(lead) == 200
     assert max(lead) <= AHEAD + 1
+
+
+def test_a_numbered_image_that_does_not_fit_fails_alone(run, images):
+    files = images(4, 1, 4, 4).files
+    writer = Writer()
+    sequence = Images(files, lambda file: file.stem, '%d.png', moving=True)
+    meter, failures = run(sequence, writer=writer)
+    assert [failure.endswith('1.png: too small') for failure in failures] == [True]
+    assert writer.names == ['0', '2', '3']
+    assert (meter.done, meter.failed) == (3, 1)

@@ -34,6 +34,7 @@ class Encoder:
         self._first = first
         self._size = first.pixels.shape[1], first.pixels.shape[0]
         self._written = 0
+        self._skipped = 0  # frames of gaps that were too long to show
         self._before = first.pixels
         self._rate = first.source.rate or RATE
         if not first.source.rate:
@@ -56,8 +57,10 @@ class Encoder:
         missing = self._missing(frame)
         if missing < -1:  # a live source that is faster than its rate; by one frame it may be too early
             return
-        for _ in range(min(missing, round(_LONGEST_GAP * self._rate))):
+        longest = round(_LONGEST_GAP * self._rate)
+        for _ in range(min(missing, longest)):
             self._put(self._before)
+        self._skipped += max(0, missing - longest)
         self._put(painted)
         self._before = painted
 
@@ -77,8 +80,10 @@ class Encoder:
 
     def _missing(self, frame: Frame) -> int:
         if frame.source.live:
-            return round((frame.captured - self._first.captured) * self._rate) - self._written
-        return frame.number - self._first.number - self._written
+            place = round((frame.captured - self._first.captured) * self._rate)
+        else:
+            place = frame.number - self._first.number
+        return place - self._skipped - self._written
 
     def _put(self, painted: np.ndarray) -> None:
         self._writer.write(painted)

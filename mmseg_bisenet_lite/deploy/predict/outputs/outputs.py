@@ -68,9 +68,8 @@ class Outputs:
         self._folder, self._overwrite = folder, overwrite
         with as_input_error(f'--out {folder}: its files cannot be read or written', OSError):
             # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.
-            summary = Summary(setting)
-            if not overwrite:
-                summary.check()
+            summary = Summary(setting, save)
+            summary.read_earlier(overwrite)
             self._writers: list[Writer] = [*(KINDS[kind](setting) for kind in dict.fromkeys(save)), summary]
         self.together = any(isinstance(writer, Video) for writer in self._writers)
 

@@ -65,9 +65,19 @@ class Rows:
         return last
 
     def _pairs(self, files: Iterable[Path]) -> Iterator[tuple[str, str]]:
-        for file in filter(Path.exists, files):
-            # Only \n ends a line, and what is no UTF-8 is kept, since names of files may hold anything.
-            with file.open(encoding='utf-8', errors='surrogateescape', newline='\n') as opened:
-                if self._header and (first := opened.readline()) not in (self._header, ''):
-                    raise InputError(f'{file}: begins with {first!a:.80}, so it is not from predict; give another folder')
-                yield from self._parse(line for line in opened if line.endswith('\n'))
+        return pairs(files, self._parse, self._header)
+
+
+def pairs(files: Iterable[Path], parse: Parse, header: str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of a frame's name and its row in files; another process may be writing there.
+
+    Raises:
+        InputError: A file begins with another header.
+        OSError: A file cannot be read.
+    """
+    for file in filter(Path.exists, files):
+        # Only \n ends a line, and what is no UTF-8 is kept, since names of files may hold anything.
+        with file.open(encoding='utf-8', errors='surrogateescape', newline='\n') as opened:
+            if header and (first := opened.readline()) not in (header, ''):
+                raise InputError(f'{file}: begins with {first!a:.80}, so it is not from this predict; give another folder')
+            yield from parse(line for line in opened if line.endswith('\n'))

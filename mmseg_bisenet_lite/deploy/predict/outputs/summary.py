@@ -3,7 +3,8 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from mmseg_bisenet_lite.deploy.calibration import UNDECIDED
@@ -12,46 +13,75 @@ from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
 
-COLUMNS = ('name', 'source', 'frame', 'foreground', 'undecided', 'milliseconds', 'options')
+COLUMNS = ('name', 'source', 'modified', 'frame', 'foreground', 'undecided', 'milliseconds', 'outputs', 'options')
 
 
 class Summary(Writer):
-    """Writes for each frame: name of its outputs, file, number there, shares of pixels, duration of the inference, options.
+    """Writes what each frame is of, what was found, and what was written of it by the same options.
 
-    It is written last, so a frame with a row has all its outputs.
+    It is written last, so a frame with a row has all the outputs that the row names.
+
+    Args:
+        setting: What all writers of a run share.
+        kinds: What else is written of each frame.
     """
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, kinds: Sequence[str] = ()) -> None:
         super().__init__(setting)
+        self._kinds = frozenset(kinds)
         self._rows = setting.rows('summary', '.csv', _parse, _line(COLUMNS))
+        # Names of frames -> what was written of them, of the same inputs, unchanged since, and with the same options.
+        self._outputs: dict[str, str] = {}
 
-    def check(self) -> None:
-        """Raise an :class:`InputError` if a row of these inputs' names is of another input, or was made with other options."""
+    def read_earlier(self, overwrite: bool) -> None:
+        """Read the rows of earlier runs and of other parts.
+
+        Args:
+            overwrite: Whether outputs of other inputs of the same names, or made with other options, may be overwritten.
+
+        Raises:
+            InputError: There are such outputs, and they may not.
+        """
         inputs: dict[str, str] | None = None
-        for row in csv.reader(self._rows):
+        wrong: dict[str, str] = {}
+        others = self.setting.rows_of_others('summary', '.csv', _parse, _line(COLUMNS))
+        for row in csv.reader(chain(others, self._rows)):
             if inputs is None:  # only now, as there may be 100,000
                 inputs = dict(chain.from_iterable(map(_inputs, self.setting.sources)))
-            name, source, options = row[0], row[1], row[-1]
+            name, source, modified, *_, outputs, options = row
             if (here := inputs.get(name, inputs.get(_folder(name)))) is None:
+                self._outputs[name] = sys.intern(outputs)
                 continue
-            there = f'--out {self.setting.folder.path}: the outputs of {name} there'
+            wrong.pop(name, None)  # the newest row counts
+            self._outputs.pop(name, None)
             if source != here:
-                raise InputError(f'{there} are of {source}, not of {here}; give another folder, or --overwrite')
-            if options != (ours := self.setting.options):
-                raise InputError(f'{there} were made with {options}, not with {ours}; give another folder, or --overwrite')
+                wrong[name] = f'are of {source}, not of {here}'
+            elif options != (ours := self.setting.options):
+                wrong[name] = f'were made with {options}, not with {ours}'
+            elif float(modified) == _modified(here):  # otherwise it is another picture by now
+                self._outputs[name] = sys.intern(outputs)
+        if wrong and not overwrite:
+            name, what = next(iter(wrong.items()))
+            raise InputError(
+                f'--out {self.setting.folder.path}: the outputs of {name} there {what}; give another folder, or --overwrite'
+            )
 
     def done(self, name: str, source: Source) -> bool:
-        """Whether a frame has a row from an earlier run."""
-        return name in self._rows
+        """Whether all that this run writes of a frame has been written; of a live source whether anything has."""
+        if source.live:
+            return name in self._rows
+        return name in self._outputs and self._kinds.issubset(self._outputs[name].split())
 
     def write(self, result: Result) -> None:
         """Write the row of a result."""
         frame, mask = result.frame, result.mask
         shares = (round(float((mask == value).mean()), 6) for value in (1, UNDECIDED))
+        source = _input(frame.source, frame.number)
+        modified = _modified(source) if frame.source.files else 0.0
         number = frame.number if frame.source.moving else 0
-        milliseconds = round(1000 * result.seconds, 3)
-        row = (frame.name, _input(frame.source, frame.number), number, *shares, milliseconds, self.setting.options)
-        self._rows.append(frame.name, _line(row))
+        outputs = ' '.join(sorted(self._kinds.union(self._outputs.get(frame.name, '').split())))
+        found = (number, *shares, round(1000 * result.seconds, 3))
+        self._rows.append(frame.name, _line((frame.name, source, modified, *found, outputs, self.setting.options)))
 
     def close(self, complete: bool) -> None:
         """Close the file."""
@@ -62,6 +92,14 @@ def _input(source: Source, number: int) -> str:
     """Return the absolute path of the file with a frame; of a stream or a camera its label."""
     files = source.files
     return os.path.abspath(files[min(number, len(files) - 1)]) if files else source.label  # noqa: PTH100
+
+
+def _modified(path: str) -> float:
+    """Return when a file was last changed, in seconds since 1970; 0 if it is gone."""
+    try:
+        return round(os.stat(path).st_mtime, 3)  # noqa: PTH116  100,000 times
+    except OSError:
+        return 0.0
 
 
 def _inputs(source: Source) -> Iterator[tuple[str, str]]:
@@ -86,5 +124,5 @@ def _line(row: Iterable[object]) -> str:
 def _parse(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for row in csv.reader(lines, quoting=csv.QUOTE_NONNUMERIC):
         if len(row) == len(COLUMNS):
-            name, source, number, *others = row  # numbers are read as floating-point numbers
-            yield name, _line((name, source, int(number), *others))
+            name, source, modified, number, *others = row  # numbers are read as floating-point numbers
+            yield name, _line((name, source, modified, int(number), *others))

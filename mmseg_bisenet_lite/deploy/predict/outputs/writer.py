@@ -1,7 +1,7 @@
 """Writer: the interface of all kinds of outputs; and Picture: the kinds that are one picture a frame."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.deploy.predict.outputs.folder import OutputFolder
-from mmseg_bisenet_lite.deploy.predict.outputs.rows import Parse, Rows
+from mmseg_bisenet_lite.deploy.predict.outputs.rows import Parse, Rows, pairs
 from mmseg_bisenet_lite.utils.images import write_image
 
 MaskValues = Literal['0/1', '0/255']
@@ -44,6 +44,14 @@ class Setting:
         """Return the rows of such a file; a run of all inputs takes over those of earlier runs of parts."""
         parts = () if self.part else self.folder.path.glob(f'{name}-*of*{suffix}')
         return Rows(self.folder.file(self.table(name, suffix)), parse, header, parts)
+
+    def rows_of_others(self, name: str, suffix: str, parse: Parse, header: str = '') -> Iterator[str]:
+        """Yield, for a part, the rows of a run of all inputs and of the other parts, those of the newest file last."""
+        if not self.part:
+            return
+        files = {*self.folder.path.glob(f'{name}{suffix}'), *self.folder.path.glob(f'{name}-*of*{suffix}')}
+        others = files - {self.folder.path / self.table(name, suffix)}
+        yield from (row for _, row in pairs(sorted(others, key=lambda file: file.stat().st_mtime_ns), parse, header))
 
 
 class Writer(ABC):

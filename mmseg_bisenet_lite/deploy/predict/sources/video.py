@@ -1,5 +1,6 @@
 """Video: a video, a stream or a camera, read by OpenCV."""
 
+import os
 import re
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -40,8 +41,10 @@ class Video:
         self.files = files
         self.label = _without_passwords(text)
         self.folder = name or _name_of(self.label)
-        self.live = not any(file.is_file() for file in files) and not _is_file_elsewhere(text)
+        self.live = any(map(_waits_for_nobody, files)) if files else not _is_file_elsewhere(text)
         self._text = text
+        # FFmpeg takes what is before a colon for a protocol if no / is before it, and OpenCV a number for a camera.
+        self._opened = os.path.abspath(files[0]) if files else text  # noqa: PTH100  resolve() would follow links
 
     @property
     def rate(self) -> float | None:
@@ -77,9 +80,11 @@ class Video:
         Raises:
             InputError: OpenCV cannot open it.
         """
+        if self.files and not self.files[0].exists():
+            raise InputError(f'{self.label}: there is no such video')
         cv2 = require('cv2', 'opencv-python-headless')
         with as_input_error(f'{self.label}: OpenCV cannot open it', cv2.error):
-            capture = open_capture(self._text)
+            capture = open_capture(self._opened)
             if not capture.isOpened():
                 capture.release()
                 raise InputError(f'{self.label}: {self._why_not()}')
@@ -139,7 +144,7 @@ class Video:
     def _why_not(self) -> str:
         """Return why OpenCV may not have opened it, as it does not tell."""
         cv2 = require('cv2', 'opencv-python-headless')
-        if self._text.isdecimal():
+        if self._opened.isdecimal():
             return 'there is no camera of this number, another program uses it, or you may not read it'
         if ' ! ' in self._text and not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
             return 'pipelines need an OpenCV that was built with GStreamer, which those of PyPI are not'
@@ -161,6 +166,11 @@ def _stated_by(capture: Any) -> tuple[float | None, int]:
     rate = float(capture.get(cv2.CAP_PROP_FPS))
     count = max(0, int(min(capture.get(cv2.CAP_PROP_FRAME_COUNT), _MOST_FRAMES)))  # 0 or less: unknown, or endless
     return rate if 0 < rate <= _MOST_RATE else None, count
+
+
+def _waits_for_nobody(file: Path) -> bool:
+    """Whether a path is a pipe or a device, as of a camera; a missing file is not."""
+    return file.exists() and not file.is_file() and not file.is_dir()
 
 
 def _is_file_elsewhere(text: str) -> bool:

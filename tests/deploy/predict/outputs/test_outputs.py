@@ -87,7 +87,7 @@ def test_overwrite_replaces(open_outputs, source, complete, tmp_path):
         with open_outputs(['mask'], images, overwrite=True) as outputs:
             outputs.write(complete(images, mask=np.full((24, 32), value, np.uint8)))
     assert (read_image(tmp_path / 'out/mask/image-0.png') == 255).all()
-    assert [line.split(',')[3] for line in (tmp_path / 'out/summary.csv').read_text().splitlines()[1:]] == ['1.0']
+    assert [line.split(',')[4] for line in (tmp_path / 'out/summary.csv').read_text().splitlines()[1:]] == ['1.0']
 
 
 def test_an_earlier_recording_of_a_camera_is_not_replaced(open_outputs, source, complete, tmp_path):

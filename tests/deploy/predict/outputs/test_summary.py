@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def test_a_row_has_shares_and_duration(open_outputs, source, result_of, tmp_path
     outputs = open_outputs([], video)
     outputs.write(result_of(video, 7, mask=mask))
     expected = {'name': 'clip/000007', 'source': 'clip.mp4', 'frame': '7', 'foreground': '0.1', 'undecided': '0.2'}
-    expected |= {'milliseconds': '12.5', 'options': ''}
+    expected |= {'milliseconds': '12.5', 'modified': '0.0', 'outputs': '', 'options': ''}
     assert table(tmp_path / 'out') == [expected]  # before close: an interruption keeps it
 
 
@@ -83,6 +84,47 @@ def test_outputs_of_another_input_or_other_options_are_not_taken_for_done(
         open_outputs(['mask'], other, options=options[1])
     open_outputs([], other, options=options[1], overwrite=True)
     open_outputs([], source_of('other.jpg'), options=options[1])  # new inputs may be added with any options
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a/x.jpg').touch()
+    return sources_of([str(tmp_path / 'a/x.jpg')])[0]
+
+
+def test_what_was_made_with_other_options_is_not_done(open_outputs, result_of, photograph):
+    """The overlay of the first run is there still, but it does not fit the mask of the second."""
+    for options, kinds in (('--threshold 0', ['mask', 'overlay']), ('--threshold 1', ['mask'])):
+        with open_outputs(kinds, photograph, options=options, overwrite=True) as outputs:
+            outputs.write(result_of(photograph))
+    assert open_outputs(['mask'], photograph, options='--threshold 1').done('x', photograph)
+    with open_outputs(['overlay'], photograph, options='--threshold 1') as outputs:
+        assert not outputs.done('x', photograph)
+        outputs.write(result_of(photograph))
+    assert open_outputs(['mask', 'overlay'], photograph, options='--threshold 1').done('x', photograph)
+
+
+def test_a_photograph_that_was_replaced_is_not_done(open_outputs, result_of, photograph, tmp_path):
+    for expected in (False, True):
+        with open_outputs(['mask'], photograph) as outputs:
+            assert outputs.done('x', photograph) == expected
+            outputs.write(result_of(photograph))
+    os.utime(tmp_path / 'a/x.jpg', (10, 10))
+    assert not open_outputs(['mask'], photograph).done('x', photograph)
+
+
+@pytest.mark.parametrize('parts', [(None, '1of2'), ('1of2', '1of4')])
+def test_a_part_sees_what_others_have_done(open_outputs, result_of, photograph, parts):
+    first, second = parts
+    with open_outputs(['mask'], photograph, part=first, options='--threshold 0') as outputs:
+        outputs.write(result_of(photograph))
+    assert open_outputs(['mask'], photograph, part=second, options='--threshold 0').done('x', photograph)
+    with pytest.raises(InputError, match='the outputs of x there were made with --threshold 0, not with --threshold 1; give'):
+        open_outputs(['mask'], photograph, part=second, options='--threshold 1')
+    with open_outputs(['mask'], photograph, part=second, options='--threshold 1', overwrite=True) as outputs:
+        outputs.write(result_of(photograph))
+    assert open_outputs(['mask'], photograph, part=second, options='--threshold 1').done('x', photograph)
 
 
 def test_parts_write_into_one_folder(open_outputs, source, result_of, tmp_path, listed):

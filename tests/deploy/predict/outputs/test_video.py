@@ -111,6 +111,14 @@ def test_frames_that_are_missing_keep_their_time(open_outputs, source, result_of
     assert [blue(frame) for frame in frames] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 2 / 3, 1], abs=0.06)
 
 
+def test_a_long_gap_is_shown_for_a_minute_once(open_outputs, source, result_of, tmp_path):
+    camera = source('0', 'camera-0', rate=2, live=True)
+    with open_outputs(['video'], camera) as outputs:
+        for number, captured in enumerate((0, 0.5, 300, 300.5, 301)):
+            outputs.write(result_of(camera, number, captured=captured))
+    assert len(read(tmp_path / 'out/video/camera-0.mp4')[0]) == 2 + 60 * 2 + 3
+
+
 @pytest.mark.parametrize('speed', [0.3, 1, 3])
 def test_live_videos_keep_their_time_and_are_interleaved(open_outputs, source, result_of, tmp_path, speed):
     cameras = [source(f'camera {number}', f'camera-{number}', rate=20, live=True) for number in range(2)]

@@ -147,6 +147,24 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
         next(iter(source_of(str(tmp_path / 'a.mp4'))))
 
 
+@pytest.mark.parametrize('name', ['2024-05-01T12:30:00.avi', '0'])
+def test_a_video_may_have_any_name(clips, tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes((clips / 'clip.avi').read_bytes())
+    monkeypatch.chdir(tmp_path)
+    source = source_of(name)
+    assert source.label == name
+    assert numbers(source) == (list(range(FRAMES)), None)
+
+
+def test_a_video_that_is_missing_fails_alone(clips, tmp_path):
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in' / 'gone.mp4').symlink_to(tmp_path / 'elsewhere.mp4')
+    (tmp_path / 'list.txt').write_text(f'absent.avi\n{clips}/clip.avi\n')
+    for source in (source_of(str(tmp_path / 'in')), sources_of([str(tmp_path / 'list.txt')])[0]):
+        assert (source.live, source.count) == (False, None)
+        assert numbers(source) == ([], f'{source.label}: there is no such video')
+
+
 @pytest.mark.parametrize(
     'text',
     ['0', 'rtsp://robot/camera', 'videotestsrc ! videoconvert ! appsink', os.devnull],
