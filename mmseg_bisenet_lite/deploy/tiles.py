@@ -13,6 +13,7 @@ from mmseg_bisenet_lite.utils.sizes import size_text
 
 Region = tuple[int, int, int, int]  # (x, y, width, height) in pixels
 
+CERTAIN = 16.0  # a margin of which no calibration, threshold or stabiliser makes anything but background; networks reach 30
 MOST_OVERLAP = 0.5  # beyond it more than two tiles lie on each other, and the cost grows without bound
 
 
@@ -26,8 +27,8 @@ class TiledSegmenter:
     Where tiles overlap, their margins are averaged. The weights fall linearly from the middle of a tile to its edge, where the
     network sees least of what is around a pixel; so no seam is visible.
 
-    Outside of the region all is background. There the margin is the most certain one of the frame, negative, so that it is in
-    the range of the others.
+    Outside of the region all is background. There the margin is the most certain one of the frame, negative, and no less
+    certain than ``CERTAIN``.
 
     Args:
         segmenter: The Segmenter, with ``resize=True`` unless its file takes any size.
@@ -116,7 +117,7 @@ class TiledSegmenter:
         for output in outputs:
             around = np.zeros(batch.shape[:3], output.dtype)
             if output.dtype != np.uint8:
-                around -= np.abs(output).max(axis=(1, 2), keepdims=True)
+                around -= np.maximum(np.abs(output).max(axis=(1, 2), keepdims=True), CERTAIN)
             around[:, y : y + height, x : x + width] = output
             whole.append(around)
         self.latency.add(time.perf_counter() - start)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmseg_bisenet_lite.deploy import Segmenter, segmenter
-from mmseg_bisenet_lite.deploy.tiles import TiledSegmenter
+from mmseg_bisenet_lite.deploy.tiles import CERTAIN, TiledSegmenter
 from mmseg_bisenet_lite.utils.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -116,6 +116,14 @@ def test_outside_of_the_region_is_background(make, tiles):
     assert np.array_equal(margin > 0, wanted)
     assert np.isfinite(margin).all()
     assert margin.min() == -margin.max() == -127.5
+
+
+def test_outside_is_certain_also_where_nothing_inside_is(make):
+    segmenter, _ = make()
+    faint = np.full((20, 30, 3), 128, np.uint8)
+    margin = TiledSegmenter(segmenter, roi=(5, 4, 12, 10)).with_margin(faint)[1]
+    assert np.abs(margin[4:14, 5:17]).max() < 1
+    assert margin.min() == -CERTAIN
 
 
 def test_a_region_alone_needs_no_margin(make):
