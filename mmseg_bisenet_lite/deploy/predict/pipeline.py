@@ -33,8 +33,16 @@ class Writer(Protocol):
         """Whether all outputs of a frame exist."""
         ...
 
+    def length(self, source: Source) -> int | None:
+        """Return the number of frames of a source, as far as it is known."""
+        ...
+
     def write(self, result: Result) -> None:
         """Write a result; several threads may call this at once, for a moving source only one."""
+        ...
+
+    def end(self, source: Source, frames: int) -> None:
+        """Note that a video was read to its end, and its number of frames."""
         ...
 
 
@@ -71,9 +79,10 @@ class Pipeline:
             if self._taken == self.limit:
                 break
             if source.moving and self._is_done(source):
-                self._skip(source.count or 0)
+                self._skip(self.writer.length(source) or 0 if self.writer else 0)
                 continue
             self.network.start(source)
+            self._length = 0  # of a source that was read to its end
             with ExitStack() as stack:
                 writing = None
                 if self.writer:
@@ -82,6 +91,8 @@ class Pipeline:
                 if writing:
                     with self.meter.spent('writing'):
                         writing.flush()
+                if self.writer and self._length and source.moving and not source.live:
+                    self.writer.end(source, self._length)
 
     def _run_one(self, source: Source, writing: 'WriteBehind[Result] | None') -> None:
         with closing(self._frames(source)) as frames:
@@ -111,6 +122,7 @@ class Pipeline:
 
     def _frames(self, source: Source) -> Generator[Frame, None, None]:
         """Yield the frames of a source that are to be segmented."""
+        length = 0
         with ExitStack() as stack:
             if isinstance(source, Images):
                 tasks: Iterable[Callable[[], Frame | Failure | None]] = self._images(source)
@@ -126,7 +138,9 @@ class Pipeline:
                     self._failed(source, Failure(source.label, error))
                     return
                 if item is None:
+                    self._length = length
                     return
+                length = item.number + 1 if isinstance(item, Frame) else length
                 if not isinstance(source, Images) and isinstance(item, Frame) and self._skips(source, item.name):
                     self._skip()
                     continue
@@ -157,9 +171,9 @@ class Pipeline:
     def _is_done(self, source: Source) -> bool:
         """Whether the outputs of all frames of a moving source exist."""
         writer = self.writer
-        if writer is None or source.live or not source.count:
+        if writer is None or source.live or not (length := writer.length(source)):
             return False
-        return all(writer.done(source.name(number), source) for number in range(source.count))
+        return all(writer.done(source.name(number), source) for number in range(length))
 
     def _skip(self, frames: int = 1) -> None:
         self.meter.skipped += frames

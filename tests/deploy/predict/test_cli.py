@@ -55,6 +55,12 @@ class Outputs:
     def done(self, frame_name, source):
         return False
 
+    def length(self, source):
+        return source.count
+
+    def end(self, source, frames):
+        pass
+
     def write(self, result):
         self.results.append(result)
 

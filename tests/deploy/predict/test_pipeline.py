@@ -73,11 +73,17 @@ class Clip:
 class Writer:
     def __init__(self, there=(), seconds=0.0, fail_at=None, together=False):
         self.there, self.seconds, self.fail_at, self.together = set(there), seconds, fail_at, together
-        self.results, self.asked, self.threads = [], [], set()
+        self.results, self.asked, self.threads, self.ends = [], [], set(), {}
 
     def done(self, name, source):
         self.asked.append(name)
         return name in self.there
+
+    def length(self, source):
+        return self.ends.get(source, source.count)
+
+    def end(self, source, frames):
+        self.ends[source] = frames
 
     def write(self, result):
         self.threads.add(threading.get_ident())
@@ -299,3 +305,21 @@ def test_a_numbered_image_that_does_not_fit_fails_alone(run, images):
     assert [failure.endswith('1.png: too small') for failure in failures] == [True]
     assert writer.names == ['0', '2', '3']
     assert (meter.done, meter.failed) == (3, 1)
+
+
+def test_a_video_that_states_too_many_frames_is_done_once(run):
+    clip, writer = Clip(1, 2, 3), Writer(together=True)
+    clip.count = 5
+    run(clip, writer=writer, limit=2)
+    assert not writer.ends  # it was not read to its end
+    run(clip, writer=writer)
+    assert writer.ends == {clip: 3}
+    writer.there = {'clip/0', 'clip/1', 'clip/2'}
+    meter, _ = run(clip, writer=writer)
+    assert (meter.done, meter.skipped) == (0, 3)
+
+
+def test_a_video_that_breaks_has_no_end(run):
+    writer = Writer()
+    run(Clip(1, InputError('clip.mp4: cut off')), Clip(1, 2, height=1), writer=writer)
+    assert not writer.ends

@@ -8,6 +8,7 @@ from types import TracebackType
 from mmseg_bisenet_lite.deploy.metadata import Metadata
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
 from mmseg_bisenet_lite.deploy.predict.outputs.contours import Contours
+from mmseg_bisenet_lite.deploy.predict.outputs.ends import Ends
 from mmseg_bisenet_lite.deploy.predict.outputs.folder import OutputFolder
 from mmseg_bisenet_lite.deploy.predict.outputs.maps import Confidence, Margin
 from mmseg_bisenet_lite.deploy.predict.outputs.mask import Mask
@@ -70,12 +71,26 @@ class Outputs:
             # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.
             summary = Summary(setting, save)
             summary.read_earlier(overwrite)
+            self._ends = Ends(setting)
             self._writers: list[Writer] = [*(KINDS[kind](setting) for kind in dict.fromkeys(save)), summary]
         self.together = any(isinstance(writer, Video) for writer in self._writers)
 
     def done(self, frame_name: str, source: Source) -> bool:
         """Whether all that was asked for exists of a frame; never of a live source, whose next frame is another one."""
         return not (self._overwrite or source.live) and all(writer.done(frame_name, source) for writer in self._writers)
+
+    def length(self, source: Source) -> int | None:
+        """Return the number of frames of a source: as an earlier run counted them to its end, or as the source states it."""
+        return self._ends.length(source)
+
+    def end(self, source: Source, frames: int) -> None:
+        """Note that a video was read to its end, and its number of frames.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        with as_input_error(f'--out {self._folder}: cannot be written', OSError):
+            self._ends.add(source, frames)
 
     def write(self, result: Result) -> None:
         """Write what was asked for of a frame; several threads may call this.
@@ -105,6 +120,7 @@ class Outputs:
         """
         with ExitStack() as stack:
             stack.enter_context(as_input_error(f'--out {self._folder}: cannot be finished', OSError))
+            stack.callback(self._ends.close)
             for writer in self._writers:
                 stack.callback(writer.close, complete)
 

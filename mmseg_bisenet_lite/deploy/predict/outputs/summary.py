@@ -2,14 +2,13 @@
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from mmseg_bisenet_lite.deploy.calibration import UNDECIDED
 from mmseg_bisenet_lite.deploy.predict.frames import Result, Source
-from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer
+from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer, input_of, modified
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -48,7 +47,7 @@ class Summary(Writer):
         for row in csv.reader(chain(others, self._rows)):
             if inputs is None:  # only now, as there may be 100,000
                 inputs = dict(chain.from_iterable(map(_inputs, self.setting.sources)))
-            name, source, modified, *_, outputs, options = row
+            name, source, changed, *_, outputs, options = row
             if (here := inputs.get(name, inputs.get(_folder(name)))) is None:
                 self._outputs[name] = sys.intern(outputs)
                 continue
@@ -58,7 +57,7 @@ class Summary(Writer):
                 wrong[name] = f'are of {source}, not of {here}'
             elif options != (ours := self.setting.options):
                 wrong[name] = f'were made with {options}, not with {ours}'
-            elif float(modified) == _modified(here):  # otherwise it is another picture by now
+            elif float(changed) == modified(here):  # otherwise it is another picture by now
                 self._outputs[name] = sys.intern(outputs)
         if wrong and not overwrite:
             name, what = next(iter(wrong.items()))
@@ -76,38 +75,24 @@ class Summary(Writer):
         """Write the row of a result."""
         frame, mask = result.frame, result.mask
         shares = (round(float((mask == value).mean()), 6) for value in (1, UNDECIDED))
-        source = _input(frame.source, frame.number)
-        modified = _modified(source) if frame.source.files else 0.0
+        source = input_of(frame.source, frame.number)
+        changed = modified(source) if frame.source.files else 0.0
         number = frame.number if frame.source.moving else 0
         outputs = ' '.join(sorted(self._kinds.union(self._outputs.get(frame.name, '').split())))
         found = (number, *shares, round(1000 * result.seconds, 3))
-        self._rows.append(frame.name, _line((frame.name, source, modified, *found, outputs, self.setting.options)))
+        self._rows.append(frame.name, _line((frame.name, source, changed, *found, outputs, self.setting.options)))
 
     def close(self, complete: bool) -> None:
         """Close the file."""
         self._rows.close()
 
 
-def _input(source: Source, number: int) -> str:
-    """Return the absolute path of the file with a frame; of a stream or a camera its label."""
-    files = source.files
-    return os.path.abspath(files[min(number, len(files) - 1)]) if files else source.label  # noqa: PTH100
-
-
-def _modified(path: str) -> float:
-    """Return when a file was last changed, in seconds since 1970; 0 if it is gone."""
-    try:
-        return round(os.stat(path).st_mtime, 3)  # noqa: PTH116  100,000 times
-    except OSError:
-        return 0.0
-
-
 def _inputs(source: Source) -> Iterator[tuple[str, str]]:
     """Yield the names of the outputs and the files of a source that can be continued; of a video the folder of the outputs."""
     if isinstance(source, Images):
-        yield from ((source.name(number), _input(source, number)) for number in range(source.count))
+        yield from ((source.name(number), input_of(source, number)) for number in range(source.count))
     elif source.moving and not source.live:
-        yield _folder(source.name(0)), _input(source, 0)
+        yield _folder(source.name(0)), input_of(source, 0)
 
 
 def _folder(name: str) -> str:
@@ -124,5 +109,5 @@ def _line(row: Iterable[object]) -> str:
 def _parse(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for row in csv.reader(lines, quoting=csv.QUOTE_NONNUMERIC):
         if len(row) == len(COLUMNS):
-            name, source, modified, number, *others = row  # numbers are read as floating-point numbers
-            yield name, _line((name, source, modified, int(number), *others))
+            name, source, changed, number, *others = row  # numbers are read as floating-point numbers
+            yield name, _line((name, source, changed, int(number), *others))

@@ -1,5 +1,6 @@
 """Writer: the interface of all kinds of outputs; and Picture: the kinds that are one picture a frame."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,20 @@ class Setting:
         files = {*self.folder.path.glob(f'{name}{suffix}'), *self.folder.path.glob(f'{name}-*of*{suffix}')}
         others = files - {self.folder.path / self.table(name, suffix)}
         yield from (row for _, row in pairs(sorted(others, key=lambda file: file.stat().st_mtime_ns), parse, header))
+
+
+def input_of(source: Source, number: int) -> str:
+    """Return the absolute path of the file with a frame; of a stream or a camera its label."""
+    files = source.files
+    return os.path.abspath(files[min(number, len(files) - 1)]) if files else source.label  # noqa: PTH100
+
+
+def modified(path: str) -> float:
+    """Return when a file was last changed, in seconds since 1970; 0 if it is gone."""
+    try:
+        return round(os.stat(path).st_mtime, 3)  # noqa: PTH116  100,000 times
+    except OSError:
+        return 0.0
 
 
 class Writer(ABC):
