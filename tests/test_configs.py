@@ -112,6 +112,10 @@ def test_augmentation_is_bisenets(leaf):
         assert augmentation.scale_factors == ((1.0,) if name.startswith('toy') else (0.75, 1.0, 1.5, 1.75, 2.0))
     for step in [*pipeline, *cfg.tta_pipeline]:
         TRANSFORMS.build(step)
+    if name in OWN:  # else test-time augmentation would see photographs at their own size, which may be huge
+        sizes = [step.scale for step in cfg.tta_pipeline[1].transforms[0]]
+        assert cfg.test_pipeline[1].scale in sizes
+        assert {size[0] / size[1] for size in sizes} == {4 / 3}
 
 
 @pytest.mark.parametrize('name', TUNED)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmseg_bisenet_lite.conversion.shapes import Annotated, Shape, written_by
+from mmseg_bisenet_lite.conversion.shapes import Annotated, Shape, name_below, written_by
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.library import require
 
@@ -29,15 +29,17 @@ def read_coco(file: Path, images: Path | None = None) -> Iterator[Annotated]:
         for annotation in content['annotations']:
             of_image[annotation['image_id']].append(annotation)
         for entry in content['images']:
-            name, size = str(entry['file_name']), (int(entry['width']), int(entry['height']))
-            where = f'{file}, image {name}'
+            given, size = str(entry['file_name']), (int(entry['width']), int(entry['height']))
+            where = f'{file}, image {given}'
             shapes = [_shape(each, labels[each['category_id']], size, where) for each in of_image[entry['id']]]
-            yield Annotated(name, _image(file, images, name), size, shapes, where)
+            yield Annotated(name_below(given, where), _image(file, images, given), size, shapes, where)
 
 
-def _image(file: Path, images: Path | None, name: str) -> Path:
+def _image(file: Path, images: Path | None, given: str) -> Path:
+    name = Path(given.replace('\\', '/'))
     if images is not None:
-        return images / name
+        below = images / name_below(given, str(file))
+        return below if below.is_file() or not (images / name.name).is_file() else images / name.name
     places = (file.parent / 'images', file.parent, file.parent.parent / 'images', file.parent.parent / 'images' / 'default')
     return next((place / name for place in places if (place / name).is_file()), places[0] / name)
 

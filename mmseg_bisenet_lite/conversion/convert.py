@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from mmseg_bisenet_lite.conversion.writer import Item, check_out, config_name, w
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import check_image, is_image, named
+
+if TYPE_CHECKING:
+    from mmseg_bisenet_lite.datasets.mask_meaning import MaskMeaning
 
 UNDERSTOOD = (
     'a folder with JSON files of labelme; annotations.xml of CVAT (CVAT for images 1.1) or the folder with it; a JSON file in '
@@ -177,7 +180,7 @@ def _convert_shapes(config: ConvertConfig, progress: ReportProgress) -> list[str
             f'{told}, since nothing is annotated in them: {len(empty)} images: {named([each.name for each in empty], 4)}'
         )
     known = {each.image.resolve() for each in annotated}
-    folders = {each.image.parent for each in annotated}
+    folders = {each.image.parent for each in taken}
     images = [file for folder in sorted(folders) for file in sorted(folder.iterdir()) if file.is_file() and is_image(file)]
     return lines + _left_out([file for file in images if file.resolve() not in known])
 
@@ -196,9 +199,17 @@ def _convert_pairs(config: ConvertConfig, pairs: Pairs, progress: ReportProgress
         meaning = find_meaning(folder, masks, given, lambda path: Path(path).read_bytes())
     except UnclearMasksError as error:
         raise InputError(f'{error.line} (here --foreground, --background and --ignore)') from error
-    items = [Item(stem, image, mask) for stem, image, mask in pairs.pairs]
+    items = [Item(stem, image, mask, _has_foreground(mask, meaning)) for stem, image, mask in pairs.pairs]
     parts = write(items, config.out, config.val, dict(name=name, **pairs.options), progress)
     return [_written(config, parts), f'masks: {meaning.told(name)}', *_left_out(pairs.without)]
+
+
+def _has_foreground(mask: Path, meaning: 'MaskMeaning') -> bool:
+    from mmseg_bisenet_lite.datasets.transforms import LoadBinaryAnnotations
+
+    table = meaning.table(IGNORE)
+    values = LoadBinaryAnnotations().values_of(dict(seg_map_path=str(mask), label_table=table, label_colours=meaning.colours))
+    return bool((table[values] == 1).any())
 
 
 def _written(config: ConvertConfig, parts: dict[str, int]) -> str:

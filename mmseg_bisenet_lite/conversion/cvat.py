@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from mmseg_bisenet_lite.conversion.shapes import Annotated, Shape, ellipse, turned, written_by
+from mmseg_bisenet_lite.conversion.shapes import Annotated, Shape, ellipse, name_below, turned, written_by
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import SUFFIXES
 
 CVAT = 'annotations.xml'
 
@@ -38,10 +39,16 @@ def read_cvat(file: Path, images: Path | None = None) -> Iterator[Annotated]:
                 where = f'{file}, image {name}'
                 drawn = sorted(element, key=lambda shape: int(shape.attrib.get('z_order', 0)))
                 shapes = [shape for each in drawn if (shape := _shape(each, where)) is not None]
-                if not (folder / name).is_file() and (folder / (inner := f'{element.get("subset")}/{name}')).is_file():
-                    name = inner  # of a project
+                name = _file_of(folder, name_below(name, where), element.get('subset'))
                 yield Annotated(name, folder / name, size, shapes, where)
                 element.clear()  # an export of many images is large
+
+
+def _file_of(folder: Path, name: str, subset: str | None) -> str:
+    """Return the name of an image's file: in a project it may be in the folder of its subset; of a video it has no ending."""
+    names = (name, f'{subset}/{name}')
+    endings = ('', *(each for suffix in SUFFIXES for each in (suffix, suffix.upper())))
+    return next((each + ending for each in names for ending in endings if (folder / (each + ending)).is_file()), name)
 
 
 def _shape(element: ElementTree.Element, where: str) -> Shape | None:

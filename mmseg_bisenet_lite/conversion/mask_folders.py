@@ -45,9 +45,12 @@ def read_folders(images: Path, masks: Path, name: str, options: dict[str, Any]) 
     """Return the images of a folder with the masks of the same names, or of those with ``_mask`` at the end.
 
     Raises:
-        InputError: There are no pairs, or masks are JPEG.
+        InputError: There are no pairs; masks are JPEG, or of several formats; or two are of one image.
     """
-    found = {file.relative_to(masks).with_suffix('').as_posix(): file for file in _files(masks)}
+    found: dict[str, Path] = {}
+    for file in _files(masks):
+        if (twin := found.setdefault(file.relative_to(masks).with_suffix('').as_posix(), file)) is not file:
+            raise InputError(f'{twin} and {file} are two masks of one image; remove one')
     pairs, without = [], []
     for image in _files(images):
         relative = image.relative_to(images)
@@ -64,6 +67,9 @@ def read_folders(images: Path, masks: Path, name: str, options: dict[str, Any]) 
             f'{named(lossy, 3)}: masks must be {", ".join(_LOSSLESS)}, since JPEG blurs them; export them from their source '
             'again'
         )
+    endings = {mask.suffix.lower(): mask for _, _, mask in pairs}
+    if len(endings) > 1:
+        raise InputError(f'{named([*endings.values()], 5)}: masks of several formats; save them all in one, such as PNG')
     return Pairs(pairs, without, name, options)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
@@ -53,6 +53,19 @@ class Annotated:
     size: tuple[int, int]
     shapes: Sequence[Shape]
     source: str
+
+
+def name_below(text: str, source: str) -> str:
+    """Return the name of an image as a path below its folder, with ``/``, whatever path an annotation has for it.
+
+    Raises:
+        InputError: There is no name.
+    """
+    path = PureWindowsPath(text)  # which takes both kinds of slashes
+    parts = [part for part in path.parts if part not in (path.anchor, '..', '.')]
+    if not parts:
+        raise InputError(f'{source}: {text!r} is no name of an image')
+    return '/'.join(parts)
 
 
 @contextmanager

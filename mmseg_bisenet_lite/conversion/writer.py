@@ -85,6 +85,8 @@ def write(
     check_out(out)
     stems: dict[str, str] = {}
     for item in items:
+        if Path(item.name).is_absolute() or '..' in Path(item.name).parts:
+            raise InputError(f'{item.name}: an image must lie below its folder')
         stem = item.name.removesuffix(Path(item.name).suffix)
         if twin := stems.get(stem):
             same = 'is annotated twice' if twin == item.name else f'and {twin} differ only in their endings'

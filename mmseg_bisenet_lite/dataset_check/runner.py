@@ -4,7 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mmseg_bisenet_lite.dataset_check.results import QUANTILES, CheckResult, Fin
 from mmseg_bisenet_lite.dataset_check.sheet import chosen, draw
 from mmseg_bisenet_lite.dataset_check.similar import perceptual_hash
 from mmseg_bisenet_lite.dataset_check.splits import Split, splits_of
+from mmseg_bisenet_lite.datasets.label_maps import ValueTally
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
@@ -106,9 +107,13 @@ def _sum_up(split: Split, records: list[Record], result: SplitResult) -> None:
         background, foreground = (sum(record.pixels[k] for record in records if record.pixels) for k in (0, 1))
         result.foreground = foreground / (background + foreground)
         result.quantiles = np.quantile(shares, [*QUANTILES]).tolist()
-    for part in split.parts:
-        if problem := part.tally.problem(split.name):
-            kind = 'masks of 0 and 255' if {value for value, *_ in part.tally.files} == {0, 255} else 'class without a pixel'
+    tallies: dict[tuple[Any, ...], ValueTally] = {}  # parts of one meaning are judged together, as they are learned
+    for tally in (part.tally for part in split.parts):
+        key = (*tally.classes, tally.ignored)
+        tallies[key] = tallies[key].plus(tally) if key in tallies else tally
+    for tally in tallies.values():
+        if problem := tally.problem(split.name):
+            kind = 'masks of 0 and 255' if {value for value, *_ in tally.files} == {0, 255} else 'class without a pixel'
             split.findings.append(Finding(kind, split.name, '', problem))
 
 

@@ -139,6 +139,13 @@ class ValueTally:
             count, first = self.files.get(key, (0, label.path))
             self.files[key] = (count + 1, first)
 
+    def plus(self, other: 'ValueTally') -> 'ValueTally':
+        """Return what this set and another one of the same classes hold together."""
+        files = dict(self.files)
+        for key, (count, first) in other.files.items():
+            files[key] = (count + files[key][0], files[key][1]) if key in files else (count, first)
+        return ValueTally(self.classes, self.ignored, self.checked + other.checked, files)
+
     def problem(self, name: str) -> str | None:
         """Return what is wrong with the set as a whole and what to do about it, in one line; ``None`` if nothing is.
 

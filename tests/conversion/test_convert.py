@@ -153,6 +153,42 @@ def test_coco(photographs, converted, coco):
         assert np.array_equal(masks[f'{name}.jpg'] > 0, blob)
 
 
+@pytest.mark.parametrize(
+    'given',
+    ['../images/{}', '../../../elsewhere/{}', '/home/somebody/images/{}', r'C:\somebody\images\{}', r'..\images\{}'],
+)
+def test_paths_of_coco_do_not_leave_the_folders(photographs, converted, tmp_path, coco, given):
+    """Annotation tools write the paths of the machine on which the images were annotated."""
+    folder = photographs('task/images', 'a.jpg', 'b.jpg').parent
+    content = dict(
+        images=[dict(id=i, file_name=given.format(f'{name}.jpg'), width=40, height=30) for i, name in enumerate('ab')],
+        categories=[dict(id=5, name='crack')],
+        annotations=[dict(id=i, image_id=i, category_id=5, segmentation=[np.ravel(SQUARE).tolist()]) for i in range(2)],
+    )
+    (folder / 'instances.json').write_text(json.dumps(content))
+    _, masks = converted(folder / 'instances.json', 'crack', images=folder / 'images')
+    assert [Path(name).name for name in masks] == ['a.jpg', 'b.jpg']
+    assert all((mask > 0).sum() == 100 for mask in masks.values())
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ['out', 'task']
+    assert sorted(entry.name for entry in (tmp_path / 'out').iterdir()) == ['out.py', 'train', 'trainannot', 'val', 'valannot']
+
+
+def test_images_lie_below_their_folder(tmp_path):
+    for name in ('../a.jpg', 'x/../../a.jpg', '/a.jpg'):
+        with pytest.raises(InputError, match=r'a\.jpg: an image must lie below its folder'):
+            writer.write([writer.Item(name, Path(), Path())] * 2, tmp_path / 'out', 0.5, {}, lambda *_: None)
+
+
+def test_the_frames_of_a_video_of_cvat(photographs, converted):
+    """The annotations name them without their ending."""
+    folder = photographs('task/images', 'frame_000000.png', 'default/frame_000001.PNG').parent
+    mask = '<mask label="crack" rle="0, 6" left="1" top="2" width="3" height="2"></mask>'
+    write_cvat(folder, {'frame_000000': mask, 'frame_000001': mask})
+    _, masks = converted(folder, 'crack')
+    assert sorted(masks) == ['default/frame_000001.PNG', 'frame_000000.png']
+    assert all((each > 0).sum() == 6 for each in masks.values())
+
+
 def test_cvat_segmentation_mask(photographs, converted, tmp_path):
     folder = photographs('task/JPEGImages', 'a.jpg', 'b.jpg').parent
     (folder / 'labelmap.txt').write_text(
@@ -194,6 +230,45 @@ def test_folders_of_images_and_masks(photographs, converted, tmp_path):
         cv2.imwrite(str(mask), square() // 255)
     assert np.array_equal(cv2.imread(str(folder / 'masks' / '3_mask.png'), 0), square())
     assert [len(each) for each in data_sets(tmp_path / 'out')] == [8, 2]
+
+
+@pytest.mark.parametrize('write', [square, lambda: np.uint8(square()[..., None] > 0) * np.uint8((0, 0, 200))])
+def test_few_masks_with_foreground_are_on_both_sides(photographs, converted, tmp_path, write):
+    folder = photographs('mine/images', *(f'{n:02}.jpg' for n in range(40))).parent
+    (folder / 'masks').mkdir()
+    for n in range(40):
+        cv2.imwrite(str(folder / 'masks' / f'{n:02}.png'), write() * np.uint8(n in (3, 30)))
+    options = {} if write is square else dict(background=['black'])
+    converted(folder, *([] if write is square else ['#c80000']), name='crack', **options)
+    for dataset in data_sets(tmp_path / 'out'):
+        steps = dataset.pipeline.transforms
+        dataset.pipeline.transforms = [step for step in steps if type(step).__name__.startswith('Load')]
+        found = [sample['gt_seg_map'] for sample in dataset]
+        assert sum(each.any() for each in found) == 1
+        assert {int(value) for each in found for value in np.unique(each)} == {0, 1}
+
+
+def test_masks_of_several_formats_and_twins_are_named(photographs, converted):
+    folder = photographs('mine/images', 'a.jpg', 'b.jpg').parent
+    (folder / 'masks').mkdir()
+    for name in ('a.png', 'b.tif'):
+        cv2.imwrite(str(folder / 'masks' / name), square())
+    with pytest.raises(InputError, match=r'a\.png, .*b\.tif: masks of several formats; save them all in one, such as PNG'):
+        converted(folder, name='crack')
+    cv2.imwrite(str(folder / 'masks' / 'b.png'), square())
+    with pytest.raises(InputError, match=r'b\.png and .*b\.tif are two masks of one image; remove one'):
+        converted(folder, name='crack')
+
+
+@needs_coco
+def test_images_that_are_left_out_may_be_gone(photographs, converted):
+    folder = photographs('labelled', 'a.jpg', 'b.jpg')
+    (folder / 'gone').mkdir()
+    for name in 'ab':
+        write_labelme(folder / f'{name}.json', labelme_shape('crack', SQUARE))
+    write_labelme(folder / 'c.json', image='other/c.jpg')
+    _, masks = converted(folder, 'crack', skip_empty=True)
+    assert sorted(masks) == ['a.jpg', 'b.jpg']
 
 
 def test_the_split_is_stable_and_has_foreground_on_both_sides():

@@ -194,6 +194,16 @@ def test_wrapped_data_sets_are_checked(data, tmp_path):
     assert [each.kind for each in result.findings] == ['mask is missing', 'values of no class']
 
 
+def test_a_folder_of_negatives_beside_one_of_positives_is_no_error(data, tmp_path):
+    for seed in (10, 11):
+        write(data / 'valannot' / f'{seed}.png', mask(value=0))
+    config = config_of(data, tmp_path, values={0: 'background', 255: 'crack'}, foreground='crack')
+    wrapped = "dict(type='ConcatDataset', datasets=[train_dataloader['dataset'], val_dataloader['dataset']])"
+    text = f'{config.read_text()}\ntrain_dataloader = dict(dataset={wrapped})\ndel val_dataloader, test_dataloader\n'
+    config.write_text(text)
+    assert 'class without a pixel' not in [each.kind for each in check(config).findings]
+
+
 @pytest.mark.parametrize('classes', [('background', 'crack'), ('road', 'crack', 'line')])
 def test_masks_of_0_and_255_in_a_data_set_of_mmsegmentation_are_told(data, tmp_path, classes):
     palette = [[index] * 3 for index in range(len(classes))]
