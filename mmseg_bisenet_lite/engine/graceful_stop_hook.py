@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -30,7 +30,8 @@ class GracefulStopHook(Hook):
     """On SIGTERM or Ctrl-C finish the iteration, save a checkpoint from which ``--resume`` continues, and exit.
 
     The exit status is 128 plus the number of the signal: 143 after SIGTERM, 130 after Ctrl-C. A second Ctrl-C ends the process
-    at once. During a validation no more batches are validated. In a training by epochs the epoch begins again on resuming.
+    at once. During a validation no more batches are validated. In a training by epochs the epoch begins again on resuming,
+    unless the sampler is ``SeededInfiniteSampler``, as in our configs.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which may have saved in this iteration
@@ -65,6 +66,8 @@ class GracefulStopHook(Hook):
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Stop if asked to; with several processes, after the next training iteration."""
         if self._signal and self._before and self._group is None:
+            for hook in (each for each in runner.hooks if isinstance(each, EMAHook)):
+                hook.after_val_epoch(runner)  # the network has the averaged weights during a validation
             self._stop(runner, runner.iter)
 
     def after_train(self, runner: Runner) -> None:
@@ -96,7 +99,8 @@ def _save(runner: Runner, iteration: int) -> str:
             hook._save_checkpoint_with_step(runner, iteration, meta)
         return str(hook.last_ckpt)
     path = Path(runner.work_dir) / f'iter_{iteration}.pth'
-    if hook is not None:  # mid-epoch, where mmengine cannot continue
+    loader = runner.train_dataloader
+    if hook is not None and not hasattr(getattr(loader.batch_sampler, 'sampler', loader.sampler), 'only_pass'):  # mid-epoch
         meta['iter'] = runner.epoch * len(runner.train_dataloader)
     runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=False)
     if runner.rank == 0:

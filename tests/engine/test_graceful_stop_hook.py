@@ -58,9 +58,10 @@ def test_the_workers_live_until_the_iteration_is_saved(small_training, tmp_path)
     assert (tmp_path / 'run' / 'iter_7.pth').is_file()
 
 
-def test_an_epoch_begins_again(small_training, tmp_path):
+@pytest.mark.parametrize(('sampler', 'first'), [('DefaultSampler', 5), ('SeededInfiniteSampler', 7)])
+def test_an_epoch_begins_again_unless_the_sampler_can_go_on_within_it(small_training, tmp_path, sampler, first):
     data = [torch.ones(1) for _ in range(8)]
-    loader = dict(batch_size=2, num_workers=0, dataset=data, sampler=dict(type='DefaultSampler', shuffle=False))
+    loader = dict(batch_size=2, num_workers=0, dataset=data, sampler=dict(type=f'mmseg.{sampler}', shuffle=False))
     by_epoch = dict(
         train_dataloader=loader,
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
@@ -71,7 +72,7 @@ def test_an_epoch_begins_again(small_training, tmp_path):
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['epoch_1.pth', 'iter_6.pth']
     seen = []
     small_training(0, step=seen.append, resume=True, **by_epoch).train()
-    assert seen == [5, 6, 7, 8, 9, 10, 11, 12]
+    assert seen == [*range(first, 13)]
 
 
 def test_a_validation_is_left(small_training, tmp_path):
@@ -96,6 +97,40 @@ def test_a_validation_is_left(small_training, tmp_path):
         runner.train()
     assert stopped.value.code == 143
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['iter_5.pth', 'iter_7.pth']
+
+
+def test_averaged_weights_do_not_take_the_place_of_the_trained_ones(small_training, tmp_path):
+    class Metric(BaseMetric):
+        def process(self, data_batch, data_samples):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def compute_metrics(self, results):
+            return {}
+
+    loader = dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=dict(type='DefaultSampler', shuffle=False))
+    runner = small_training(
+        20,
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=20, val_interval=7),
+        val_cfg=dict(),
+        val_dataloader=loader,
+        val_evaluator=Evaluator(Metric()),
+        custom_hooks=[dict(type='EMAHook', momentum=0.5)],
+    )
+    trained = []
+    runner.model.val_step = lambda data: [0]
+    step = runner.model.train_step
+
+    def train_step(*args, **kwargs):
+        losses = step(*args, **kwargs)
+        trained.append(runner.model.weight.item())
+        return losses
+
+    runner.model.train_step = train_step
+    with pytest.raises(SystemExit):
+        runner.train()
+    saved = torch.load(tmp_path / 'run' / 'iter_7.pth', weights_only=False)
+    assert saved['ema_state_dict']['module.weight'].item() == pytest.approx(trained[-1])  # EMAHook swaps the two in its files
+    assert saved['state_dict']['weight'].item() != pytest.approx(trained[-1])
 
 
 def exit_with_workers():
