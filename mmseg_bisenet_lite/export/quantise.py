@@ -108,6 +108,9 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
     Returns:
         The quantised model, and the names of its convolutions that are not int8.
 
+    Raises:
+        InputError: The margin is not finite, or no convolution can be int8.
+
     Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
     """
     onnx = require('onnx', 'onnx')
@@ -153,6 +156,8 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
                 raise InputError('the network gives a margin that is NaN or infinite; export weights that are finite')
             enough = score(lambda frame: (own(frame) > 0).astype(np.uint8), selection) - MOST_LOST
             spared = spare(convolutions, judged, enough)
+            if len(spared) == len(convolutions):  # a file of it would be slower than one in float32
+                raise InputError('int8: the masks move too far with any convolution in 8 bits; export fp32, or for OpenVINO')
             result = quantised(spared, shift_of(_margin(onnx, quantised(spared), job)))
     onnx.helper.set_model_props(result, {entry.key: entry.value for entry in model.metadata_props})
     return result, spared

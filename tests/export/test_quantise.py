@@ -15,6 +15,7 @@ from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.quantise import Judged, quantise_onnx, score, spare
 from mmseg_bisenet_lite.export.samples import RenderedSamples, Sample
 from mmseg_bisenet_lite.pretrained.loading import load_segmentor, read_config
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 @given(costs=st.lists(st.integers(0, 9), min_size=1, max_size=6), allowed=st.integers(0, 20))
@@ -133,6 +134,14 @@ def test_the_margin_is_not_shifted_on_the_calibration_frames(int8, monkeypatch):
         uncorrected = mean(quantise_onnx(model, job)[0])
     shift = abs(uncorrected - mean(model))
     assert abs(mean(quantised) - mean(model)) < max(0.3 * shift, 0.01 * deviation(model))
+
+
+@pytest.mark.slow
+def test_a_file_without_a_layer_in_int8_is_refused(int8, monkeypatch):
+    model, _, job = int8
+    monkeypatch.setattr(quantise, 'spare', lambda layers, score, enough: layers)
+    with pytest.raises(InputError, match='the masks move too far with any convolution in 8 bits; export fp32, or for OpenVINO'):
+        quantise_onnx(model, job)
 
 
 @pytest.mark.slow
