@@ -30,8 +30,8 @@ class GracefulStopHook(Hook):
     """On SIGTERM or Ctrl-C finish the iteration, save a checkpoint from which ``--resume`` continues, and exit.
 
     The exit status is 128 plus the number of the signal: 143 after SIGTERM, 130 after Ctrl-C. A second Ctrl-C ends the process
-    at once. During a validation no more batches are validated. In a training by epochs the epoch begins again on resuming,
-    unless the sampler is ``SeededInfiniteSampler``, as in our configs.
+    at once. During a validation no more batches are validated, except that the training's last one is finished. In a training
+    by epochs the epoch begins again on resuming, unless the sampler is ``SeededInfiniteSampler``, as in our configs.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which may have saved in this iteration
@@ -60,12 +60,12 @@ class GracefulStopHook(Hook):
             asked = torch.tensor(self._signal)
             distributed.all_reduce(asked, distributed.ReduceOp.MAX, self._group)
             self._signal = int(asked)
-        if self._signal:
+        if self._signal and not self._is_last(runner, runner.iter + 1):
             self._stop(runner, runner.iter + 1)
 
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Stop if asked to; with several processes, after the next training iteration."""
-        if self._signal and self._before and self._group is None:
+        if self._signal and self._before and self._group is None and not self._is_last(runner, runner.iter):
             for hook in (each for each in runner.hooks if isinstance(each, EMAHook)):
                 hook.after_val_epoch(runner)  # the network has the averaged weights during a validation
             self._stop(runner, runner.iter)
@@ -79,6 +79,10 @@ class GracefulStopHook(Hook):
         self._signal = self._signal or number
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
+
+    def _is_last(self, runner: Runner, iteration: int) -> bool:
+        """Whether only the last validation is left, which a resumed run would not make: it has no iteration to begin with."""
+        return iteration >= runner.max_iters and runner.val_loop is not None
 
     def _stop(self, runner: Runner, iteration: int) -> None:
         saved = _save(runner, iteration)

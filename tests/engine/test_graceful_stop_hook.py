@@ -99,6 +99,36 @@ def test_a_validation_is_left(small_training, tmp_path):
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['iter_5.pth', 'iter_7.pth']
 
 
+@pytest.mark.parametrize('when', ['in the last iteration', 'in the last validation'])
+def test_the_last_validation_is_finished(small_training, tmp_path, when):
+    class Metric(BaseMetric):
+        def process(self, data_batch, data_samples):
+            self.results.append(1)
+            if when == 'in the last validation' and runner.iter == 10:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def compute_metrics(self, results):
+            return dict(mIoU=float(runner.iter))
+
+    loader = dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=dict(type='DefaultSampler', shuffle=False))
+    runner = small_training(
+        10,
+        step=ask_at(10 if when == 'in the last iteration' else 99, signal.SIGTERM),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=10, val_interval=5),
+        val_cfg=dict(),
+        val_dataloader=loader,
+        val_evaluator=Evaluator(Metric()),
+        checkpoint=dict(save_best='mIoU'),
+    )
+    runner.model.val_step = lambda data: [0]
+    runner.train()
+    assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == [
+        'best_mIoU_iter_10.pth',
+        'iter_10.pth',
+        'iter_5.pth',
+    ]
+
+
 def test_averaged_weights_do_not_take_the_place_of_the_trained_ones(small_training, tmp_path):
     class Metric(BaseMetric):
         def process(self, data_batch, data_samples):
