@@ -91,7 +91,7 @@ class Pipeline:
                 if writing:
                     with self.meter.spent('writing'):
                         writing.flush()
-                if self.writer and self._length and source.moving and not source.live:
+                if self.writer and self._length and source.moving and not isinstance(source, Images) and not source.live:
                     self.writer.end(source, self._length)
 
     def _run_one(self, source: Source, writing: 'WriteBehind[Result] | None') -> None:

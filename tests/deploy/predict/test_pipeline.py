@@ -323,3 +323,12 @@ def test_a_video_that_breaks_has_no_end(run):
     writer = Writer()
     run(Clip(1, InputError('clip.mp4: cut off')), Clip(1, 2, height=1), writer=writer)
     assert not writer.ends
+
+
+def test_numbered_images_have_no_end_that_more_of_them_could_not_move(run, images):
+    files, writer = images(4, 4, 4).files, Writer()
+    for count in (2, 3):
+        run(Images(files[:count], lambda file: file.stem, '%d.png', moving=True), writer=writer)
+        writer.there = set(writer.names)
+    assert writer.names == ['0', '1', '2']
+    assert not writer.ends

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from mmseg_bisenet_lite.deploy.predict.frames import Source
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, input_of, modified
+from mmseg_bisenet_lite.deploy.predict.sources import Images
 
 _KEYS = ('name', 'source', 'modified', 'frames')
 
@@ -20,12 +21,13 @@ class Ends:
 
     def __init__(self, setting: Setting) -> None:
         self._rows = setting.rows('.ends', '.jsonl', _parse)
-        lines = [*setting.rows_of_others('.ends', '.jsonl', _parse), *self._rows]
+        lines = setting.rows_of_all('.ends', '.jsonl', _parse)
         self._known = {name: (frames, (source, time)) for name, source, time, frames in map(_values, lines)}
 
     def length(self, source: Source) -> int | None:
         """Return the number of frames of a source: as an earlier run counted them, or as the source states it."""
-        frames, of = self._known.get(source.name(0), (None, None)) if source.files else (None, None)
+        known = source.files and not isinstance(source, Images)  # of images it is certain
+        frames, of = self._known.get(source.name(0), (None, None)) if known else (None, None)
         return frames if frames is not None and of == _identity(source) else source.count
 
     def add(self, source: Source, frames: int) -> None:

@@ -1,5 +1,6 @@
 """Rows: a text file that grows by a row for each frame, and that an interruption leaves whole."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -58,10 +59,14 @@ class Rows:
 
     def _tidy(self, files: Iterable[Path]) -> dict[str, int]:
         """Drop older rows of a frame, and a last row that is not whole; return the frames and the numbers of their rows."""
+        files = [*files]
+        newest = max(file.stat().st_mtime_ns for file in files)
         last = {name: number for number, (name, _) in enumerate(self._pairs(files))}
         with atomic_write(self._file) as temporary, temporary.open('w', encoding='utf-8', errors='surrogateescape') as opened:
             opened.write(self._header)
             opened.writelines(row for number, (name, row) in enumerate(self._pairs(files)) if last.get(name) == number)
+            opened.flush()
+            os.utime(temporary, ns=(newest, newest))  # where two files have a frame, the newer file counts
         return last
 
     def _pairs(self, files: Iterable[Path]) -> Iterator[tuple[str, str]]:

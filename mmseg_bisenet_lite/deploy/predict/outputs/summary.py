@@ -12,6 +12,7 @@ from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer, in
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
 
+VIDEOS = frozenset(('video', 'webm'))  # kinds that still images do not have
 COLUMNS = ('name', 'source', 'modified', 'frame', 'foreground', 'undecided', 'milliseconds', 'outputs', 'options')
 
 
@@ -43,8 +44,7 @@ class Summary(Writer):
         """
         inputs: dict[str, str] | None = None
         wrong: dict[str, str] = {}
-        others = self.setting.rows_of_others('summary', '.csv', _parse, _line(COLUMNS))
-        for row in csv.reader(chain(others, self._rows)):
+        for row in csv.reader(self.setting.rows_of_all('summary', '.csv', _parse, _line(COLUMNS))):
             if inputs is None:  # only now, as there may be 100,000
                 inputs = dict(chain.from_iterable(map(_inputs, self.setting.sources)))
             name, source, changed, *_, outputs, options = row
@@ -69,7 +69,7 @@ class Summary(Writer):
         """Whether all that this run writes of a frame has been written; of a live source whether anything has."""
         if source.live:
             return name in self._rows
-        return name in self._outputs and self._kinds.issubset(self._outputs[name].split())
+        return name in self._outputs and self._kinds_of(source).issubset(self._outputs[name].split())
 
     def write(self, result: Result) -> None:
         """Write the row of a result."""
@@ -78,9 +78,13 @@ class Summary(Writer):
         source = input_of(frame.source, frame.number)
         changed = modified(source) if frame.source.files else 0.0
         number = frame.number if frame.source.moving else 0
-        outputs = ' '.join(sorted(self._kinds.union(self._outputs.get(frame.name, '').split())))
+        earlier = '' if frame.source.live else self._outputs.get(frame.name, '')
+        outputs = ' '.join(sorted(self._kinds_of(frame.source).union(earlier.split())))
         found = (number, *shares, round(1000 * result.seconds, 3))
         self._rows.append(frame.name, _line((frame.name, source, changed, *found, outputs, self.setting.options)))
+
+    def _kinds_of(self, source: Source) -> frozenset[str]:
+        return self._kinds if source.moving else self._kinds - VIDEOS
 
     def close(self, complete: bool) -> None:
         """Close the file."""

@@ -70,6 +70,8 @@ class Video(Writer):
                     self._ended.add(ended)
                     self._open.pop(ended).finish()
                 file = self.setting.folder.file(self._file(source))
+                if not source.live:
+                    file.unlink(missing_ok=True)  # else an old one would pass for this one if the run ended here
                 self._open[source] = Encoder(file, self.codec, result.frame)
             self._open[source].write(painted, result.frame)
 

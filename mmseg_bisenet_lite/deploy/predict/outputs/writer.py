@@ -46,13 +46,10 @@ class Setting:
         parts = () if self.part else self.folder.path.glob(f'{name}-*of*{suffix}')
         return Rows(self.folder.file(self.table(name, suffix)), parse, header, parts)
 
-    def rows_of_others(self, name: str, suffix: str, parse: Parse, header: str = '') -> Iterator[str]:
-        """Yield, for a part, the rows of a run of all inputs and of the other parts, those of the newest file last."""
-        if not self.part:
-            return
+    def rows_of_all(self, name: str, suffix: str, parse: Parse, header: str = '') -> Iterator[str]:
+        """Yield the rows of runs of all inputs and of all parts, those of the newest file last."""
         files = {*self.folder.path.glob(f'{name}{suffix}'), *self.folder.path.glob(f'{name}-*of*{suffix}')}
-        others = files - {self.folder.path / self.table(name, suffix)}
-        yield from (row for _, row in pairs(sorted(others, key=lambda file: file.stat().st_mtime_ns), parse, header))
+        yield from (row for _, row in pairs(sorted(files, key=lambda file: file.stat().st_mtime_ns), parse, header))
 
 
 def input_of(source: Source, number: int) -> str:

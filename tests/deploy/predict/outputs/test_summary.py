@@ -127,6 +127,28 @@ def test_a_part_sees_what_others_have_done(open_outputs, result_of, photograph, 
     assert open_outputs(['mask'], photograph, part=second, options='--threshold 1').done('x', photograph)
 
 
+def test_the_newest_run_counts_whoever_made_it(open_outputs, result_of, photograph):
+    runs = (('1of2', '--threshold 0'), (None, '--threshold 1'))
+    for part, options in runs:
+        with open_outputs(['mask'], photograph, part=part, options=options, overwrite=True) as outputs:
+            outputs.write(result_of(photograph))
+    for part in ('1of2', None, '1of2', None):
+        assert open_outputs(['mask'], photograph, part=part, options='--threshold 1').done('x', photograph)
+        with pytest.raises(InputError, match='were made with --threshold 1, not with --threshold 0'):
+            open_outputs(['mask'], photograph, part=part, options='--threshold 0')
+
+
+def test_photographs_have_no_video(open_outputs, source, result_of, photograph, tmp_path):
+    video = source('clip.mp4', 'clip', rate=10)
+    with open_outputs(['mask'], photograph) as outputs:
+        outputs.write(result_of(photograph))
+    with open_outputs(['mask', 'video'], photograph, video) as outputs:
+        assert outputs.done('x', photograph)
+        for each, number in ((photograph, 0), (video, 0)):
+            outputs.write(result_of(each, number))
+    assert [row['outputs'] for row in table(tmp_path / 'out')] == ['mask', 'mask video']
+
+
 def test_parts_write_into_one_folder(open_outputs, source, result_of, tmp_path, listed):
     images = source()
     for part in ('1of2', '2of2'):

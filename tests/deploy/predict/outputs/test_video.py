@@ -111,6 +111,16 @@ def test_frames_that_are_missing_keep_their_time(open_outputs, source, result_of
     assert [blue(frame) for frame in frames] == pytest.approx([1 / 3, 2 / 3, 2 / 3, 2 / 3, 1], abs=0.06)
 
 
+def test_an_old_video_does_not_pass_for_one_that_was_not_finished(open_outputs, source, result_of, tmp_path):
+    video = source('clip.mp4', 'clip', rate=10)
+    for complete in (True, False):
+        outputs = open_outputs(['video'], video, overwrite=True)
+        outputs.write(result_of(video))
+        outputs.close(complete)
+        assert (tmp_path / 'out/video/clip.mp4').exists() == complete
+    assert not open_outputs(['video'], video).done(video.name(0), video)
+
+
 def test_a_long_gap_is_shown_for_a_minute_once(open_outputs, source, result_of, tmp_path):
     camera = source('0', 'camera-0', rate=2, live=True)
     with open_outputs(['video'], camera) as outputs:
