@@ -1,4 +1,5 @@
-# As lite_hinge.py, with a smaller network and AdamW; all heads learn the two classes, the last three on small maps.
+# As lite_hinge.py, with a smaller network and AdamW; all heads learn the two classes, the auxiliary ones on the
+# context at 1/8 and 1/16 and on the fused map.
 _base_ = [
     '../_base_/models/lite_s.py',
     '../_base_/datasets/own.py',

@@ -152,6 +152,10 @@ def _convert_shapes(config: ConvertConfig, progress: ReportProgress) -> list[str
             f'{missing[0].source}: its image {missing[0].image} is missing ({len(missing)} of {len(taken)} are); put it '
             'there, or give the folder with --images'
         )
+    files: dict[Path, Annotated] = {}
+    for each in taken:
+        if (twin := files.setdefault(each.image.resolve(), each)).name != each.name:
+            raise InputError(f'{each.source}: its image {each.image} is that of {twin.source} too; check --images')
     counts = _Counts()
     chosen = set(config.foreground)
     items = [

@@ -108,8 +108,8 @@ def _sum_up(split: Split, records: list[Record], result: SplitResult) -> None:
         result.foreground = foreground / (background + foreground)
         result.quantiles = np.quantile(shares, [*QUANTILES]).tolist()
     tallies: dict[tuple[Any, ...], ValueTally] = {}  # parts of one meaning are judged together, as they are learned
-    for tally in (part.tally for part in split.parts):
-        key = (*tally.classes, tally.ignored)
+    for number, tally in enumerate(part.tally for part in split.parts):
+        key = (*tally.classes, tally.ignored, number if tally.white else None)
         tallies[key] = tallies[key].plus(tally) if key in tallies else tally
     for tally in tallies.values():
         if problem := tally.problem(split.name):

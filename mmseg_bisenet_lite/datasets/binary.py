@@ -248,7 +248,7 @@ class BinarySegDataset(BaseSegDataset):
             unused = [f'{ann_dir}/{labels[stem]}' for stem in sorted(labels.keys() - images.keys())]
         if ann_dir:  # label maps that no photograph uses may hold anything
             used = [named or stem for stem, named in pairs if (named or stem) in labels]
-            self.label_table = self._table_of(ann_dir, suffix, {stem: labels[stem] for stem in used} or labels)
+            self.label_table = self._table_of(ann_dir, suffix, {stem: labels[stem] for stem in used} or labels, labels)
         missing = [stem for stem, label in pairs if label is None and stem not in labels] if ann_dir else []
         begins = (f'{missing[0]}_', f'{missing[0]}-') if missing else ()
         similar = next((path for path in labels.values() if path.startswith(begins)), '') if begins else ''
@@ -270,8 +270,8 @@ class BinarySegDataset(BaseSegDataset):
             hint=f'; for {similar} set seg_map_suffix={similar[len(missing[0]) :]!r}' if similar else '',
         )
 
-    def _table_of(self, ann_dir: str, suffix: str, labels: Mapping[str, str]) -> np.ndarray:
-        """Return the class of each value of the label maps of a folder, see :func:`label_table`."""
+    def _table_of(self, ann_dir: str, suffix: str, used: Mapping[str, str], labels: Mapping[str, str]) -> np.ndarray:
+        """Return the class of each value of the label maps that are used, of all those of a folder, see :func:`label_table`."""
         table = label_table(self.vocabularies[suffix], self.foreground, self.ignore_index)
         if 1 not in table:
             raise InputError(

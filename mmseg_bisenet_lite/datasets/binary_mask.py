@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys, MaskMeaning
-from mmseg_bisenet_lite.datasets.mask_search import guess_meaning
+from mmseg_bisenet_lite.datasets.mask_search import UnclearMasksError, guess_meaning
 from mmseg_bisenet_lite.utils.errors import InputError
 
 _USUAL: dict[Any, str | None] = {0: 'background', 255: 'foreground'}  # replaced by what the masks hold
@@ -108,11 +108,17 @@ class BinaryMaskDataset(BinarySegDataset):
         colours = None if self.meaning is None else self.meaning.colours
         return str(value) if colours is None else 'another colour' if value >= len(colours) else str(colours[value])
 
-    def _table_of(self, ann_dir: str, suffix: str, labels: Mapping[str, str]) -> np.ndarray:
-        files = [f'{ann_dir}/{name}' for name in labels.values()]
-        self.meaning, self.faults = guess_meaning(
-            ann_dir, files, self.given, lambda path: fileio.get(path, backend_args=self.backend_args)
-        )
+    def _table_of(self, ann_dir: str, suffix: str, used: Mapping[str, str], labels: Mapping[str, str]) -> np.ndarray:
+        def guess(names: Mapping[str, str]) -> tuple[MaskMeaning, list[InputError]]:
+            files = [f'{ann_dir}/{name}' for name in names.values()]
+            return guess_meaning(ann_dir, files, self.given, lambda path: fileio.get(path, backend_args=self.backend_args))
+
+        try:
+            self.meaning, self.faults = guess(used)
+        except UnclearMasksError:
+            if len(used) == len(labels):
+                raise
+            self.meaning, self.faults = guess(labels)  # a list may name empty masks alone
         if not self.faults:
             print_log(f'masks in {ann_dir}: {self.meaning.told(self.metainfo["classes"][1])}', 'current')
         return self.meaning.table(self.ignore_index)

@@ -109,7 +109,8 @@ def _size(path: str) -> tuple[int, int] | None:
         return None
     try:
         with Image.open(path) as image:
-            sideways = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+            # Of a TIFF it is the upright size already.
+            sideways = image.format != 'TIFF' and image.getexif().get(ExifTags.Base.Orientation, 1) > 4
             return image.size if sideways else image.size[::-1]
     except FileNotFoundError:
         raise

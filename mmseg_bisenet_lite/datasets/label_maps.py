@@ -146,6 +146,12 @@ class ValueTally:
             files[key] = (count + files[key][0], files[key][1]) if key in files else (count, first)
         return ValueTally(self.classes, self.ignored, self.checked + other.checked, files)
 
+    @property
+    def white(self) -> bool:
+        """Whether there are only 0 and 255, and 255 is ignored, as in a data set that does not know of masks in white."""
+        ignored = any((value, meaning) == (255, 'ignored') for value, _, meaning in self.files)
+        return ignored and {value for value, _, _ in self.files} == {0, 255}
+
     def problem(self, name: str) -> str | None:
         """Return what is wrong with the set as a whole and what to do about it, in one line; ``None`` if nothing is.
 
@@ -159,8 +165,7 @@ class ValueTally:
         values = {value for value, _, _ in self.files}
         lacking = [each for each in self.classes if each not in present]
         two = len(self.classes) == 2
-        white = values == {0, 255} and any((value, meaning) == (255, 'ignored') for value, _, meaning in self.files)
-        if not self.checked or not lacking or not (two or white):
+        if not self.checked or not lacking or not (two or self.white):
             return None
         found = ', '.join(
             f'{shown} ({meaning}) in {count} files such as {first}'

@@ -157,7 +157,8 @@ def quantise_onnx(model: Any, job: Job, symmetric: bool = False) -> tuple[Any, l
             enough = score(lambda frame: (own(frame) > 0).astype(np.uint8), selection) - MOST_LOST
             spared = spare(convolutions, judged, enough)
             if len(spared) == len(convolutions):  # a file of it would be slower than one in float32
-                raise InputError('int8: the masks move too far with any convolution in 8 bits; export fp32, or for OpenVINO')
+                other = 'fp16' if symmetric else 'fp32, or int8 for OpenVINO'
+                raise InputError(f'int8: the masks move too far even with a single convolution in 8 bits; export {other}')
             result = quantised(spared, shift_of(_margin(onnx, quantised(spared), job)))
     onnx.helper.set_model_props(result, {entry.key: entry.value for entry in model.metadata_props})
     return result, spared

@@ -173,6 +173,19 @@ def test_paths_of_coco_do_not_leave_the_folders(photographs, converted, tmp_path
     assert sorted(entry.name for entry in (tmp_path / 'out').iterdir()) == ['out.py', 'train', 'trainannot', 'val', 'valannot']
 
 
+@needs_coco
+def test_two_entries_do_not_take_one_photograph(photographs, converted):
+    folder = photographs('task/images', 'a.jpg').parent
+    content = dict(
+        images=[dict(id=i, file_name=f'{name}/a.jpg', width=40, height=30) for i, name in enumerate(('cam1', 'cam2'))],
+        categories=[dict(id=5, name='crack')],
+        annotations=[dict(id=i, image_id=i, category_id=5, segmentation=[np.ravel(SQUARE).tolist()]) for i in range(2)],
+    )
+    (folder / 'instances.json').write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r'image cam2/a.jpg: its image .*a.jpg is that of .*image cam1/a.jpg too; check'):
+        converted(folder / 'instances.json', 'crack', images=folder / 'images')
+
+
 def test_images_lie_below_their_folder(tmp_path):
     for name in ('../a.jpg', 'x/../../a.jpg', '/a.jpg'):
         with pytest.raises(InputError, match=r'a\.jpg: an image must lie below its folder'):

@@ -204,6 +204,17 @@ def test_a_folder_of_negatives_beside_one_of_positives_is_no_error(data, tmp_pat
     assert 'class without a pixel' not in [each.kind for each in check(config).findings]
 
 
+def test_masks_of_0_and_255_are_told_also_beside_others(data, tmp_path):
+    for seed in range(4):
+        write(data / 'trainannot' / f'{seed}.png', mask(value=1))
+    metainfo = dict(classes=('background', 'crack'), palette=[[0] * 3, [1] * 3])
+    config = config_of(data, tmp_path, 'BaseSegDataset', img_suffix='.png', metainfo=metainfo)
+    wrapped = "dict(type='ConcatDataset', datasets=[train_dataloader['dataset'], val_dataloader['dataset']])"
+    text = f'{config.read_text()}\ntrain_dataloader = dict(dataset={wrapped})\ndel val_dataloader, test_dataloader\n'
+    config.write_text(text)
+    assert 'masks of 0 and 255' in [each.kind for each in check(config).findings]
+
+
 @pytest.mark.parametrize('classes', [('background', 'crack'), ('road', 'crack', 'line')])
 def test_masks_of_0_and_255_in_a_data_set_of_mmsegmentation_are_told(data, tmp_path, classes):
     palette = [[index] * 3 for index in range(len(classes))]

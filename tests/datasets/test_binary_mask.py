@@ -361,3 +361,11 @@ def test_masks_that_no_photograph_uses_may_hold_anything(data):
     cv2.imwrite(str(root / 'train' / 'legend.jpg'), np.full((*CRACK.shape, 3), 90, np.uint8))
     with pytest.raises(InputError, match=r'legend|colour'):
         build(root, name='crack')
+
+
+def test_a_list_may_name_empty_masks_alone(data):
+    root = data(grey(CRACK * 0), grey(CRACK * 255))
+    (root / 'negatives.txt').write_text('a\n')
+    dataset = build(root, name='crack', ann_file='negatives.txt')
+    assert len(dataset) == 1
+    assert dataset.meaning.told() == 'grey, 0 is background, 255 is foreground'

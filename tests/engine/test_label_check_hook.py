@@ -162,12 +162,13 @@ def test_mmsegmentations_classes_in_the_wrong_order_are_refused(tmp_path):
         train(dataset)
 
 
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'TIFF'])
 @pytest.mark.parametrize('turned', [True, False])
-def test_a_photograph_that_is_turned_passes_if_its_mask_is_upright(tmp_path, turned):
+def test_a_photograph_that_is_turned_passes_if_its_mask_is_upright(tmp_path, turned, kind):
     dataset = build(write(tmp_path, MASK))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6 if turned else 1
-    Image.fromarray(np.zeros((4, 2, 3), np.uint8)).save(tmp_path / 'img' / '0.jpg', exif=exif)
+    Image.fromarray(np.zeros((4, 2, 3), np.uint8)).save(tmp_path / 'img' / '0.jpg', kind, exif=exif)
     if turned:
         assert train(dataset)
     else:

@@ -140,7 +140,7 @@ def test_the_margin_is_not_shifted_on_the_calibration_frames(int8, monkeypatch):
 def test_a_file_without_a_layer_in_int8_is_refused(int8, monkeypatch):
     model, _, job = int8
     monkeypatch.setattr(quantise, 'spare', lambda layers, score, enough: layers)
-    with pytest.raises(InputError, match='the masks move too far with any convolution in 8 bits; export fp32, or for OpenVINO'):
+    with pytest.raises(InputError, match='too far even with a single convolution in 8 bits; export fp32, or int8 for'):
         quantise_onnx(model, job)
 
 

@@ -22,7 +22,7 @@ test_pipeline = [
     dict(type='LoadAnnotations'),  # after Resize, so that masks are compared at the size they have
     dict(type='PackSegInputs'),
 ]
-# Around the size that the network has learned, as its author's around theirs.
+# Around `scale`; whoever changes that in the pipelines changes it here too.
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
