@@ -92,10 +92,11 @@ def test_a_missing_runtime_is_named_before_anything_is_timed(monkeypatch):
     [('a.xml', 'fp32', True), ('a.xml', 'int8', False), ('a.xml', 'bf16', False), ('a.onnx', 'fp32', False)],
 )
 def test_an_engine_and_a_file_that_time_the_same_are_refused(file, of, refused):
-    exported = [SimpleNamespace(file=Path(file), metadata=SimpleNamespace(precision=of))]
+    model, metadata = SimpleNamespace(name='lite'), SimpleNamespace(precision=of)
+    exported = [SimpleNamespace(file=Path(file), metadata=metadata, model=model, takes=lambda size: True)]
     settings = Settings(CPU, scopes=FRAME, engines=('eager', 'openvino'), precisions=('fp32',))
     with pytest.raises(InputError, match=r'--exported a\.xml: --engine openvino times') if refused else nullcontext():
-        _check_twice(exported, settings)
+        _check_twice(exported, settings, [(64, 48)])
 
 
 def test_memory_can_only_be_kept_by_glibc(monkeypatch):
