@@ -71,6 +71,16 @@ def write_cvat(folder, images, labels=('crack', 'wall')):
     )
 
 
+def write_coco(file, images):
+    """A file in COCO's format; ``images``: name -> segmentation of its one annotation, a crack."""
+    content = dict(
+        images=[dict(id=i, file_name=name, width=SIZE[0], height=SIZE[1]) for i, name in enumerate(images)],
+        categories=[dict(id=5, name='crack')],
+        annotations=[dict(id=i, image_id=i, category_id=5, segmentation=each) for i, each in enumerate(images.values())],
+    )
+    file.write_text(json.dumps(content))
+
+
 @pytest.fixture
 def converted(tmp_path):
     """Convert; returns what was told, and the masks by the name of their image."""

@@ -15,10 +15,11 @@ from mmseg_bisenet_lite.conversion import writer
 from mmseg_bisenet_lite.conversion.convert import ConvertConfig, convert
 from mmseg_bisenet_lite.utils.errors import InputError
 
-from .conftest import SIZE, labelme_shape, write_cvat, write_labelme
+from .conftest import SIZE, labelme_shape, write_coco, write_cvat, write_labelme
 
 SQUARE = [[10, 5], [20, 5], [20, 15], [10, 15]]  # of 10x10 pixels
 HOLE = [[12, 7], [18, 7], [18, 13], [12, 13]]
+CVAT_MASK = '<mask label="crack" rle="0, 6" left="1" top="2" width="3" height="2"></mask>'
 needs_coco = pytest.mark.usefixtures('coco')
 
 
@@ -123,8 +124,7 @@ def test_cvat_for_images(photographs, converted, coco):
 
 def test_the_subsets_of_a_project_of_cvat(photographs, converted):
     folder = photographs('task/images', 'default/a.jpg', 'default/b.jpg').parent
-    mask = '<mask label="crack" rle="0, 6" left="1" top="2" width="3" height="2"></mask>'
-    write_cvat(folder, {'a.jpg': mask, 'b.jpg': mask})
+    write_cvat(folder, dict.fromkeys(('a.jpg', 'b.jpg'), CVAT_MASK))
     _, masks = converted(folder, 'crack')
     assert sorted(masks) == ['default/a.jpg', 'default/b.jpg']
     assert np.array_equal(masks['default/a.jpg'], box(1, 2, 4, 4))
@@ -140,13 +140,9 @@ def test_coco(photographs, converted, coco):
         dict(size=[30, 40], counts=packed['counts'].decode()),
         dict(size=[30, 40], counts=[int(run) for run in np.diff(runs)]),
     ]
-    content = dict(
-        images=[dict(id=i, file_name=f'{name}.jpg', width=40, height=30) for i, name in enumerate('abc')],
-        categories=[dict(id=5, name='crack')],
-        annotations=[dict(id=i, image_id=i, category_id=5, segmentation=each) for i, each in enumerate(segmentations)],
-    )
     (folder / 'annotations').mkdir()
-    (folder / 'annotations' / 'instances_default.json').write_text(json.dumps(content))
+    images = dict(zip(('a.jpg', 'b.jpg', 'c.jpg'), segmentations, strict=True))
+    write_coco(folder / 'annotations' / 'instances_default.json', images)
     _, masks = converted(folder, 'crack')
     assert np.array_equal(masks['a.jpg'], box(10, 5, 20, 15) | box(0, 0, 2, 2))
     for name in 'bc':
@@ -160,12 +156,8 @@ def test_coco(photographs, converted, coco):
 def test_paths_of_coco_do_not_leave_the_folders(photographs, converted, tmp_path, coco, given):
     """Annotation tools write the paths of the machine on which the images were annotated."""
     folder = photographs('task/images', 'a.jpg', 'b.jpg').parent
-    content = dict(
-        images=[dict(id=i, file_name=given.format(f'{name}.jpg'), width=40, height=30) for i, name in enumerate('ab')],
-        categories=[dict(id=5, name='crack')],
-        annotations=[dict(id=i, image_id=i, category_id=5, segmentation=[np.ravel(SQUARE).tolist()]) for i in range(2)],
-    )
-    (folder / 'instances.json').write_text(json.dumps(content))
+    names = [given.format(name) for name in ('a.jpg', 'b.jpg')]
+    write_coco(folder / 'instances.json', {key: [np.ravel(SQUARE).tolist()] for key in names})
     _, masks = converted(folder / 'instances.json', 'crack', images=folder / 'images')
     assert [Path(name).name for name in masks] == ['a.jpg', 'b.jpg']
     assert all((mask > 0).sum() == 100 for mask in masks.values())
@@ -176,12 +168,7 @@ def test_paths_of_coco_do_not_leave_the_folders(photographs, converted, tmp_path
 @needs_coco
 def test_two_entries_do_not_take_one_photograph(photographs, converted):
     folder = photographs('task/images', 'a.jpg').parent
-    content = dict(
-        images=[dict(id=i, file_name=f'{name}/a.jpg', width=40, height=30) for i, name in enumerate(('cam1', 'cam2'))],
-        categories=[dict(id=5, name='crack')],
-        annotations=[dict(id=i, image_id=i, category_id=5, segmentation=[np.ravel(SQUARE).tolist()]) for i in range(2)],
-    )
-    (folder / 'instances.json').write_text(json.dumps(content))
+    write_coco(folder / 'instances.json', {key: [np.ravel(SQUARE).tolist()] for key in ('cam1/a.jpg', 'cam2/a.jpg')})
     with pytest.raises(InputError, match=r'image cam2/a.jpg: its image .*a.jpg is that of .*image cam1/a.jpg too; check'):
         converted(folder / 'instances.json', 'crack', images=folder / 'images')
 
@@ -195,8 +182,7 @@ def test_images_lie_below_their_folder(tmp_path):
 def test_the_frames_of_a_video_of_cvat(photographs, converted):
     """The annotations name them without their ending."""
     folder = photographs('task/images', 'frame_000000.png', 'default/frame_000001.PNG').parent
-    mask = '<mask label="crack" rle="0, 6" left="1" top="2" width="3" height="2"></mask>'
-    write_cvat(folder, {'frame_000000': mask, 'frame_000001': mask})
+    write_cvat(folder, dict.fromkeys(('frame_000000', 'frame_000001'), CVAT_MASK))
     _, masks = converted(folder, 'crack')
     assert sorted(masks) == ['default/frame_000001.PNG', 'frame_000000.png']
     assert all((each > 0).sum() == 6 for each in masks.values())

@@ -75,7 +75,27 @@ def test_an_epoch_begins_again_unless_the_sampler_can_go_on_within_it(small_trai
     assert seen == [*range(first, 13)]
 
 
-def test_a_validation_is_left(small_training, tmp_path):
+@pytest.fixture
+def validated_training(small_training):
+    """Start a training with validations: ``validated_training(iterations, interval, metric, **options of small_training)``."""
+
+    def start(iterations, interval, metric, **options):
+        sampler = dict(type='DefaultSampler', shuffle=False)
+        runner = small_training(
+            iterations,
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=interval),
+            val_cfg=dict(),
+            val_dataloader=dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=sampler),
+            val_evaluator=Evaluator(metric),
+            **options,
+        )
+        runner.model.val_step = lambda data: [0]
+        return runner
+
+    return start
+
+
+def test_a_validation_is_left(validated_training, tmp_path):
     class Metric(BaseMetric):
         def process(self, data_batch, data_samples):
             self.results.append(1)
@@ -84,15 +104,7 @@ def test_a_validation_is_left(small_training, tmp_path):
         def compute_metrics(self, results):
             pytest.fail('the validation went on')
 
-    loader = dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=dict(type='DefaultSampler', shuffle=False))
-    runner = small_training(
-        20,
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=20, val_interval=7),
-        val_cfg=dict(),
-        val_dataloader=loader,
-        val_evaluator=Evaluator(Metric()),
-    )
-    runner.model.val_step = lambda data: [0]
+    runner = validated_training(20, 7, Metric())
     with pytest.raises(SystemExit) as stopped:
         runner.train()
     assert stopped.value.code == 143
@@ -100,7 +112,7 @@ def test_a_validation_is_left(small_training, tmp_path):
 
 
 @pytest.mark.parametrize('when', ['in the last iteration', 'in the last validation'])
-def test_the_last_validation_is_finished(small_training, tmp_path, when):
+def test_the_last_validation_is_finished(validated_training, tmp_path, when):
     class Metric(BaseMetric):
         def process(self, data_batch, data_samples):
             self.results.append(1)
@@ -110,17 +122,8 @@ def test_the_last_validation_is_finished(small_training, tmp_path, when):
         def compute_metrics(self, results):
             return dict(mIoU=float(runner.iter))
 
-    loader = dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=dict(type='DefaultSampler', shuffle=False))
-    runner = small_training(
-        10,
-        step=ask_at(10 if when == 'in the last iteration' else 99, signal.SIGTERM),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=10, val_interval=5),
-        val_cfg=dict(),
-        val_dataloader=loader,
-        val_evaluator=Evaluator(Metric()),
-        checkpoint=dict(save_best='mIoU'),
-    )
-    runner.model.val_step = lambda data: [0]
+    step = ask_at(10 if when == 'in the last iteration' else 99, signal.SIGTERM)
+    runner = validated_training(10, 5, Metric(), step=step, checkpoint=dict(save_best='mIoU'))
     runner.train()
     assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == [
         'best_mIoU_iter_10.pth',
@@ -129,7 +132,7 @@ def test_the_last_validation_is_finished(small_training, tmp_path, when):
     ]
 
 
-def test_averaged_weights_do_not_take_the_place_of_the_trained_ones(small_training, tmp_path):
+def test_averaged_weights_do_not_take_the_place_of_the_trained_ones(validated_training, tmp_path):
     class Metric(BaseMetric):
         def process(self, data_batch, data_samples):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -137,17 +140,8 @@ def test_averaged_weights_do_not_take_the_place_of_the_trained_ones(small_traini
         def compute_metrics(self, results):
             return {}
 
-    loader = dict(batch_size=2, num_workers=0, dataset=[torch.ones(1)] * 8, sampler=dict(type='DefaultSampler', shuffle=False))
-    runner = small_training(
-        20,
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=20, val_interval=7),
-        val_cfg=dict(),
-        val_dataloader=loader,
-        val_evaluator=Evaluator(Metric()),
-        custom_hooks=[dict(type='EMAHook', momentum=0.5)],
-    )
+    runner = validated_training(20, 7, Metric(), custom_hooks=[dict(type='EMAHook', momentum=0.5)])
     trained = []
-    runner.model.val_step = lambda data: [0]
     step = runner.model.train_step
 
     def train_step(*args, **kwargs):
