@@ -43,14 +43,7 @@ if compat.host_problem() is None:
     )
     from mmseg_bisenet_lite.engine.auto_amp_optim_wrapper import AutoAmpOptimWrapper
     from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
-    from mmseg_bisenet_lite.models import (
-        BinaryHingeHead,
-        BinaryHingeLoss,
-        BiSeNetLite,
-        ClassHead,
-        LiteVGG,
-        binary_hinge_loss,
-    )
+    from mmseg_bisenet_lite.models import BinaryHingeHead, BinaryHingeLoss, BiSeNetLite, ClassHead, LiteVGG, binary_hinge_loss
     from mmseg_bisenet_lite.models.decision import set_threshold
 
 __all__ = [

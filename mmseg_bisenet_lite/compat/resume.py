@@ -34,6 +34,11 @@ def saved_checkpoints(folder: Path, last: str = '', names: str = NAMES) -> list[
     return sorted(found, key=lambda file: (file not in foreign, found[file]), reverse=True)
 
 
+def sampler_of(loader: Any) -> Any:
+    """Return the sampler that chooses a loader's samples; a batch sampler has one of its own."""
+    return getattr(loader.batch_sampler, 'sampler', loader.sampler)
+
+
 @fix(
     'resume-newest',
     broken=(
@@ -200,7 +205,7 @@ def _end_epochs() -> bool:
     run_epoch = loops.EpochBasedTrainLoop.run_epoch
 
     def run_one_pass(self: Any) -> None:
-        sampler = getattr(self.dataloader.batch_sampler, 'sampler', self.dataloader.sampler)
+        sampler = sampler_of(self.dataloader)
         if isinstance(sampler, InfiniteSampler):
             raise InputError(
                 'train_dataloader.sampler: an epoch of InfiniteSampler never ends; set '

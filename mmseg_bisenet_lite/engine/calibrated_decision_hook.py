@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.dist import all_reduce, get_dist_info
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.label_maps import inner_datasets
+from mmseg_bisenet_lite.engine.averaging import averaging_hooks
 from mmseg_bisenet_lite.evaluation.sweep import BINS, THRESHOLDS, Sweep, histogram, is_poor
 from mmseg_bisenet_lite.models.binary_hinge_head import of_two_classes
 from mmseg_bisenet_lite.models.decision import (
@@ -28,7 +29,7 @@ from mmseg_bisenet_lite.models.decision import (
     heads_of,
     margin_of_logits,
     move_threshold,
-    score_of,
+    own_threshold,
 )
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -99,14 +100,14 @@ class CalibratedDecisionHook(Hook):
             runner.logger.warning(f'{told} leaves the decision as it is: no foreground in {images} photographs')
             return
         point = decision_point(head)
-        own = score_of(point) if head.out_channels == 1 else 0.0
+        own = own_threshold(head)
         sweep = Sweep.of(counts)
         threshold, f1, best = float(THRESHOLDS[sweep.best]), sweep.f1_at(own), float(sweep.f1[sweep.best])
         found = f'on {images} photographs of train the F1 is {100 * f1:.1f}, and {100 * best:.1f} at the best threshold'
         if not is_poor(f1, best):
             runner.logger.info(f'{told}: {found}; the decision stays as it is')
             return
-        for each in [model, *(hook.ema_model.module for hook in _averaging(runner))]:
+        for each in [model, *(hook.ema_model.module for hook in averaging_hooks(runner))]:
             move_threshold({BIAS: each.state_dict()[bias]}, threshold, point)
         self._folded[name] = round(threshold - own, 4)
         runner.logger.warning(f'{told}: {found}, {self._folded[name]:g}, which is now folded into {bias}')
@@ -183,7 +184,7 @@ def _as_in_val(runner: Runner) -> Iterator[None]:
     """Run the network as val does: in its mode, its precision, and with averaged weights if there are some."""
     training = runner.model.training
     with ExitStack() as stack:
-        for hook in _averaging(runner):
+        for hook in averaging_hooks(runner):
             hook.before_val_epoch(runner)
             stack.callback(hook.after_val_epoch, runner)
         runner.model.eval()
@@ -200,7 +201,3 @@ def _as_main(model: Any, head: BaseDecodeHead) -> Iterator[None]:
         yield
     finally:
         model.decode_head = main
-
-
-def _averaging(runner: Runner) -> list[EMAHook]:
-    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]

@@ -13,12 +13,14 @@ from types import FrameType
 from typing import Any
 
 import torch
-from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import distributed
 
+from mmseg_bisenet_lite.compat.resume import sampler_of
+from mmseg_bisenet_lite.engine.averaging import averaging_hooks
 from mmseg_bisenet_lite.utils.files import write_text
 
 # Time that a data loader worker lives on after SIGTERM, which Slurm and terminals send to all processes of a job.
@@ -66,7 +68,7 @@ class GracefulStopHook(Hook):
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Stop if asked to; with several processes, after the next training iteration."""
         if self._signal and self._before and self._group is None and not self._is_last(runner, runner.iter):
-            for hook in (each for each in runner.hooks if isinstance(each, EMAHook)):
+            for hook in averaging_hooks(runner):
                 hook.after_val_epoch(runner)  # the network has the averaged weights during a validation
             self._stop(runner, runner.iter)
 
@@ -103,8 +105,8 @@ def _save(runner: Runner, iteration: int) -> str:
             hook._save_checkpoint_with_step(runner, iteration, meta)
         return str(hook.last_ckpt)
     path = Path(runner.work_dir) / f'iter_{iteration}.pth'
-    loader = runner.train_dataloader
-    if hook is not None and not hasattr(getattr(loader.batch_sampler, 'sampler', loader.sampler), 'only_pass'):  # mid-epoch
+    goes_on = hasattr(sampler_of(runner.train_dataloader), 'only_pass')  # within an epoch
+    if hook is not None and not goes_on:
         meta['iter'] = runner.epoch * len(runner.train_dataloader)
     runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=False)
     if runner.rank == 0:

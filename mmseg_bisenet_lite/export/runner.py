@@ -16,7 +16,7 @@ from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.export.parity import Parity, compare, mask_of, mmseg_predictor
 from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample, Samples, samples_to_calibrate, samples_to_compare
-from mmseg_bisenet_lite.models.decision import DecisionRecord, chosen_threshold, score_of
+from mmseg_bisenet_lite.models.decision import DecisionRecord, chosen_threshold, own_threshold
 from mmseg_bisenet_lite.pretrained import checkpoint_file, sha256_of
 from mmseg_bisenet_lite.pretrained.loading import dataset_meta_of, load_segmentor, read_config
 from mmseg_bisenet_lite.utils.checkout import commit
@@ -103,10 +103,7 @@ def _checked_on(format: str, device: str | None) -> str:
 
 
 def _metadata(config: ExportConfig, segmentor: BaseSegmentor, dataset_meta: dict, loaded: dict) -> Metadata:
-    head = segmentor.decode_head
-    # Without a threshold a head with one score map decides at its own point, which need not be score 0.
-    point = head.threshold if head.out_channels == 1 else None
-    threshold = score_of(point) if config.threshold is None else float(config.threshold)
+    threshold = own_threshold(segmentor.decode_head) if config.threshold is None else float(config.threshold)
     return Metadata(
         classes=tuple(dataset_meta['classes']),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in dataset_meta['palette']),

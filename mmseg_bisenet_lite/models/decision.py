@@ -109,6 +109,11 @@ def decision_point(head: Any) -> float:
     return getattr(head, 'threshold', None) or 0.5
 
 
+def own_threshold(head: Any) -> float:
+    """Return the threshold of the margin, in score units, at which a head decides by itself; with two score maps it is 0."""
+    return score_of(decision_point(head)) if head.out_channels == 1 else 0.0
+
+
 @dataclass(frozen=True)
 class DecisionRecord:
     """What a checkpoint knows about its decision, the first three from val; ``None`` is unknown.

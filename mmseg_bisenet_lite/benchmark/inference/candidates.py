@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ from mmseg_bisenet_lite.benchmark.inference.scopes import SCOPES, Frame, Predict
 from mmseg_bisenet_lite.benchmark.measure import Call
 from mmseg_bisenet_lite.datasets.toy import render_scene
 from mmseg_bisenet_lite.models.batch_norms import fold_batch_norms
-from mmseg_bisenet_lite.models.decision import score_of, set_threshold
+from mmseg_bisenet_lite.models.decision import own_threshold, set_threshold
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.precision import PRECISIONS
 from mmseg_bisenet_lite.utils.sizes import size_text
@@ -191,8 +190,7 @@ class Baseline:
 
     def expected_at(self, threshold: float) -> np.ndarray:
         """Return the masks, (N, height, width), at a threshold of the margin, as files may have one."""
-        head: Any = self.segmentor.decode_head
-        if threshold == (score_of(head.threshold) if head.out_channels == 1 else 0.0):
+        if threshold == own_threshold(self.segmentor.decode_head):
             return self.expected
         moved = copy.deepcopy(self.segmentor)
         set_threshold(moved, threshold)

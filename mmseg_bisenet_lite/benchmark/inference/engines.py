@@ -1,7 +1,7 @@
 """Engines that run a model: PyTorch in several modes, MMSegmentation's own function, or an exported file's runtime."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmseg.apis import inference_model
 from mmseg.models import BaseSegmentor
+from mmseg.registry import TRANSFORMS
 
 from mmseg_bisenet_lite.benchmark.inference.models import Model
 from mmseg_bisenet_lite.benchmark.measure import Call
@@ -18,6 +19,7 @@ from mmseg_bisenet_lite.export.formats import FORMATS, write
 from mmseg_bisenet_lite.export.job import Job
 from mmseg_bisenet_lite.pretrained import sha256_of
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import class_of
 from mmseg_bisenet_lite.utils.sizes import size_text
 from mmseg_bisenet_lite.version import __version__
 
@@ -172,7 +174,7 @@ def inference_model_call(segmentor: BaseSegmentor, frames: np.ndarray) -> Call:
     """
     images = list(frames)
     cfg: Any = segmentor.cfg
-    cfg.test_pipeline = [step for step in cfg.test_pipeline if not _name_of(step['type']).startswith('Resize')]
+    cfg.test_pipeline = [step for step in cfg.test_pipeline if not _resizes(step)]
 
     def call() -> np.ndarray:
         return np.stack([sample.pred_sem_seg.data[0].cpu().numpy() for sample in inference_model(segmentor, images)])
@@ -180,5 +182,5 @@ def inference_model_call(segmentor: BaseSegmentor, frames: np.ndarray) -> Call:
     return call
 
 
-def _name_of(kind: str | type) -> str:
-    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+def _resizes(step: Mapping[str, Any]) -> bool:
+    return getattr(class_of(TRANSFORMS, step['type']), '__name__', '').startswith('Resize')

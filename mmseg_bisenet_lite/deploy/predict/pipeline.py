@@ -78,8 +78,8 @@ class Pipeline:
         for source in sources:
             if self._taken == self.limit:
                 break
-            if source.moving and self._is_done(source):
-                self._skip(self.writer.length(source) or 0 if self.writer else 0)
+            if source.moving and (done := self._all_done(source)):
+                self._skip(done)
                 continue
             self.network.start(source)
             self._length = 0  # of a source that was read to its end
@@ -168,12 +168,12 @@ class Pipeline:
             return False
         return self.writer.done(name, source)
 
-    def _is_done(self, source: Source) -> bool:
-        """Whether the outputs of all frames of a moving source exist."""
+    def _all_done(self, source: Source) -> int:
+        """Return the number of frames of a moving source whose outputs all exist; 0 if one is missing, or it is not known."""
         writer = self.writer
         if writer is None or source.live or not (length := writer.length(source)):
-            return False
-        return all(writer.done(source.name(number), source) for number in range(length))
+            return 0
+        return length if all(writer.done(source.name(number), source) for number in range(length)) else 0
 
     def _skip(self, frames: int = 1) -> None:
         self.meter.skipped += frames

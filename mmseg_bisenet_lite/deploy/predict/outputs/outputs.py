@@ -69,7 +69,7 @@ class Outputs:
         self._folder, self._overwrite = folder, overwrite
         with as_input_error(f'--out {folder}: its files cannot be read or written', OSError):
             # The summary is last: a frame in it has all its outputs, also if the process dies between two of them.
-            summary = Summary(setting, save)
+            summary = Summary(setting, save, (kind for kind in save if not issubclass(KINDS[kind], Video)))
             summary.read_earlier(overwrite)
             self._ends = Ends(setting)
             self._writers: list[Writer] = [*(KINDS[kind](setting) for kind in dict.fromkeys(save)), summary]

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from mmseg_bisenet_lite.deploy.calibration import UNDECIDED
@@ -12,7 +12,6 @@ from mmseg_bisenet_lite.deploy.predict.outputs.writer import Setting, Writer, in
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
 
-VIDEOS = frozenset(('video', 'webm'))  # kinds that still images do not have
 COLUMNS = ('name', 'source', 'modified', 'frame', 'foreground', 'undecided', 'milliseconds', 'outputs', 'options')
 
 
@@ -24,11 +23,12 @@ class Summary(Writer):
     Args:
         setting: What all writers of a run share.
         kinds: What else is written of each frame.
+        of_stills: The same of still images, which have no video.
     """
 
-    def __init__(self, setting: Setting, kinds: Sequence[str] = ()) -> None:
+    def __init__(self, setting: Setting, kinds: Iterable[str] = (), of_stills: Iterable[str] = ()) -> None:
         super().__init__(setting)
-        self._kinds = frozenset(kinds)
+        self._kinds, self._of_stills = frozenset(kinds), frozenset(of_stills)
         self._rows = setting.rows('summary', '.csv', _parse, _line(COLUMNS))
         # Names of frames -> what was written of them, of the same inputs, unchanged since, and with the same options.
         self._outputs: dict[str, str] = {}
@@ -84,7 +84,7 @@ class Summary(Writer):
         self._rows.append(frame.name, _line((frame.name, source, changed, *found, outputs, self.setting.options)))
 
     def _kinds_of(self, source: Source) -> frozenset[str]:
-        return self._kinds if source.moving else self._kinds - VIDEOS
+        return self._kinds if source.moving else self._of_stills
 
     def close(self, complete: bool) -> None:
         """Close the file."""
