@@ -1,13 +1,14 @@
-# Medium: lite_n.py with more channels and convolutions.
-_base_ = './lite_n.py'
-fused_head, context_head = dict(in_channels=48, channels=48), dict(in_channels=96, channels=96)
+# Medium: the paper's network with thinner paths, fusion and heads, and one convolution in place of two where maps are large.
+# It learns what lite_shared.py learns.
+_base_ = './lite_shared.py'
+head = dict(in_channels=64, channels=64)
 model = dict(
     backbone=dict(
-        backbone_cfg=dict(widths=((32,), (48, 48), (96, 96, 96), (192, 192, 192), (256, 256))),
-        context_channels=(96, 192, 256),
-        out_channels=96,
-        detail_channels=48,
+        backbone_cfg=dict(widths=((16,), (32,), (64, 64), (128, 128), (256, 256))),
+        spatial_channels=(16, 32, 64, 64),
+        context_channels=(64, 128, 256),
+        out_channels=64,
     ),
-    decode_head=fused_head,
-    auxiliary_head=[{**head, **(context_head if head.in_index else fused_head)} for head in _base_.model.auxiliary_head],
+    decode_head=head,
+    auxiliary_head=[{**each, **head} for each in _base_.model.auxiliary_head],
 )
