@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
         "folder of images. int8 is calibrated on the config's train set; with renders, on other rendered scenes",
     )
     add('--limit', type=positive, metavar='N', help='compare on the first N frames only (default: all)')
-    device = 'runtime device for the check, such as CPU, GPU or cuda:0 (default: the CPU; for TensorRT the first GPU)'
+    device = 'device for the check: cpu; GPU for OpenVINO; cuda:0 for ONNX (default: the CPU; for TensorRT the first GPU)'
     add('--device', metavar='NAME', help=device)
     return parser.parse_args()
 
