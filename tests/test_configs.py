@@ -25,7 +25,7 @@ FAMILY = [f'camvid/lite-{size}_hinge_{target}' for size, target in product('nsm'
 VARIABLES = ('conv_cfg', 'fused_head', 'context_head', 'other', 'classes')
 # What learns both targets at once.
 BOTH = [*SHARED, *FAMILY]
-TOGETHER = [f'{name}_trainval' for name in (*SHARED, *FAMILY[:4])]  # of which weights are in the package
+TOGETHER = [f'{name}_trainval' for name in BOTH]  # for weights of the package
 # Networks of others with that training.
 PEERS = ['camvid/fastscnn-shared_hinge_vehicle']
 OWN = ['own/lite_hinge', 'own/lite-s_hinge']
@@ -181,6 +181,18 @@ def test_small_differs_from_nano_in_its_context_path_alone(target):
     for model in (small, nano):
         model.backbone.backbone_cfg = model.backbone.context_channels = None
     assert small == nano
+
+
+@pytest.mark.parametrize('target', ['human', 'vehicle'])
+def test_medium_is_lite_with_fewer_channels_behind_the_backbone(target):
+    medium, lite = (Config.fromfile(CONFIGS / f'camvid/lite-{size}_hinge_{target}.py').model for size in ('m', 'shared'))
+    sizes = [sum(p.numel() for p in MODELS.build(model).backbone.parameters()) for model in (medium, lite)]
+    assert sizes[0] < 0.7 * sizes[1]
+    for model in (medium, lite):
+        model.backbone.update(spatial_channels=None, context_channels=None, out_channels=None)
+        for head in (model.decode_head, *model.auxiliary_head):
+            head.update(in_channels=None, channels=None)
+    assert medium == lite
 
 
 @pytest.mark.parametrize('name', ['lite-n', 'lite-s', 'lite-m', 'lite-shared'])
