@@ -1,5 +1,6 @@
 """Convolutions whose weights can be rewritten: found by what they do, not by their names."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
@@ -32,11 +33,12 @@ def first_convolutions(segmentor: BaseSegmentor, image: Tensor) -> list[nn.Conv2
     firsts: dict[int, nn.Conv2d] = {}
     elsewhere: set[int] = set()
     others: list[Callable] = []
+    conv2d = inspect.unwrap(F.conv2d)  # NNCF 2.16 wraps torch's functions; a mode sees what they wrap
 
     class Takers(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             taken = any(leaf is image for leaf in tree_leaves((args, kwargs)))
-            if function is F.conv2d and len(args) > 1 and id(args[1]) in owners:
+            if function is conv2d and len(args) > 1 and id(args[1]) in owners:
                 if args[0] is image:
                     firsts[id(args[1])] = owners[id(args[1])]
                 else:

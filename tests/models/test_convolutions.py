@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 import torch
 from mmcv.cnn import ConvModule
@@ -27,6 +29,13 @@ def two_paths(net, image):
 
 
 def test_convolutions_that_take_the_image_are_found():
+    net = Network(two_paths)
+    assert first_convolutions(net, torch.zeros(1, 3, 8, 8)) == [net.first, net.second]
+
+
+def test_they_are_found_where_a_library_has_wrapped_torchs_functions(monkeypatch):
+    original = F.conv2d
+    monkeypatch.setattr(F, 'conv2d', functools.wraps(original)(lambda *args, **kwargs: original(*args, **kwargs)))
     net = Network(two_paths)
     assert first_convolutions(net, torch.zeros(1, 3, 8, 8)) == [net.first, net.second]
 
