@@ -209,11 +209,11 @@ def _convert_pairs(config: ConvertConfig, pairs: Pairs, progress: ReportProgress
 
 
 def _has_foreground(mask: Path, meaning: 'MaskMeaning') -> bool:
+    """Read a mask as a training will, which raises an error for one that it would refuse; few are looked at before."""
     from mmseg_bisenet_lite.datasets.transforms import LoadBinaryAnnotations
 
-    table = meaning.table(IGNORE)
-    values = LoadBinaryAnnotations().values_of(dict(seg_map_path=str(mask), label_table=table, label_colours=meaning.colours))
-    return bool((table[values] == 1).any())
+    results = dict(seg_map_path=str(mask), label_table=meaning.table(IGNORE), label_colours=meaning.colours, seg_fields=[])
+    return bool((LoadBinaryAnnotations()(results)['gt_seg_map'] == 1).any())
 
 
 def _written(config: ConvertConfig, parts: dict[str, int]) -> str:

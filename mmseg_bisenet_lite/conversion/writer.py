@@ -114,7 +114,9 @@ def write(
 
 
 def check_out(out: Path) -> None:
-    """Raise an error if a folder has something in it."""
+    """Raise an error if a folder has something in it, or has no name of its own to get when all is there."""
+    if out.name in ('', '..'):
+        raise InputError(f'--out {out}: give a folder by its name, such as data/mine')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f'{out}: is not empty; remove it, or give another --out')
 

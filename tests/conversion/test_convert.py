@@ -247,6 +247,23 @@ def test_few_masks_with_foreground_are_on_both_sides(photographs, converted, tmp
         assert {int(value) for each in found for value in np.unique(each)} == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (np.full((30, 40), 300, np.uint16), r'99\.png: a label map must have 1 channel of uint8, not'),
+        (np.zeros((30, 40, 3), np.uint8), r'99\.png: a label map must have 1 channel of uint8, not'),
+        (np.full((30, 40), 128, np.uint8), r'99\.png: .*128'),
+    ],
+)
+def test_a_wrong_mask_among_many_is_named(photographs, converted, wrong, message):
+    folder = photographs('mine/images', *(f'{n:02}.jpg' for n in range(100))).parent
+    (folder / 'masks').mkdir()
+    for n in range(100):  # more than are looked at to find out what the values mean
+        cv2.imwrite(str(folder / 'masks' / f'{n:02}.png'), wrong if n == 99 else square())
+    with pytest.raises(InputError, match=message):
+        converted(folder, name='crack')
+
+
 def test_masks_of_several_formats_and_twins_are_named(photographs, converted):
     folder = photographs('mine/images', 'a.jpg', 'b.jpg').parent
     (folder / 'masks').mkdir()
@@ -391,6 +408,8 @@ def test_sources_that_are_not_understood_are_named(photographs, converted, tmp_p
         converted(tmp_path / 'absent', 'crack')
     with pytest.raises(InputError, match='is not empty; remove it'):
         convert(ConvertConfig(folder, folder, ['crack']), lambda *_: None)
+    with pytest.raises(InputError, match=r'--out \.: give a folder by its name, such as data/mine'):
+        convert(ConvertConfig(folder, Path(), ['crack']), lambda *_: None)
 
 
 def test_images_that_would_share_a_mask_are_named(photographs, converted):
