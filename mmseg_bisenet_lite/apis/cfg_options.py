@@ -17,6 +17,7 @@ from mmengine.runner import LogProcessor, Runner, set_random_seed
 from torch.utils.data import DataLoader
 
 from mmseg_bisenet_lite.apis.training import HOOKS
+from mmseg_bisenet_lite.compat.hooks import OF_MMENGINE
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 
 # Keys at the top of a config that MMEngine or MMSegmentation's tools read beside the runner's arguments.
@@ -45,7 +46,7 @@ _PARAMWISE = {
 _CUSTOM_KEYS = {'lr_mult', 'decay_mult'}
 
 # Hooks that a training has whatever its config says; a config drops one by setting it to None.
-_DEFAULT_HOOKS = {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint', *HOOKS}
+_DEFAULT_HOOKS = {*OF_MMENGINE, *HOOKS}
 
 # Keys that MMEngine takes from a dict before it builds the class in its type.
 _TAKEN_BEFORE = {

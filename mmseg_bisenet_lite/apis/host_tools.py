@@ -36,7 +36,7 @@ def run_host_tool(tool: str) -> None:
     Raises:
         InputError: An option of this package does not fit the other options, or nothing can be built from the config.
     """
-    sys.argv[1:], config = _for_host(tool, sys.argv[1:])
+    sys.argv[1:], config = for_host(tool, sys.argv[1:])
     with _guarded_training(config) if tool == 'train' and config else nullcontext(), errors_of_config(sys.argv[1]):
         runpy.run_path(str(compat.mim_folder('mmseg') / 'tools' / f'{tool}.py'), run_name='__main__')
 
@@ -48,7 +48,8 @@ def _guarded_training(config: Config) -> Iterator[None]:
     folder = config.get('work_dir') if args.work_dir is None else args.work_dir
     folder = Path('work_dirs') / Path(args.config).stem if folder is None else Path(folder)
     launcher = parse_options(args.cfg_options).get('launcher', args.launcher or 'none')
-    with work_dir_of_one_training(folder, args.resume, launcher):
+    saving = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    with work_dir_of_one_training(folder, args.resume, launcher, saving.get('out_dir'), saving.get('filename_tmpl')):
         yield
 
 
@@ -81,19 +82,6 @@ def parser(tool: str) -> argparse.ArgumentParser:
     return found
 
 
-def host_arguments(tool: str, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments for the host's tool; options of this package become options of the config.
-
-    Args:
-        tool: ``'train'`` or ``'test'``.
-        arguments: The user's arguments; unknown ones are passed on to the host.
-
-    Raises:
-        InputError: An option does not work with an exported file or with the config, or nothing would read it.
-    """
-    return _for_host(tool, arguments)[0]
-
-
 def config_of_test(config: str, checkpoint: str, threshold: str | None, options: Sequence[str]) -> Config:
     """Return the config of a test, as the host's ``tools/test.py`` gets it.
 
@@ -111,12 +99,23 @@ def config_of_test(config: str, checkpoint: str, threshold: str | None, options:
         arguments.append(f'--threshold={threshold}')
     if options:
         arguments += ['--cfg-options', *options]
-    _, merged = _for_host('test', arguments)
+    _, merged = for_host('test', arguments)
     return merged or parse_config(config)  # which says that the file is missing
 
 
-def _for_host(tool: str, arguments: Sequence[str]) -> tuple[list[str], Config | None]:
-    """Return the arguments for the host's tool, and the config with all options; ``None`` if its file is missing."""
+def for_host(tool: str, arguments: Sequence[str]) -> tuple[list[str], Config | None]:
+    """Return the arguments for the host's tool; options of this package become options of the config.
+
+    Args:
+        tool: ``'train'`` or ``'test'``.
+        arguments: The user's arguments; unknown ones are passed on to the host.
+
+    Returns:
+        The arguments, and the config with all options; ``None`` if its file is missing.
+
+    Raises:
+        InputError: An option does not work with an exported file or with the config, or nothing would read it.
+    """
     args, unknown = parser(tool).parse_known_args(list(arguments))
     given = vars(args)
     file, checkpoint, options = given.pop('config'), given.pop('checkpoint', None), given.pop('cfg_options')
@@ -124,7 +123,7 @@ def _for_host(tool: str, arguments: Sequence[str]) -> tuple[list[str], Config | 
     if str(checkpoint).startswith(SCHEME):
         checkpoint_file(checkpoint)  # a wrong name stops before any data are read
     config = parse_config(file) if Path(file).is_file() else None  # the host names a file that is missing
-    if checkpoint is not None and Path(checkpoint).suffix in SUFFIXES:
+    if checkpoint is not None and Path(checkpoint).suffix.lower() in SUFFIXES:
         options = [*_exported_model(checkpoint, threshold, args.tta), *options]
     elif threshold is not None:
         if any(key.startswith('default_hooks.threshold') for key in parse_options(options)):

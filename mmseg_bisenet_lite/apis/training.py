@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmseg_bisenet_lite.compat import saved_checkpoints
+from mmseg_bisenet_lite.compat import saved_checkpoints, where_saved
 from mmseg_bisenet_lite.utils.files import alone_in
 
 # Key in default_hooks -> hook. A config drops one by setting its key to None.
@@ -29,16 +29,20 @@ def guarding_options(config: Config) -> list[str]:
 
 
 @contextmanager
-def work_dir_of_one_training(folder: Path, resume: bool, launcher: str = 'none') -> Iterator[None]:
+def work_dir_of_one_training(
+    folder: Path, resume: bool, launcher: str = 'none', out_dir: str | None = None, filename_tmpl: str | None = None
+) -> Iterator[None]:
     """Keep other trainings out of a work dir, and the checkpoints of an earlier training out of the way of this one.
 
-    A training that does not resume would overwrite them one by one, so they are moved to ``earlier-N`` in the work dir.
+    A training that does not resume would overwrite them one by one, so they are moved to ``earlier-N`` in their folder.
     Of several processes of one training only the first does so. Files that a killed training was writing are removed.
 
     Args:
         folder: The work dir; it is created.
         resume: Whether the training continues the one in the folder.
         launcher: What started the processes.
+        out_dir: The argument of the training's CheckpointHook.
+        filename_tmpl: The same.
 
     Raises:
         InputError: Another process trains in the folder.
@@ -48,21 +52,22 @@ def work_dir_of_one_training(folder: Path, resume: bool, launcher: str = 'none')
         return
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder, LOCK):
+        saved, names = where_saved(folder, out_dir, filename_tmpl)
         if not resume:
-            _set_aside(folder)
-        for left in (*folder.glob('*.pth.tmp'), folder / 'last_checkpoint.tmp'):
+            _set_aside(saved, names, folder / 'last_checkpoint')
+        for left in (*saved.glob('*.pth.tmp'), folder / 'last_checkpoint.tmp'):
             left.unlink(missing_ok=True)
         yield
 
 
-def _set_aside(folder: Path) -> None:
-    """Move the checkpoints of an earlier training to a folder of their own."""
-    saved = [*saved_checkpoints(folder), *folder.glob('best_*.pth')]
+def _set_aside(folder: Path, names: str, note: Path) -> None:
+    """Move the checkpoints of an earlier training, and the note of the last one, to a folder of their own."""
+    saved = [*saved_checkpoints(folder, names=names), *folder.glob('best_*.pth')]
     if not saved:
         return
     aside = next(path for path in (folder / f'earlier-{number}' for number in itertools.count(1)) if not path.exists())
     aside.mkdir()
-    for file in (*saved, folder / 'last_checkpoint'):
+    for file in (*saved, note):
         if file.exists():
             file.rename(aside / file.name)
     print(f'{folder}: the {len(saved)} checkpoints of an earlier training are now in {aside.name}; --resume would continue it')

@@ -21,7 +21,7 @@ from mmseg_bisenet_lite.compat.checkpoints import (
 )
 from mmseg_bisenet_lite.compat.fixes import FIXES, Fix, apply_fixes
 from mmseg_bisenet_lite.compat.host import HOSTS, host_name, host_problem, mim_folder, require_host, version
-from mmseg_bisenet_lite.compat.resume import saved_checkpoints
+from mmseg_bisenet_lite.compat.resume import saved_checkpoints, where_saved
 
 __all__ = [
     'FIXES',
@@ -46,4 +46,5 @@ __all__ = [
     'saving',
     'scores',
     'version',
+    'where_saved',
 ]

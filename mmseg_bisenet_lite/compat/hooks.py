@@ -4,8 +4,8 @@ from typing import Any
 
 from mmseg_bisenet_lite.compat.fixes import fix
 
-# The hooks that MMEngine registers by itself; only these it can drop.
-_OF_MMENGINE = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+# The hooks that MMEngine registers by itself, as Runner.register_default_hooks lists them; only these it can drop.
+OF_MMENGINE = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
 @fix(
@@ -20,7 +20,7 @@ def _drop_hooks_that_are_none() -> bool:
     register = Runner.register_default_hooks
 
     def register_default_hooks(self: Any, hooks: dict | None = None) -> None:
-        wanted = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in _OF_MMENGINE}
+        wanted = {name: hook for name, hook in (hooks or {}).items() if hook is not None or name in OF_MMENGINE}
         register(self, wanted)
 
     Runner.register_default_hooks = register_default_hooks

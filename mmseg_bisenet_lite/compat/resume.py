@@ -34,6 +34,18 @@ def saved_checkpoints(folder: Path, last: str = '', names: str = NAMES) -> list[
     return sorted(found, key=lambda file: (file not in foreign, found[file]), reverse=True)
 
 
+def where_saved(work_dir: Path, out_dir: str | None, filename_tmpl: str | None) -> tuple[Path, str]:
+    """Return the folder of the checkpoints of a training, and the pattern of their names, as for :func:`saved_checkpoints`.
+
+    Args:
+        work_dir: The training's work dir.
+        out_dir: The argument of its CheckpointHook.
+        filename_tmpl: The same.
+    """
+    folder = work_dir if out_dir is None or Path(out_dir) == work_dir else Path(out_dir) / work_dir.name
+    return folder, NAMES if filename_tmpl is None else f'(?:{_pattern(filename_tmpl)}|{NAMES})'
+
+
 def sampler_of(loader: Any) -> Any:
     """Return the sampler that chooses a loader's samples; a batch sampler has one of its own."""
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
@@ -73,12 +85,11 @@ def _newest_that_loads(runner: Any) -> str | None:
     """
     from mmengine.hooks import CheckpointHook
 
-    folder, names, note = Path(runner.work_dir), NAMES, Path(runner.work_dir) / 'last_checkpoint'
+    work_dir = Path(runner.work_dir)
+    folder, names, note = work_dir, NAMES, work_dir / 'last_checkpoint'
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
-            names = f'(?:{_pattern(hook.filename_tmpl)}|{NAMES})'
-            if hook.out_dir is not None and hook.out_dir != runner.work_dir:
-                folder = Path(hook.out_dir) / folder.name
+            folder, names = where_saved(work_dir, hook.out_dir, hook.filename_tmpl)
     last = Path(note.read_text(encoding='utf-8', errors='replace').strip()).name if note.is_file() else ''
     problems: list[str] = []
     for file in saved_checkpoints(folder, last, names):

@@ -2,7 +2,7 @@ import pytest
 from mmengine.config import Config
 
 from mmseg_bisenet_lite.apis.cfg_options import parse_options
-from mmseg_bisenet_lite.apis.host_tools import host_arguments
+from mmseg_bisenet_lite.apis.host_tools import for_host
 from mmseg_bisenet_lite.apis.training import guarding_options
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -16,6 +16,10 @@ with read_base():
 from mmseg_bisenet_lite import AutoAmpOptimWrapper
 optim_wrapper = dict(type=AutoAmpOptimWrapper)
 """
+
+
+def host_arguments(tool, arguments):
+    return for_host(tool, arguments)[0]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def changed(tool, arguments, config):
     return config
 
 
-@pytest.mark.parametrize('name', ['my models/net.onnx', 'a,b/net.onnx', "it's/[1],2 (a).xml", '"quoted", x/net.engine'])
+@pytest.mark.parametrize('name', ['my models/NET.ONNX', 'a,b/net.onnx', "it's/[1],2 (a).xml", '"quoted", x/net.engine'])
 def test_the_path_of_an_exported_file_arrives_whole(small_config, tmp_path, name):
     file = tmp_path / name
     file.parent.mkdir()

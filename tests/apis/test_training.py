@@ -30,6 +30,23 @@ def test_checkpoints_of_an_earlier_training_are_resumed_or_set_aside(tmp_path, c
     assert (folder / 'earlier-2' / 'iter_10.pth').read_text() == 'new'
 
 
+def test_they_are_set_aside_wherever_and_however_they_are_saved(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hook = dict(out_dir='elsewhere', filename_tmpl='step-{:04d}.pth')
+    (tmp_path / 'mine.py').write_text(f'default_hooks = dict(checkpoint={hook})')
+    monkeypatch.setattr(host_tools.runpy, 'run_path', lambda *_, **__: None)
+    saved = [Path('elsewhere/mine/step-0010.pth'), Path('elsewhere/mine/iter_5.pth'), Path('work_dirs/mine/last_checkpoint')]
+    for file in (*saved, Path('elsewhere/mine/step-0020.pth.tmp')):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(file.name)
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'mine.py'])
+    host_tools.run_host_tool('train')
+    aside = Path('elsewhere/mine/earlier-1')
+    assert list(Path('elsewhere/mine').iterdir()) == [aside]
+    assert {file.name for file in aside.iterdir()} == {file.name for file in saved}
+    assert not saved[-1].exists()
+
+
 def test_a_second_training_in_a_folder_is_refused_and_ranks_are_not(tmp_path, monkeypatch):
     with work_dir_of_one_training(tmp_path, resume=False):
         with pytest.raises(InputError, match='another process is training here'), work_dir_of_one_training(tmp_path, True):
