@@ -71,7 +71,7 @@ class ExportedSegmentor(BaseModel):
         return data_samples
 
 
-@CheckpointLoader.register_scheme(prefixes=rf'.*({"|".join(map(re.escape, SUFFIXES))})$')
+@CheckpointLoader.register_scheme(prefixes=rf'(?i).*({"|".join(map(re.escape, SUFFIXES))})$')
 def load_nothing(filename: str, map_location: object = None) -> dict:
     """Return an empty checkpoint to MMEngine: :class:`ExportedSegmentor` has read the exported file already."""
     return dict(state_dict={}, meta={})

@@ -22,7 +22,7 @@ _AFTER_ENGINE = b'\n{"file_sha256": "%s"}' % UNSEALED.encode()
 def seal(file: Path) -> None:
     """Write the digest into a file whose metadata have ``UNSEALED`` for it; see :func:`read_sealed`."""
     content = file.read_bytes()
-    if file.suffix == '.engine':
+    if file.suffix.lower() == '.engine':
         content += _AFTER_ENGINE
     start, end = _place(content, file) or (0, 0)
     if content[start:end] != UNSEALED.encode():
@@ -42,13 +42,12 @@ def read_sealed(file: Path) -> tuple[bytes, bool]:
         if place is None:
             return content, False
         if content[slice(*place)].decode() != _digest(content, *place, file):
-            files = (
-                f'{file.name} and {file.with_suffix(".bin").name} do' if file.suffix == '.xml' else 'its SHA-256 digest does'
-            )
+            beside = file.with_suffix('.bin').name
+            files = f'{file.name} and {beside} do' if file.suffix.lower() == '.xml' else 'its SHA-256 digest does'
             raise InputError(
                 f'{file}: {files} not fit: damaged, changed after the export, or from another export; copy or export it again'
             )
-    return content[: -len(_AFTER_ENGINE)] if file.suffix == '.engine' else content, True
+    return content[: -len(_AFTER_ENGINE)] if file.suffix.lower() == '.engine' else content, True
 
 
 def check_sealed(sealed: bool, metadata: Metadata, file: Path) -> None:
@@ -70,7 +69,7 @@ def check_sealed(sealed: bool, metadata: Metadata, file: Path) -> None:
 
 def _place(content: bytes, file: Path) -> tuple[int, int] | None:
     """Return where the digits are: the last place, since OpenVINO keeps a copy of ONNX's metadata before its own."""
-    if file.suffix == '.engine':
+    if file.suffix.lower() == '.engine':
         tail = len(content) - len(_AFTER_ENGINE)
         found = _PLACE.search(content, max(tail, 0))
         return found.span(1) if found and found.end() == len(content) - 1 else None
@@ -82,7 +81,7 @@ def _digest(content: bytes, start: int, end: int, file: Path) -> str:
     digest = hashlib.sha256(content[:start])
     digest.update(UNSEALED.encode())
     digest.update(memoryview(content)[end:])
-    if file.suffix == '.xml':
+    if file.suffix.lower() == '.xml':
         with file.with_suffix('.bin').open('rb') as weights:
             while part := weights.read(2**20):
                 digest.update(part)

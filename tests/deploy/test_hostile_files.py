@@ -80,6 +80,17 @@ def test_a_good_file_runs(write, suffix):
     assert np.array_equal(segmenter(FRAME), FRAME.astype(np.float32).mean(-1) > 35)
 
 
+@BOTH
+def test_capital_letters_in_the_ending_change_nothing(write, suffix):
+    file = write(suffix)
+    capital = file.rename(file.with_suffix(suffix.upper()))
+    assert Segmenter(capital)(FRAME).any()
+    if suffix == '.xml':
+        file.with_suffix('.bin').write_bytes(b'0')
+        with pytest.raises(InputError, match=r'a\.XML: a\.XML and a\.bin do not fit'):
+            Segmenter(capital)
+
+
 LIES = [
     *(
         {'classes': lie}
