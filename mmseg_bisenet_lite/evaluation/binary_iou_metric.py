@@ -1,6 +1,5 @@
 """BinaryIoUMetric: MMSegmentation's IoUMetric and the scores of the foreground."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +22,7 @@ from mmseg_bisenet_lite.models.decision import margin_of_logits
 from mmseg_bisenet_lite.utils import schema
 from mmseg_bisenet_lite.utils.calibration import Calibration
 from mmseg_bisenet_lite.utils.errors import InputError, unmapped
-from mmseg_bisenet_lite.utils.files import write_text
+from mmseg_bisenet_lite.utils.files import write_json
 
 
 @METRICS.register_module()
@@ -154,8 +153,8 @@ class BinaryIoUMetric(IoUMetric):
         if self.curve is None:
             return
         columns = {'threshold': THRESHOLDS, 'precision': sweep.precision, 'recall': sweep.recall}
-        text = json.dumps({name: [round(float(value), 6) for value in column] for name, column in columns.items()})
-        write_text(self.curve, text + '\n')
+        rounded = {name: [round(float(value), 6) for value in column] for name, column in columns.items()}
+        write_json(self.curve, rounded, indent=None)
 
 
 def _total(histograms: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

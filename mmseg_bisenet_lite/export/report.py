@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mmseg_bisenet_lite.deploy import Metadata, paint
 from mmseg_bisenet_lite.export.results import ExportResult
 from mmseg_bisenet_lite.export.samples import Sample
-from mmseg_bisenet_lite.utils.files import atomic_write, write_text
+from mmseg_bisenet_lite.utils.files import atomic_write, write_json, write_text
 from mmseg_bisenet_lite.utils.tables import Table
 
 COLUMNS = ['file', 'runtime', 'frames', 'agreement', 'worst frame', 'mIoU', 'MMSeg mIoU', 'loss', 'non-int8 layers', 'result']
@@ -100,7 +100,7 @@ def save(result: ExportResult) -> list[Path]:
         'failure': result.failure,
         'parity': result.parity.record() if result.parity is not None and result.parity.frames else None,
     }
-    write_text(record, json.dumps(content, indent=1))
+    write_json(record, content)
     if worst is None:
         picture.unlink(missing_ok=True)  # left from an earlier export
         return [markdown, record]

@@ -1,10 +1,13 @@
 """Files and folders: a file is either complete or absent, and a folder has one writer."""
 
 import fcntl
+import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmseg_bisenet_lite.utils.errors import InputError
 
@@ -42,6 +45,19 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8; if that fails, leave the earlier file as it was."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = 1) -> None:
+    """Write a JSON file as :func:`write_text` does; numbers that JSON does not have, NaN and infinities, become ``null``."""
+    write_text(path, json.dumps(_with_null(content), indent=indent, allow_nan=False) + '\n')
+
+
+def _with_null(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _with_null(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_with_null(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 @contextmanager

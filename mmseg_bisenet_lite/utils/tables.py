@@ -1,6 +1,5 @@
 """Text tables for the terminal and for Markdown."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from mmseg_bisenet_lite.utils.files import write_text
+from mmseg_bisenet_lite.utils.files import write_json, write_text
 
 # Headings of columns that hold no numbers.
 TEXT = ('size', 'model', 'engine', 'file', 'runtime', 'split', 'finding', 'level', 'corruption')
@@ -76,7 +75,7 @@ def save_tables(folder: Path, content: Any, tables: Sequence[Table], lines: Sequ
         tables: The tables of ``results.md``.
         lines: The lines that explain them.
     """
-    write_text(folder / 'results.json', json.dumps(content, indent=1) + '\n')
+    write_json(folder / 'results.json', content)
     write_text(folder / 'results.md', markdown_tables(tables, lines))
 
 

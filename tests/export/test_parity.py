@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from mmseg_bisenet_lite.export.parity import Overlap, Parity, compare, mmseg_predictor
 from mmseg_bisenet_lite.export.samples import RenderedSamples, Sample
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import write_json
 
 FRAME = np.zeros((10, 100, 3), np.uint8)
 
@@ -99,6 +101,13 @@ def test_the_worst_frame_is_kept():
     record = found.record()
     assert (record['worst_frame'], record['frames'], record['differing_pixels']) == ('1', 4, 16)
     assert record['mmsegmentation']['miou'] == pytest.approx(found.reference.miou)
+
+
+def test_a_class_that_no_frame_has_is_null_in_the_report(tmp_path):
+    found = parity('int8', (0, 0, 0))
+    write_json(tmp_path / 'report.json', found.record())
+    record = json.loads((tmp_path / 'report.json').read_text(), parse_constant=pytest.fail)
+    assert record['mmsegmentation'] == dict(iou=[100.0, None], miou=100.0)
 
 
 def test_compare_runs_both_sides_on_every_frame(small_config, small_checkpoint):
