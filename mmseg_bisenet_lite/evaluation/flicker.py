@@ -153,7 +153,7 @@ def read_masks(folder: Path) -> Iterator[np.ndarray]:
     """Yield the masks of a folder, images of 0/1 or 0/255, in the order of their names.
 
     Raises:
-        InputError: The folder has no images, or one cannot be read.
+        InputError: The folder has no images, or one cannot be read or has other values.
     """
     if not folder.is_dir():
         raise InputError(f'{folder}: is not a folder of masks; write one with bisenet-lite predict --save mask')
@@ -161,7 +161,11 @@ def read_masks(folder: Path) -> Iterator[np.ndarray]:
     if not files:
         raise InputError(f'{folder}: has no masks; give the folder of one video, such as mask/NAME')
     for file in files:
-        yield read_image(file)[..., 0]
+        mask = read_image(file)[..., 0]
+        if len(values := set(np.unique(mask).tolist()) - {0}) > 1 or values - {1, 255}:
+            told = ', '.join(map(str, sorted(values)))
+            raise InputError(f'{file}: a mask has 0 and 1, or 0 and 255, not {told}; with --abstain pixels are undecided')
+        yield mask
 
 
 def read_frames(source: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:

@@ -120,3 +120,7 @@ def test_the_program_names_what_it_cannot_read(tmp_path, run):
         run(tmp_path / 'nothing')
     with pytest.raises(SystemExit, match='has no masks'):
         run(tmp_path)
+    for undecided, decided in ((128, 255), (255, 1)):
+        cv2.imwrite(str(tmp_path / '000.png'), np.uint8([[0, undecided, decided]]))
+        with pytest.raises(SystemExit, match=r'000\.png: a mask has 0 and 1, or 0 and 255, not 1.*; with --abstain pixels are'):
+            run(tmp_path)
