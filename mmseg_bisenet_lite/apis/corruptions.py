@@ -20,7 +20,7 @@ from mmseg_bisenet_lite.datasets.transforms.corruption import KINDS, kind_of, re
 from mmseg_bisenet_lite.evaluation import BinaryIoUMetric
 from mmseg_bisenet_lite.pretrained.names import checkpoint_file
 from mmseg_bisenet_lite.utils.console import ReportProgress
-from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.registry import class_of
 from mmseg_bisenet_lite.utils.tables import Table
 
@@ -122,8 +122,11 @@ def _config(config: Config, kind: str, strength: float | None, seed: int) -> Con
     """Return the config of one test."""
     config = copy.deepcopy(config)
     config.log_level, config.resume = 'ERROR', False
-    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
-    classes = [class_of(METRICS, evaluator.get('type')) for evaluator in evaluators]
+    needed = 'test_dataloader with a dataset, and a test_evaluator'
+    with as_input_error(f'{config.filename}: needs a {needed}; add what is missing', AttributeError, TypeError):
+        dataset = config.test_dataloader.dataset
+        evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+        classes = [class_of(METRICS, evaluator.get('type')) for evaluator in evaluators]
     if not any(each is not None and issubclass(each, BinaryIoUMetric) for each in classes):
         raise InputError(f'{config.filename}: its test gives no foreground IoU; set test_evaluator.type=BinaryIoUMetric')
     if strength is None:
@@ -134,9 +137,11 @@ def _config(config: Config, kind: str, strength: float | None, seed: int) -> Con
         for evaluator, each in zip(evaluators, classes, strict=True)
         if each is not DumpResults
     ]
-    config.default_hooks.pop('visualization', None)  # whose pictures would replace those of the clean photographs
-    for dataset in inner_sets(config.test_dataloader.dataset):
-        pipeline = dataset.get('pipeline') or ()
+    (config.get('default_hooks') or {}).pop(
+        'visualization', None
+    )  # whose pictures would replace those of the clean photographs
+    for inner in inner_sets(dataset):
+        pipeline = inner.get('pipeline') or ()
         kinds = [class_of(TRANSFORMS, step.get('type')) for step in pipeline]
         loaders = [place for place, each in enumerate(kinds) if each is not None and issubclass(each, LoadImageFromFile)]
         if not loaders:
@@ -144,5 +149,5 @@ def _config(config: Config, kind: str, strength: float | None, seed: int) -> Con
                 f'{config.filename}: its test pipeline has no LoadImageFromFile, after which photographs are corrupted'
             )
         step = dict(type='mmseg.Corrupt', kind=kind, strength=strength, seed=seed)
-        dataset.pipeline = [*pipeline[: loaders[0] + 1], step, *pipeline[loaders[0] + 1 :]]
+        inner.pipeline = [*pipeline[: loaders[0] + 1], step, *pipeline[loaders[0] + 1 :]]
     return config

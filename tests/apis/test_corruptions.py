@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+from mmengine.config import Config
 
 from mmseg_bisenet_lite.apis.corruptions import Result, report, scores_under_corruptions
 from mmseg_bisenet_lite.apis.host_tools import config_of_test
@@ -66,6 +67,10 @@ def test_what_does_not_fit_is_named(config, small_checkpoint, tmp_path):
     stock.test_evaluator = dict(type='IoUMetric')
     with pytest.raises(InputError, match=r'set test_evaluator\.type=BinaryIoUMetric'):
         scores_under_corruptions(stock, str(small_checkpoint), tmp_path, ['jpeg'])
+    for missing in ('test_evaluator', 'test_dataloader'):
+        without = Config({key: value for key, value in config.to_dict().items() if key != missing})
+        with pytest.raises(InputError, match='needs a test_dataloader with a dataset, and a test_evaluator'):
+            scores_under_corruptions(without, str(small_checkpoint), tmp_path, ['jpeg'])
     del config.test_dataloader.dataset.pipeline[0]
     with pytest.raises(InputError, match='its test pipeline has no LoadImageFromFile'):
         scores_under_corruptions(config, str(small_checkpoint), tmp_path, ['jpeg'])
