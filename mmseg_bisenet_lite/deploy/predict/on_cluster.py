@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmseg_bisenet_lite.deploy.predict.frames import Source
 from mmseg_bisenet_lite.deploy.predict.meter import Meter
@@ -11,6 +12,7 @@ from mmseg_bisenet_lite.deploy.predict.pipeline import Pipeline
 from mmseg_bisenet_lite.deploy.predict.sources import Inputs, sources_in
 from mmseg_bisenet_lite.deploy.predict.written import outputs_of, save_of
 from mmseg_bisenet_lite.utils.console import progress_bar
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[Source]) -> None:
@@ -20,6 +22,7 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
         InputError: A source cannot be shared out, there is no such cluster, or something failed; it names the first ones.
     """
     inputs.check_shared('--ray')
+    gpus = gpus_of(args.model, args.device)
     save = save_of(args, inputs)
     shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
 
@@ -50,9 +53,21 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
             args.workers,
             None if args.ray == 'local' else args.ray,
             cpus=args.threads or 1,
-            gpus=1 if str(args.device).startswith(('cuda', 'GPU')) else 0,
+            gpus=gpus,
             show=tick,
         )
     frames, skipped = sum(result.done for result in results), sum(result.skipped for result in results)
     print(f'{frames} frames done, {skipped} skipped, in {shards} shards on {min(args.workers, shards)} workers')
     check(results)
+
+
+def gpus_of(model: str, device: str | None) -> int:
+    """Return the number of GPUs that a worker needs.
+
+    Raises:
+        InputError: ``device`` counts this machine's GPUs, of which a worker sees the one that Ray gives it.
+    """
+    kind, _, number = (device or ('cuda' if Path(model).suffix.lower() == '.engine' else 'cpu')).lower().partition(':')
+    if kind in ('cuda', 'tensorrt') and number not in ('', '0'):
+        raise InputError(f'--device {device}: with --ray each worker has a GPU of its own; give --device {kind}')
+    return int(kind.startswith(('cuda', 'tensorrt', 'gpu')))

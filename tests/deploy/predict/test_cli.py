@@ -411,3 +411,22 @@ def test_options_that_do_not_go_with_ray_are_refused(predict, folder, options, m
     status, _, errors = predict(folder, *options)
     assert status == 2
     assert message in errors[-1]
+
+
+@pytest.mark.parametrize(
+    ('model', 'device', 'gpus'),
+    [
+        *(('a.onnx', device, 0) for device in (None, 'cpu')),
+        *(('a.onnx', device, 1) for device in ('cuda', 'cuda:0', 'tensorrt:0')),
+        *(('a.xml', device, number) for device, number in (('GPU', 1), ('gpu.0', 1), ('NPU', 0))),
+        *(('a.engine', device, 1) for device in (None, 'cuda')),
+    ],
+)
+def test_rays_workers_get_the_gpus_that_they_use(model, device, gpus):
+    assert on_cluster.gpus_of(model, device) == gpus
+
+
+def test_a_gpu_of_this_machine_is_none_of_a_worker(predict, folder, shards_here):
+    status, _, errors = predict(folder, '--out', 'o', '--ray', '--device', 'cuda:1')
+    assert (status, shards_here) == (1, [])
+    assert '--device cuda:1: with --ray each worker has a GPU of its own; give --device cuda' in errors[-1]
