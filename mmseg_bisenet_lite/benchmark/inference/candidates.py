@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -194,7 +195,7 @@ class Baseline:
             return self.expected
         moved = copy.deepcopy(self.segmentor)
         set_threshold(moved, threshold)
-        return Predict(moved)(self.image).cpu().numpy()
+        return with_tf32(lambda: Predict(moved)(self.image), self.image.device, False)().cpu().numpy()
 
     def network(self, settings: Settings) -> BaseSegmentor:
         """Return a copy of the network on the device, fused if the settings say so."""
@@ -206,7 +207,7 @@ class Baseline:
     def call(self, engine: str, precision: str, settings: Settings) -> Call:
         """Return the call of an engine that takes the frames; of ``RUNTIMES`` or ``INFERENCE_MODEL``."""
         if engine == INFERENCE_MODEL:
-            return inference_model_call(self.network(settings), self.frames)
+            return with_tf32(inference_model_call(self.network(settings), self.frames), settings.device, False)
         try:
             segmenter = in_runtime(engine, self.segmentor, self.size, settings.batch, precision)
         except InputError as error:
@@ -283,16 +284,23 @@ def _candidate(baseline: Baseline, scope: str, engine: str, precision: str, sett
 
 def _call(run: Callable[[Tensor], Tensor], x: Tensor | np.ndarray, device: torch.device, tf32: bool) -> Call:
     """Return the call to time; for frames, it goes from host memory to host memory."""
-    on_cuda = device.type == 'cuda'
 
     def call() -> Tensor | np.ndarray:
-        if on_cuda:
-            set_tf32(tf32)  # a setting of the whole process, so each call sets its own
         if isinstance(x, np.ndarray):
             return run(torch.from_numpy(x).to(device)).cpu().numpy()
         return run(x)
 
-    return call
+    return with_tf32(call, device, tf32)
+
+
+def with_tf32(call: Callable[[], Any], device: torch.device, tf32: bool) -> Callable[[], Any]:
+    """Return a call with TF32 allowed or not on a GPU: a setting of the whole process, so each call sets its own."""
+
+    def with_setting() -> Any:
+        set_tf32(tf32)
+        return call()
+
+    return with_setting if device.type == 'cuda' else call
 
 
 def graphed(run: Callable[[Tensor], Tensor], static: Tensor) -> Callable[[Tensor], Tensor]:
