@@ -7,14 +7,13 @@ from typing import Any
 
 from mmseg_bisenet_lite.conversion.labels import FOREGROUND, IGNORE, value_of_each_label
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
-from mmseg_bisenet_lite.utils.images import is_image, named
+from mmseg_bisenet_lite.utils.images import LOSSLESS, is_image, named
 
 LABELS = 'labelmap.txt'  # of CVAT
 
 _IMAGES = ('images', 'image', 'imgs', 'img', 'jpegimages')
 _MASKS = ('masks', 'mask', 'labels', 'segmentationclass')
 _ENDINGS = ('', '_mask', '-mask', '_label', '_gt')  # of a mask's name, after the image's
-_LOSSLESS = ('.png', '.bmp', '.tif', '.tiff', '.webp')
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ def read_folders(images: Path, masks: Path, name: str, options: dict[str, Any]) 
             pairs.append((relative.as_posix(), image, mask))
     if not pairs:
         raise InputError(f'{masks}: no image in {images} has a mask of its name here (images: {named(without, 3)})')
-    if lossy := [mask for _, _, mask in pairs if mask.suffix.lower() not in _LOSSLESS]:
+    if lossy := [mask for _, _, mask in pairs if mask.suffix.lower() not in LOSSLESS]:
         raise InputError(
-            f'{named(lossy, 3)}: masks must be {", ".join(_LOSSLESS)}, since JPEG blurs them; export them from their source '
+            f'{named(lossy, 3)}: masks must be {", ".join(LOSSLESS)}, since JPEG blurs them; export them from their source '
             'again'
         )
     endings = {mask.suffix.lower(): mask for _, _, mask in pairs}

@@ -12,7 +12,7 @@ from mmseg_bisenet_lite.dataset_check.splits import Part
 from mmseg_bisenet_lite.datasets.decoding import decode
 from mmseg_bisenet_lite.datasets.label_maps import LabelMap, MissingFileError
 from mmseg_bisenet_lite.datasets.mask_keys import UnknownValuesError
-from mmseg_bisenet_lite.datasets.transforms.loading import SizesDifferError, unknown_values
+from mmseg_bisenet_lite.datasets.transforms.loading import SizesDifferError
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
 
@@ -96,9 +96,7 @@ def examine(part: Part, info: dict, number: int, name: str, perceptual: Hash | N
             found('masks are not loaded', '', f'the pipeline of {part.kind} loads no masks, so they are not checked')
         elif label.stray:
             kind = 'masks of 0 and 255' if {*np.flatnonzero(label.pixels)} <= {0, 255} else 'values of no class'
-            stray = label.values[np.isin(label.values, label.stray)]
-            known = np.flatnonzero(np.isin(label.table, [*part.reader.known])).tolist()
-            found(kind, mask, unknown_values(mask, stray, known).line)
+            found(kind, mask, part.reader.stray_error(label).line)
     except MissingFileError as error:
         found('mask is missing', mask, error.line)
     except SizesDifferError as error:

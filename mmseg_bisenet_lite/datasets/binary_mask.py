@@ -12,6 +12,7 @@ from mmseg_bisenet_lite.datasets.binary import BinarySegDataset
 from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys, MaskMeaning
 from mmseg_bisenet_lite.datasets.mask_search import UnclearMasksError, guess_meaning
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import LOSSLESS
 
 _USUAL: dict[Any, str | None] = {0: 'background', 255: 'foreground'}  # replaced by what the masks hold
 
@@ -45,7 +46,7 @@ class BinaryMaskDataset(BinarySegDataset):
             :class:`BinarySegDataset`.
     """
 
-    VOCABULARIES: ClassVar = dict.fromkeys(('.png', '.bmp', '.tif', '.tiff', '.webp'), _USUAL)
+    VOCABULARIES: ClassVar = dict.fromkeys(LOSSLESS, _USUAL)
     LAYOUT = (
         'the layout is DATA_ROOT/{train,val} for images and DATA_ROOT/{train,val}annot for masks, as PNG or another format '
         "without loss; for others set data_prefix's img_path and seg_map_path, and seg_map_suffix"

@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from mmengine.dataset import BaseDataset
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mmseg_bisenet_lite.datasets.label_maps import LabelReader, ValueTally, inner_datasets, whole_files
 from mmseg_bisenet_lite.datasets.mask_keys import as_colour
 from mmseg_bisenet_lite.datasets.metainfo import require_two_classes
-from mmseg_bisenet_lite.datasets.transforms.loading import unknown_values
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -80,8 +78,7 @@ class LabelCheck:
         if label is None:
             return False
         if label.stray:
-            stray = label.values[np.isin(label.values, label.stray)]
-            raise unknown_values(label.path, stray, np.flatnonzero(np.isin(label.table, [*reader.known])).tolist())
+            raise reader.stray_error(label)
         self.checked += 1
         self._tally.add(label)
         return True

@@ -12,7 +12,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets.transforms import LoadAnnotations
 
 from mmseg_bisenet_lite.datasets.tiles import Tile
-from mmseg_bisenet_lite.datasets.transforms.loading import LoadBinaryAnnotations, MapLabelsAfter, map_labels
+from mmseg_bisenet_lite.datasets.transforms.loading import LoadBinaryAnnotations, MapLabelsAfter, map_labels, unknown_values
 from mmseg_bisenet_lite.utils.errors import InputError, first_line
 
 
@@ -26,8 +26,8 @@ class LabelMap:
 
     Attributes:
         path: Its file.
-        values: (height, width), uint8, as they are in the file.
-        table: (256,): class of each value, as the data set takes it.
+        values: (height, width), uint8, as they are in the file; of a loader of the user's own, the classes that it gives.
+        table: (256,): class of each value, as the data set takes it; of such classes, themselves.
         pixels: (256,): number of pixels with each value.
         stray: Values with pixels that are no class of the data set, ascending.
         name: Gives a value's name for messages; of colours it is not their number.
@@ -73,6 +73,11 @@ class LabelReader:
         return MissingFileError(
             f'{file}: this file of the {self.name} set is missing; add it{advice if self._ann_file else ""}'
         )
+
+    def stray_error(self, label: LabelMap) -> InputError:
+        """Return the error for a label map with ``stray`` values."""
+        stray = label.values[np.isin(label.values, label.stray)]
+        return unknown_values(label.path, stray, np.flatnonzero(np.isin(label.table, [*self.known])).tolist())
 
     def read(self, info: dict, size: tuple[int, int] | None) -> LabelMap | None:
         """Read the label map of a sample; ``None`` if no transform loads one.

@@ -23,6 +23,8 @@ _ENCODERS = {
     **dict.fromkeys(('.tif', '.tiff'), '.tiff'),
     **{suffix: suffix for suffix in ('.png', '.webp', '.ppm')},
 }
+# Suffixes of label maps that may be found by their names: in formats without loss.
+LOSSLESS = ('.png', '.bmp', '.tif', '.tiff', '.webp')
 SUFFIXES = (*_ENCODERS, '.apng', '.pgm', '.pnm')
 # Pictures that this reader does not read; some begin like a TIFF whose first picture is a thumbnail.
 _OTHER_PICTURES = (
