@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,11 @@ from mmseg_bisenet_lite.utils.images import write_image
 if workers := os.environ.get('PYTEST_XDIST_WORKER_COUNT'):
     torch.set_num_threads(max(1, torch.get_num_threads() // int(workers)))  # each on its own cores
 
+hypothesis.settings.register_profile('any speed', deadline=None)  # of the machine
+hypothesis.settings.load_profile('any speed')
+# A shell ignores it in what it starts in the background, and programs that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).resolve().parents[1]
 SPLITS = ('train', 'val', 'test')
 
@@ -28,6 +34,12 @@ def _scope():
     from mmseg.utils import register_all_modules  # works once mmseg_bisenet_lite is imported, which mends mmcv-lite
 
     register_all_modules()
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    """Initial weights are the same whatever has run before."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

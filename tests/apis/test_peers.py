@@ -23,11 +23,11 @@ PARAMETERS = {
 
 
 @pytest.mark.parametrize('name', PEERS)
-def test_peers_are_for_two_classes(name):
+def test_peers_are_for_two_classes(root, name):
     from mmseg_bisenet_lite.benchmark.inference.models import load_models
     from mmseg_bisenet_lite.benchmark.inference.scopes import Forward
 
-    (model,) = load_models(['configs/lite_ce_human.py'], [], [name])[1:]
+    (model,) = load_models([str(root / 'configs' / 'lite_ce_human.py')], [], [name])[1:]
     with torch.no_grad():
         scores = Forward(model.segmentor)(torch.randn(1, 3, 96, 160))  # some need multiples of 8
     assert scores.shape == (1, 2, 96, 160)

@@ -34,7 +34,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hnp.arrays(NUMBERS, hnp.array_shapes(min_dims=0, min_side=0, max_side=4)), st.booleans())
 def test_arrays_of_numbers_come_back(tmp_path_factory, array, by_columns):
     array = np.asfortranarray(array) if by_columns else array

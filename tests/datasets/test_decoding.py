@@ -31,7 +31,7 @@ def palette(values):
     return image
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), colour=st.booleans(), level=st.integers(0, 9))
 def test_the_pixels_are_mmcvs(height, width, colour, level):
     data = encoded(noise(height, width, *([3] if colour else [])), compress_level=level)

@@ -13,7 +13,7 @@ from mmseg_bisenet_lite.datasets.transforms.loading import LoadCheckedImage
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     height=st.integers(4, 40), width=st.integers(4, 40), rows=st.integers(1, 4), columns=st.integers(1, 4), colour=st.booleans()
 )

@@ -21,7 +21,7 @@ def disc(size, radius):
     return ((xs - (size[0] - 1) / 2) ** 2 + (ys - (size[1] - 1) / 2) ** 2 < radius**2).astype(np.uint8)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(frame=SIZES, size=SIZES)
 def test_any_frame_lies_inside_any_size_and_its_mask_comes_back_in_its_own(frame, size):
     box = Letterbox(frame, size)
@@ -47,7 +47,7 @@ def test_a_frame_of_the_same_shape_is_only_resized(size):
     assert np.array_equal(Letterbox((40, 30), size).put(frame), plain)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(size=SIZES)
 def test_a_frame_of_the_files_size_stays_as_it_is(size):
     box, frame = Letterbox(size, size), noise(size)

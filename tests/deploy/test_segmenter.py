@@ -54,7 +54,7 @@ def test_a_frame_gives_a_mask_and_a_batch_gives_masks(make):
     assert (segment.runtime, segment.precision) == ('formula', 'fp32')
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(count=st.integers(1, 9), size=st.sampled_from([None, 1, 2, 4]))
 def test_any_number_of_frames_fits_any_batch(metadata, count, size):
     runtime = Formula(replace(metadata, size=None, batch=size, margin=True))

@@ -49,7 +49,7 @@ def frames(*shape):
     return RNG.integers(0, 256, (*shape, 3), np.uint8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     tiles=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     size=st.tuples(st.integers(5, 40), st.integers(5, 40)),

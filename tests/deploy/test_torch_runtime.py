@@ -58,6 +58,8 @@ def test_half_precision_comes_near(segmenter):
     try:
         half = Segmenter.from_pretrained(CHECKPOINT, precision='bf16')
     except InputError as refused:
+        if "precision='bf16': choose fp32" not in str(refused):
+            raise
         pytest.skip(f'this CPU computes in no bf16: {refused}')
     assert half.precision == 'bf16'
     exact, found = (each.with_margin(frame)[1] for each in (segmenter, half))

@@ -114,7 +114,7 @@ def config_of(squares, tmp_path):
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=2, val_interval=2),
             val_cfg=dict(type='ValLoop'),
             test_cfg=dict(type='TestLoop'),
-            optim_wrapper=dict(type='AutoAmpOptimWrapper', optimizer=dict(type='SGD', lr=0.0)),
+            optim_wrapper=dict(type='AutoAmpOptimWrapper', optimizer=dict(type='SGD', lr=0.0), keep_memory=False),
             param_scheduler=[],
             default_hooks=dict(
                 checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1, save_best='mIoU'),

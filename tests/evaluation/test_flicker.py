@@ -35,7 +35,7 @@ def test_what_changes_back_counts(pixel, within, times):
     assert flicker(clip(pixel, '0' * len(pixel)), within) == pytest.approx(share)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(arrays(np.uint8, (7, 3, 4), elements=st.integers(0, 1)))
 def test_with_one_frame_it_is_what_differs_from_both_neighbours(masks):
     wanted = (masks[1:-1] != masks[:-2]) & (masks[1:-1] != masks[2:])

@@ -124,6 +124,8 @@ def test_lower_precisions_come_near(fp32, write, samples, name, precision, error
     try:
         segmenter = Segmenter(file)
     except InputError as refused:
+        if f'has no {precision} arithmetic' not in str(refused):
+            raise
         pytest.skip(f'this CPU computes in no {precision}: {refused}')
     found = margins(segmenter, samples)
     assert 0 < np.sqrt(((found - reference) ** 2).mean()) < error * reference.std()

@@ -51,7 +51,7 @@ def test_one_score_equals_torchs_hinge():
     assert torch.allclose(binary_hinge_loss(score, label).double(), reference, rtol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10_000))
 def test_one_score_is_half_of_two_opposite_ones(seed):
     score, label = random_batch(1, seed)
@@ -59,7 +59,7 @@ def test_one_score_is_half_of_two_opposite_ones(seed):
     assert torch.allclose(2 * binary_hinge_loss(score, label), binary_hinge_loss(both, label), rtol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10_000), channels=st.sampled_from([1, 2]))
 def test_never_negative_and_zero_beyond_the_margin(seed, channels):
     score, label = random_batch(channels, seed)

@@ -48,7 +48,7 @@ def test_sizes_of_the_issue(lite, size):
     check_shapes(lite, *size)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(height=st.integers(32, 200), width=st.integers(32, 200))
 def test_any_size_from_32_on(lite, height, width):
     check_shapes(lite, height, width)
@@ -63,7 +63,7 @@ def check_shapes(net, height, width):
     assert context16.shape == (1, 128, *sixteenth)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(height=st.integers(32, 200), width=st.integers(32, 200))
 def test_with_details_the_fused_map_is_at_a_quarter(small, height, width):
     with torch.no_grad():

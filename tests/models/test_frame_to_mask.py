@@ -33,7 +33,7 @@ def with_head(root, path, **head):
     return load_segmentor(path, config, None)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     small=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     size=st.tuples(st.integers(1, 90), st.integers(1, 90)),

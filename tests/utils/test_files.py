@@ -54,12 +54,15 @@ def test_a_folder_has_one_writer_until_that_ends_however_it_ends(tmp_path):
         try:
             with alone_in(tmp_path, 'lock'):
                 if not os.fork():  # as a worker of a data loader, which outlives its parent
-                    time.sleep(30)
+                    time.sleep(5)
+                    os._exit(0)
                 os.write(write, b'locked')
                 time.sleep(30)
         finally:
             os._exit(1)
     assert os.read(read, 6) == b'locked'
+    os.close(read)
+    os.close(write)
     with pytest.raises(InputError, match=f'{tmp_path}: another process is training here'), alone_in(tmp_path, 'lock'):
         pass
     os.kill(writer, signal.SIGKILL)

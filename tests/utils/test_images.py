@@ -101,7 +101,7 @@ def test_a_file_with_zeros_in_place_of_its_end_or_without_the_last_byte_is_named
         decode_image(data[:-1], name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from(sorted(FILES)), change=st.data())
 def test_whatever_is_in_a_file_the_error_is_one_line(name, change):
     data = bytearray(FILES[name])

@@ -8,7 +8,14 @@ import torch
 
 from mmseg_bisenet_lite.benchmark.inference import candidates as module
 from mmseg_bisenet_lite.benchmark.inference import engines
-from mmseg_bisenet_lite.benchmark.inference.candidates import Settings, candidates, check_sizes, frames_of, graphed
+from mmseg_bisenet_lite.benchmark.inference.candidates import (
+    Settings,
+    candidates,
+    check_sizes,
+    frames_of,
+    graphed,
+    with_tf32,
+)
 from mmseg_bisenet_lite.benchmark.inference.models import load_models
 from mmseg_bisenet_lite.models.batch_norms import batch_norms
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -21,6 +28,7 @@ CPU = torch.device('cpu')
 
 @pytest.fixture(scope='module')
 def lite(root):
+    torch.manual_seed(0)
     return load_models([str(root / 'configs' / 'lite_hinge_vehicle.py')], [], [])
 
 
@@ -187,8 +195,8 @@ def test_the_segmentor_itself_is_left_alone(lite):
     assert all(torch.equal(value, after[key]) and value.dtype == after[key].dtype for key, value in before.items())
 
 
-def test_a_model_that_cannot_take_a_size_is_named(lite):
-    models = [*lite, *load_models(['configs/lite_ce_human.py'], [], ['ddrnet23-slim'])[1:]]
+def test_a_model_that_cannot_take_a_size_is_named(lite, root):
+    models = [*lite, *load_models([str(root / 'configs' / 'lite_ce_human.py')], [], ['ddrnet23-slim'])[1:]]
     with torch.no_grad():
         check_sizes(models, [(400, 400), (640, 360)])
         with pytest.raises(InputError, match='ddrnet23-slim cannot take images of 100x50; try multiples of 8: '):
@@ -274,3 +282,13 @@ def test_graph_keeps_what_it_reads(monkeypatch):
     assert weights() is not None
     replay(torch.zeros(1, 2))
     cuda.CUDAGraph().replay.assert_called_once_with()
+
+
+def test_each_call_on_a_gpu_sets_tf32(monkeypatch):
+    told = []
+    monkeypatch.setattr(module, 'set_tf32', told.append)
+    calls = [with_tf32(lambda: len(told), torch.device('cuda', 0), tf32) for tf32 in (True, False)]
+    assert [call() for call in (*calls, *calls)] == [1, 2, 3, 4]
+    assert told == [True, False] * 2
+    assert with_tf32(lambda: 7, torch.device('cpu'), True)() == 7
+    assert len(told) == 4

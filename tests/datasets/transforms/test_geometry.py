@@ -44,7 +44,7 @@ def run(transform, image, label, seed):
     return transform(results), np.random.random()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     width=st.integers(20, 150),
     height=st.integers(20, 150),
@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_hosts_sample(width, height, crop_size, scales, 
     assert np.abs(mine['img'].astype(int) - theirs['img']).max() <= 2 * steepest / 64 + 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     columns=st.integers(3, 40),
     rows=st.integers(3, 40),

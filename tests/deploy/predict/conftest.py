@@ -81,3 +81,11 @@ def readers():
     return lambda: [
         thread for thread in threading.enumerate() if thread not in before and thread.name.startswith('newest frame of ')
     ]
+
+
+@pytest.fixture
+def no_thread_is_left():
+    """Those of earlier tests may end, but none may be new."""
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before

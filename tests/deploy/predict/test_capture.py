@@ -42,7 +42,7 @@ def stream():
 
 
 def test_a_stream_that_falls_silent_ends(stream, monkeypatch):
-    monkeypatch.setattr(capture, 'NETWORK_SECONDS', 0.5)
+    monkeypatch.setattr(capture, 'NETWORK_SECONDS', 2.0)  # for the first frames too
     video = open_capture(stream)
     frames, start = [], time.monotonic()
     while (pair := next_frame(video)) is not None:

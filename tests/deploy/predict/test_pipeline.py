@@ -17,12 +17,7 @@ from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left():
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) == before
+pytestmark = pytest.mark.usefixtures('no_thread_is_left')
 
 
 class Segmenter:
@@ -167,8 +162,8 @@ def test_the_three_stages_overlap(run, metadata):
 
 @pytest.mark.parametrize('slow', ['reading', 'network', 'writing'])
 def test_the_time_is_spent_on_the_slowest_stage(run, metadata, slow):
-    seconds = {stage: 0.01 if stage == slow else 0.0 for stage in ('reading', 'network', 'writing')}
-    clip, segmenter = Clip(*range(25), seconds=seconds['reading']), Segmenter(metadata, seconds['network'])
+    seconds = {stage: 0.1 if stage == slow else 0.0 for stage in ('reading', 'network', 'writing')}
+    clip, segmenter = Clip(*range(10), seconds=seconds['reading']), Segmenter(metadata, seconds['network'])
     meter, _ = run(clip, writer=Writer(seconds=seconds['writing']), segmenter=segmenter)
     assert max(meter.seconds, key=meter.seconds.get) == slow
 

@@ -8,12 +8,7 @@ import pytest
 
 from mmseg_bisenet_lite.deploy.predict.threads import WriteBehind, read_ahead
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left():
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) == before
+pytestmark = pytest.mark.usefixtures('no_thread_is_left')
 
 
 def late(number):
@@ -78,15 +73,16 @@ def test_writing_waits_for_room_and_ends_when_all_is_written():
         gate.wait(10)
         written.append(number)
 
+    opens = threading.Timer(0.05, gate.set)
     with WriteBehind(write, 1, 3) as writing:
         for number in range(3):
             writing.put(number)
         assert written == []
-        threading.Timer(0.05, gate.set).start()
+        opens.start()
         writing.put(3)  # waits for the first
         assert written
     assert written == [0, 1, 2, 3]
-    time.sleep(0.01)  # until the timer's thread has ended
+    opens.join()
 
 
 @pytest.mark.parametrize('where', ['put', 'flush', 'end'])

@@ -17,7 +17,7 @@ def decoded(segmentation):
     return np.array(pixels).reshape(width, height).T
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mask=arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_the_regions_are_the_mask_and_apart(mask):
     found = [decoded(region['segmentation']) for region in regions(mask)]
