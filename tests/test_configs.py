@@ -28,7 +28,7 @@ BOTH = [*SHARED, *FAMILY]
 TOGETHER = [f'{name}_trainval' for name in BOTH]  # for weights of the package
 # Networks of others with that training.
 PEERS = ['camvid/fastscnn-shared_hinge_vehicle']
-OWN = ['own/lite_hinge', 'own/lite-s_hinge']
+OWN = ['own/lite_hinge', 'own/lite-m_hinge', 'own/lite-s_hinge']
 LEAVES = [*NAMES, *(f'camvid/{name}' for name in NAMES), *TUNED, *BOTH, 'toy/lite_hinge_human', 'toy/lite_hinge_vehicle', *OWN]
 
 
@@ -71,7 +71,7 @@ def test_train_and_val_together_is_the_same_training(name):
 def test_training_is_the_papers(leaf):
     # Source: the paper's section on training.
     name, cfg = leaf
-    if name not in (*TUNED, *BOTH, 'own/lite-s_hinge'):
+    if name not in (*TUNED, *BOTH, *OWN[1:]):
         assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=2.5e-2, momentum=0.9, weight_decay=1e-4)
     assert cfg.train_dataloader.batch_size == 8
     *warm_up, policy = cfg.param_scheduler
@@ -254,7 +254,7 @@ def test_trains_and_predicts(name):
     data = model.data_preprocessor(batch(), training=True)
     losses = model(**data, mode='loss')
     main = 'decode.loss_hinge' if 'hinge' in name else 'decode.loss_ce'
-    auxiliary = {f'aux_{number}.loss_ce' for number in range(3 if name == OWN[1] else 2)}
+    auxiliary = {f'aux_{number}.loss_ce' for number in range(3 if name in OWN[1:] else 2)}
     assert {key for key in losses if 'loss' in key} == {main, *auxiliary}
     loss, _ = model.parse_losses(losses)
     loss.backward()
