@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_bisenet_lite.utils.containers import KINDS, DamagedImageError, Header, header_of, kind_of
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
 from mmseg_bisenet_lite.utils.files import atomic_write
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.png_texts import with_texts
@@ -37,6 +37,10 @@ PNG_QUICK = (16, 1)
 PNG_FLAT = (*PNG_QUICK, 17, 3)
 # The upper quarter of a camera's values is used by no 14-bit value, and nearly always by a picture of 16 real bits.
 _SURELY_16_BITS = 2**14
+
+
+class CannotEncodeError(InputError):
+    """A picture or a video cannot be encoded in its format, such as a JPEG with a side above 65,500 pixels."""
 
 
 def is_image(file: Path) -> bool:
@@ -176,14 +180,16 @@ def write_image(file: Path, pixels: np.ndarray, options: Sequence[int] = (), tex
         texts: Texts in the metadata, for PNG.
 
     Raises:
-        InputError: OpenCV cannot encode the pixels in this format.
+        CannotEncodeError: OpenCV cannot encode the pixels in this format.
         OSError: The file cannot be written.
     """
     cv2 = require('cv2', 'opencv-python-headless')
-    with as_input_error(f'{file}: cannot be encoded', cv2.error):
+    try:
         encoded, buffer = cv2.imencode(_ENCODERS[file.suffix.lower()], pixels, options)
+    except cv2.error as error:
+        raise CannotEncodeError(f'{file}: cannot be encoded: {first_line(error)}') from error
     if not encoded:
-        raise InputError(f'{file}: OpenCV cannot encode {pixels.shape[1]}x{pixels.shape[0]} pixels in this format')
+        raise CannotEncodeError(f'{file}: OpenCV cannot encode {pixels.shape[1]}x{pixels.shape[0]} pixels in this format')
     data = with_texts(buffer.tobytes(), texts) if texts else buffer
     # Waiting for the disk takes longer than encoding, and a video has thousands of frames.
     with atomic_write(file, f'.{uuid.uuid4().hex[:8]}.tmp', durable=False) as temporary:

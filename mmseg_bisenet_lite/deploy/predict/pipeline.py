@@ -14,6 +14,7 @@ from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.deploy.predict.threads import WriteBehind, read_ahead
 from mmseg_bisenet_lite.utils.cpu import usable_cores
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import CannotEncodeError
 
 # Threads that decode images, and as many that encode them. More would only hold more frames in memory.
 THREADS = min(4, usable_cores())
@@ -38,7 +39,11 @@ class Writer(Protocol):
         ...
 
     def write(self, result: Result) -> None:
-        """Write a result; several threads may call this at once, for a moving source only one."""
+        """Write a result; several threads may call this at once, for a moving source only one.
+
+        Raises:
+            CannotEncodeError: It cannot be encoded; the others can.
+        """
         ...
 
     def end(self, source: Source, frames: int) -> None:
@@ -72,9 +77,11 @@ class Pipeline:
         """Segment the frames of the sources.
 
         Raises:
-            InputError: A result cannot be written. What fails in a source is given to ``fail``, and the others are done.
+            InputError: Results cannot be written. What fails in a source, and what of it cannot be encoded, is given to
+                ``fail``, and the others are done.
         """
         self._taken = 0
+        self._unwritten: list[Failure | None] = []  # of the source that is being read
         for source in sources:
             if self._taken == self.limit:
                 break
@@ -86,11 +93,12 @@ class Pipeline:
             with ExitStack() as stack:
                 writing = None
                 if self.writer:
-                    writing = stack.enter_context(WriteBehind(self.writer.write, 1 if source.moving else THREADS, AHEAD))
+                    writing = stack.enter_context(WriteBehind(self._write, 1 if source.moving else THREADS, AHEAD))
                 self._run_one(source, writing)
                 if writing:
                     with self.meter.spent('writing'):
                         writing.flush()
+                    self._tell_unwritten(source)
                 if self.writer and self._length and source.moving and not isinstance(source, Images) and not source.live:
                     self.writer.end(source, self._length)
 
@@ -105,8 +113,25 @@ class Pipeline:
                     self.meter.done += 1
                     self.tick()
                 # The other frames of a video have the same size, so they fail too.
-                if not isinstance(source, Images) and len(results) < len(group):
+                if (source.moving and self._unwritten) or (not isinstance(source, Images) and len(results) < len(group)):
                     break
+
+    def _write(self, result: Result) -> None:
+        """Write a result, in a thread; note one that cannot be encoded, and then each of the same video."""
+        try:
+            if self.writer and not (self._unwritten and result.frame.source.moving):
+                self.writer.write(result)
+            elif self.writer:
+                self._unwritten.append(None)
+        except CannotEncodeError as error:
+            self._unwritten.append(Failure(result.frame.name, error))
+
+    def _tell_unwritten(self, source: Source) -> None:
+        for failure in self._unwritten:
+            self.meter.done -= 1
+            if failure:
+                self._failed(source, failure)
+        self._unwritten.clear()
 
     def _segment(self, source: Source, group: list[Frame]) -> list[Result]:
         """Return the results of frames; those that fail are left out."""

@@ -15,7 +15,7 @@ from mmseg_bisenet_lite.deploy.predict.network import Network
 from mmseg_bisenet_lite.deploy.predict.pipeline import AHEAD, Pipeline
 from mmseg_bisenet_lite.deploy.predict.sources import Images
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.images import write_image
+from mmseg_bisenet_lite.utils.images import CannotEncodeError, write_image
 
 pytestmark = pytest.mark.usefixtures('no_thread_is_left')
 
@@ -166,6 +166,23 @@ def test_the_time_is_spent_on_the_slowest_stage(run, metadata, slow):
     clip, segmenter = Clip(*range(10), seconds=seconds['reading']), Segmenter(metadata, seconds['network'])
     meter, _ = run(clip, writer=Writer(seconds=seconds['writing']), segmenter=segmenter)
     assert max(meter.seconds, key=meter.seconds.get) == slow
+
+
+@pytest.mark.parametrize(('moving', 'written'), [(False, [0, 1, 3, 4]), (True, [0, 1])])
+def test_what_cannot_be_encoded_is_told_and_the_others_are_done(run, moving, written):
+    class Picky(Writer):
+        def write(self, result):
+            if result.frame.source is first and result.frame.number == 2:
+                raise CannotEncodeError('clip: too narrow')
+            super().write(result)
+
+    first, second, writer = Clip(*range(5), moving=moving), Clip(7, 8), Picky()
+    meter, failures = run(first, second, writer=writer)
+    assert failures == ['clip: too narrow']
+    assert sorted(each.frame.number for each in writer.results if each.frame.source is first) == written
+    assert sorted(each.frame.number for each in writer.results if each.frame.source is second) == [0, 1]
+    assert (meter.done, meter.failed) == (len(written) + 2, 1)
+    assert first.closed
 
 
 def test_an_error_of_a_writer_stops_all(run, metadata):

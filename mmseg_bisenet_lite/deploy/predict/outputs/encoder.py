@@ -1,5 +1,6 @@
 """Encoder: one video file that is being written."""
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ import numpy as np
 
 from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.deploy.predict.frames import Frame
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.errors import InputError, first_line
+from mmseg_bisenet_lite.utils.images import CannotEncodeError
 from mmseg_bisenet_lite.utils.library import require
+from mmseg_bisenet_lite.utils.sizes import size_text
 
 RATE = 25.0  # frames a second of a video whose source states none
+_MOST_TICKS = 65535  # a second, of the clock of MPEG-4 Part 2; OpenCV counts a rate in tenths, hundredths or thousandths
+_LEAST_SIDE = 4  # in pixels; OpenCV writes smaller WebM files that nothing can read
 _LONGEST_GAP = 60  # seconds; for a longer one the video would stand still
 
 
@@ -24,7 +29,7 @@ class Encoder:
         first: The first frame, whose size and source's rate the video has.
 
     Raises:
-        InputError: OpenCV cannot encode such a video.
+        CannotEncodeError: OpenCV cannot encode such a video.
     """
 
     def __init__(self, file: Path, codec: str, first: Frame) -> None:
@@ -36,18 +41,21 @@ class Encoder:
         self._written = 0
         self._skipped = 0  # frames of gaps that were too long to show
         self._before = first.pixels
-        self._rate = first.source.rate or RATE
+        self._rate = _encodable(first.source.rate or RATE)
         if not first.source.rate:
             warnings.warn(
                 f'{first.source.label}: its frame rate is unknown; {file.name} has {RATE:g} frames a second', stacklevel=2
             )
         path = str(self._part.absolute())  # FFmpeg takes what is before a colon for a protocol, if no / is before it
-        with as_input_error(f'{file}: cannot be encoded', cv2.error, UnicodeEncodeError):
+        try:
             fourcc = cv2.VideoWriter_fourcc(*codec)
             self._writer: Any = cv2.VideoWriter(path, cv2.CAP_FFMPEG, fourcc, self._rate, self._size)
-        if not self._writer.isOpened():
+        except (cv2.error, UnicodeEncodeError) as error:
+            raise CannotEncodeError(f'{file}: cannot be encoded: {first_line(error)}') from error
+        if not self._writer.isOpened() or min(self._size) < _LEAST_SIDE:
             self.drop()
-            raise InputError(f'{file}: OpenCV cannot encode a video of {"x".join(map(str, self._size))} pixels as {codec}')
+            video = f'{size_text(self._size)} pixels at {self._rate:g} frames a second'
+            raise CannotEncodeError(f'{file}: OpenCV cannot encode a video of {video} as {codec}')
 
     def write(self, painted: np.ndarray, frame: Frame) -> None:
         """Write a frame where it belongs in time: in place of missing ones the one before is shown longer."""
@@ -97,3 +105,8 @@ class Encoder:
         video.release()
         if abs(count - self._written) > 1:  # WebM states only the duration
             raise InputError(f'{self._file}: only {count} of {self._written} frames were written; is the disk full?')
+
+
+def _encodable(rate: float) -> float:
+    """Return a rate with as many decimals as MPEG-4 can count, at most three."""
+    return round(rate, min(3, max(0, math.floor(math.log10(_MOST_TICKS / rate)))))

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.images import CannotEncodeError
 
 
 def read(file):
@@ -45,7 +46,7 @@ def test_a_video_has_the_frames_in_order_at_the_rate_of_its_source(
     assert listed(tmp_path / 'out/video') == [f'street/{file}']
 
 
-@pytest.mark.parametrize('rate', [0.5, 7, 23.976, 29.97, 30000 / 1001, 59.94, 240])
+@pytest.mark.parametrize('rate', [0.5, 7, 23.976, 29.97, 30000 / 1001, 59.94, 66.667, 119.826, 211.222, 240, 1000 / 3])
 def test_rates_of_cameras_are_kept(open_outputs, source, result_of, tmp_path, rate):
     video = source('clip.avi', 'clip', rate=rate)
     with open_outputs(['video'], video) as outputs:
@@ -54,6 +55,15 @@ def test_rates_of_cameras_are_kept(open_outputs, source, result_of, tmp_path, ra
     frames, written = read(tmp_path / 'out/video/clip.mp4')
     assert len(frames) == 3
     assert written == pytest.approx(rate, rel=1e-3)
+
+
+@pytest.mark.parametrize(('kind', 'size'), [('video', (1, 40)), ('webm', (2, 2))])
+def test_a_size_that_cannot_be_encoded_is_told(open_outputs, source, result_of, kind, size):
+    video = source('clip.avi', 'clip', rate=66.667)
+    with open_outputs([kind], video) as outputs:
+        width, height = size
+        with pytest.raises(CannotEncodeError, match=f'cannot encode a video of {width}x{height} pixels at 66.67 frames a sec'):
+            outputs.write(result_of(video, mask=np.zeros((height, width), np.uint8)))
 
 
 def test_an_unknown_rate_is_told(open_outputs, source, result_of, tmp_path):
