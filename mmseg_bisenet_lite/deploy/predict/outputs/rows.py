@@ -46,9 +46,14 @@ class Rows:
     def append(self, name: str, row: str) -> None:
         """Write a row, with its end, at once; several threads may call this."""
         with self._lock, self._file.open('ab', buffering=0) as opened:
-            data = memoryview((row if opened.tell() else self._header + row).encode('utf-8', 'surrogateescape'))
-            while data:
-                data = data[opened.write(data) :]
+            end = opened.tell()
+            data = memoryview((row if end else self._header + row).encode('utf-8', 'surrogateescape'))
+            try:
+                while data:
+                    data = data[opened.write(data) :]
+            except OSError:
+                opened.truncate(end)  # else the next row would go on in this line
+                raise
             self._replaced |= name in self._earlier
 
     def close(self) -> None:

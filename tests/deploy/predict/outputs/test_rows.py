@@ -1,5 +1,8 @@
+import errno
 import json
 import os
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -34,6 +37,32 @@ def test_a_row_that_was_cut_off_at_any_byte_is_dropped(tmp_path, cut):
     assert ('a' in rows, 'b' in rows) == (True, False)
     rows.append('b', row('b', 2))
     assert file.read_text() == row('a', 1) + row('b', 2)
+
+
+def test_a_row_that_a_full_disk_cuts_off_does_not_spoil_the_next_one(tmp_path, monkeypatch):
+    file = tmp_path / 'rows'
+    rows = Rows(file, parse_lines)
+    rows.append('a', row('a', 1))
+    real = Path.open
+
+    def on_full_disk(self, *args, **kwargs):
+        def write(data):
+            if len(data) < len(row('b', 1)):
+                raise OSError(errno.ENOSPC, 'No space left on device')
+            return opened.write(data[:4])
+
+        opened = real(self, *args, **kwargs)
+        full = MagicMock(wraps=opened)
+        full.write = write
+        full.__enter__.return_value = full
+        return full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, 'open', on_full_disk)
+        with pytest.raises(OSError, match='No space left'):
+            rows.append('b', row('b', 1))
+    rows.append('c', row('c', 1))
+    assert file.read_text() == row('a', 1) + row('c', 1)
 
 
 def test_rows_that_an_interruption_left_twice_are_one_after_opening(tmp_path):
