@@ -3,13 +3,16 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mmseg_bisenet_lite.deploy.predict.sources.video import VIDEOS
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import images_in, is_picture
+
+T = TypeVar('T')
 
 _NUMBERED = re.compile(r'(?P<before>[^%]*)%(?:0(?P<digits>\d+))?d(?P<after>[^%]*)')
 
@@ -41,17 +44,30 @@ class Inputs:
         self.videos += videos
 
     def drop_repeated(self) -> int:
-        """Keep each file once, at its first place; return how many were dropped."""
-        before = len(self.images) + len(self.videos)
-        for files in (self.images, self.videos):
-            first = {os.path.abspath(file): file for file in reversed(files)}  # noqa: PTH100  however it is written
-            files[:] = reversed(first.values())
-        return before - len(self.images) - len(self.videos)
+        """Keep each file once, at its first place, and in a sequence rather than alone; return how many were dropped."""
+        before = len(self.images) + len(self.videos) + len(self.sequences)
+        numbered = {_absolute(file) for _, files in self.sequences for file in files}
+        self.images[:] = [file for path, file in _first(self.images).items() if path not in numbered]
+        self.videos[:] = _first(self.videos).values()
+        self.sequences[:] = _first(self.sequences, lambda sequence: sequence[0]).values()
+        return before - len(self.images) - len(self.videos) - len(self.sequences)
 
     def check_shared(self, option: str) -> None:
         """Raise an :class:`InputError`, which names an option, if there is anything that machines cannot share."""
         if unfit := [*self.streams, *(text for text, _ in self.sequences)]:
             raise InputError(f'{option}: {unfit[0]} cannot be shared out; give images, folders, patterns, lists and videos')
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100  however it is written; resolve() would follow links
+
+
+def _first(items: Iterable[T], path_of: Callable[[T], Any] = lambda item: item) -> dict[str, T]:
+    """Return the first item of each path, in order."""
+    first: dict[str, T] = {}
+    for item in items:
+        first.setdefault(_absolute(path_of(item)), item)
+    return first
 
 
 def find(texts: Iterable[str], recursive: bool = False) -> Inputs:

@@ -407,6 +407,15 @@ def test_a_file_that_is_named_twice_is_done_once(tree, monkeypatch):
     assert names(tree / 'b', tree / 'b' / '1.png', tree / 'b' / '*.png', 'b/1.png', 'a/../b/1.png') == ['1']
 
 
+def test_numbered_images_are_done_once_in_their_sequence(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    sources = sources_of(['b', 'b/%d.png', './b/%d.png'])
+    assert [(source.label, source.count) for source in sources] == [('b/%d.png', 1)]
+    inputs = find(['b/1.png', 'a/1.png', 'b/1.png'])
+    assert inputs.drop_repeated() == 1
+    assert [file.as_posix() for file in inputs.images] == ['b/1.png', 'a/1.png']
+
+
 def test_shards_share_out_all_files_under_the_names_that_they_have_together(tree):
     parts = [sources_of([str(tree)], recursive=True, shard=(number, 3)) for number in (1, 2, 3)]
     found = [[source.name(n) for n in range(source.count or 1)] for part in parts for source in part]
