@@ -55,6 +55,8 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _reader_is_gone() -> bool:
+    if not hasattr(select, 'poll'):  # Windows
+        return True
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -1,6 +1,6 @@
 """Files and folders: a file is either complete or absent, and a folder has one writer."""
 
-import fcntl
+import errno
 import json
 import math
 import os
@@ -60,6 +60,20 @@ def _with_null(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def lock(descriptor: int) -> None:
+    """Lock an open file or folder for its process, until it is closed.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+        OSError: The file system has no locks, or the operating system has not these ones.
+    """
+    try:
+        import fcntl
+    except ImportError as error:  # Windows
+        raise OSError(errno.ENOSYS, 'no file locks') from error
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @contextmanager
 def alone_in(folder: Path, name: str, doing: str = 'training') -> Iterator[int | None]:
     """Be the only process that does something in a folder, by a lock that ends with the process, however it ends.
@@ -76,13 +90,13 @@ def alone_in(folder: Path, name: str, doing: str = 'training') -> Iterator[int |
     Raises:
         InputError: Another process holds the lock.
     """
-    with (folder / name).open('a') as lock:
+    with (folder / name).open('a') as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(held.fileno())
         except BlockingIOError:
             raise InputError(f'{folder}: another process is {doing} here; wait for it or stop it') from None
         except OSError:  # some network file systems
             yield None
             return
-        os.register_at_fork(after_in_child=lock.close)  # data loader workers outlive a killed parent by seconds
-        yield lock.fileno()
+        os.register_at_fork(after_in_child=held.close)  # data loader workers outlive a killed parent by seconds
+        yield held.fileno()

@@ -1,12 +1,13 @@
 """A temporary folder that a killed process leaves behind only until the next process makes one."""
 
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mmseg_bisenet_lite.utils.files import lock
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def _lock(folder: Path) -> int:
     """Lock a folder for this process; return the descriptor that holds the lock."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
     except OSError:
         os.close(descriptor)
         raise

@@ -11,6 +11,7 @@ import pytest
 
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.files import alone_in, atomic_write, write_text
+from mmseg_bisenet_lite.utils.scratch import scratch_folder
 
 
 def test_a_failed_write_names_the_file_and_keeps_the_earlier_one(tmp_path):
@@ -45,6 +46,14 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     with atomic_write(tmp_path / 'a') as temporary:
         temporary.touch()
     assert events == ['fsync', 'replace']
+
+
+def test_without_locks_of_the_system_a_folder_is_not_locked(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'fcntl', None)  # as on Windows
+    with alone_in(tmp_path, 'lock') as one, alone_in(tmp_path, 'lock') as other, scratch_folder(tmp_path, '.made-') as folder:
+        assert one is other is None
+        assert folder.is_dir()
+    assert [file.name for file in tmp_path.iterdir()] == ['lock']
 
 
 def test_a_folder_has_one_writer_until_that_ends_however_it_ends(tmp_path):
