@@ -57,6 +57,8 @@ def check_address(host: str, port: int) -> None:
     Raises:
         InputError: The port is in use or not allowed, or the machine has no such address.
     """
+    if ':' in host:
+        raise InputError(f'--host {host}: Gradio serves no IPv6 addresses; give 127.0.0.1 or another of IPv4, or a name')
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -90,6 +92,7 @@ def serve(models: dict[str, Model], host: str, port: int, most_frames: int, most
             'HF_HUB_DISABLE_TELEMETRY': '1',
             'HF_HUB_OFFLINE': '1',
             FFMPEG_OPTIONS_NAME: FFMPEG_OPTIONS,
+            **_no_proxy(host),
         }
         os.environ.update(settings)  # before Gradio's import, which reads some of them
         gr = require('gradio', 'gradio')
@@ -128,14 +131,20 @@ def serve(models: dict[str, Model], host: str, port: int, most_frames: int, most
             page.close(verbose=False)
 
 
+def _no_proxy(host: str) -> dict[str, str]:
+    """Return the settings by which Gradio reaches its own server, to see whether it runs, not through a proxy."""
+    own = ['localhost', '127.0.0.1', host]
+    return {name: ','.join([*filter(None, [os.environ.get(name)]), *own]) for name in ('no_proxy', 'NO_PROXY')}
+
+
 def _trusted(host: str) -> list[Any]:
     """Return what keeps pages of others, opened in the same browser, from reaching this one under a name of their own."""
     if not is_loopback(host):
         return []
     middleware = require('starlette.middleware', 'starlette').Middleware
     guard = require('starlette.middleware.trustedhost', 'starlette').TrustedHostMiddleware
-    return [middleware(guard, allowed_hosts=['localhost', '127.0.0.1', '[::1]', host])]
+    return [middleware(guard, allowed_hosts=['localhost', '127.0.0.1', host])]
 
 
 def _address(host: str) -> str:
-    return 'localhost' if host in ('0.0.0.0', '::') else f'[{host}]' if ':' in host else host  # noqa: S104
+    return 'localhost' if host == '0.0.0.0' else host  # noqa: S104

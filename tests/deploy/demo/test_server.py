@@ -38,6 +38,12 @@ def test_an_address_of_another_machine_is_one_line():
         check_address('192.0.2.1', 7860)
 
 
+@pytest.mark.parametrize('host', ['::1', '::', '[::1]'])
+def test_an_address_that_gradio_cannot_serve_is_one_line(host):
+    with pytest.raises(InputError, match=r'Gradio serves no IPv6 addresses; give 127\.0\.0\.1 or another of IPv4, or a name'):
+        check_address(host, 7860)
+
+
 @pytest.mark.parametrize('port', ['0', '65536', '-1', 'http'])
 def test_what_is_no_port_is_an_error_of_the_command_line(monkeypatch, capsys, port):
     monkeypatch.setattr(sys, 'argv', ['demo', f'--port={port}'])
