@@ -40,7 +40,7 @@ def host_problem() -> str | None:
     for module in ('torch', 'cv2', 'mmengine', 'mmcv'):  # each needs the one before it
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # PyTorch loads its libraries by itself
             libraries = f'; {HEADLESS}' if module == 'cv2' else ''
             return f'the module {module} cannot be imported: {reason_of(error)}{libraries}'
     mmcv = version('mmcv') or version('mmcv-lite')

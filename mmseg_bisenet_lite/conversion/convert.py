@@ -212,7 +212,9 @@ def _has_foreground(mask: Path, meaning: 'MaskMeaning') -> bool:
     """Read a mask as a training will, which raises an error for one that it would refuse; few are looked at before."""
     from mmseg_bisenet_lite.datasets.transforms import LoadBinaryAnnotations
 
-    results = dict(seg_map_path=str(mask), label_table=meaning.table(IGNORE), label_colours=meaning.colours, seg_fields=[])
+    results: dict[str, Any] = dict(
+        seg_map_path=str(mask), label_table=meaning.table(IGNORE), label_colours=meaning.colours, seg_fields=[]
+    )
     return bool((LoadBinaryAnnotations()(results)['gt_seg_map'] == 1).any())
 
 

@@ -167,7 +167,7 @@ def test_threads_are_those_of_the_process_and_not_of_the_machine(monkeypatch):
         runtime.check_threads(4)
 
 
-@pytest.mark.parametrize(('device', 'provider'), [('cuda:0', 'CUDA'), ('tensorrt:0', 'Tensorrt')])
+@pytest.mark.parametrize(('device', 'provider'), [('CUDA:0', 'CUDA'), ('tensorrt:0', 'Tensorrt')])
 def test_onnx_runtime_never_falls_back_in_silence(files, device, provider, monkeypatch):
     import onnxruntime
 

@@ -27,7 +27,9 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
     shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
 
     def load() -> RunShard:
-        segmenter = segmenter_of(args)
+        # By itself a runtime would take all cores of the machine.
+        threads = args.threads if gpus else args.threads or 1
+        segmenter = segmenter_of(argparse.Namespace(**{**vars(args), 'threads': threads}))
         network = network_of(segmenter, args, save)
 
         def run(number: int, shards: int) -> ShardResult:

@@ -24,7 +24,7 @@ class OnnxRuntime:
 
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
         library = require('onnxruntime', 'onnxruntime')
-        found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', device or 'cpu')
+        found = re.fullmatch(r'(cpu|cuda|tensorrt)(?::(\d+))?', (device or 'cpu').lower())
         if found is None:
             raise InputError(f'device={device!r}: choose cpu, cuda:N or tensorrt:N for ONNX Runtime')
         provider = PROVIDERS[found[1]]

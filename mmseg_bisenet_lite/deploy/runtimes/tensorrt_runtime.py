@@ -29,7 +29,7 @@ class TensorrtRuntime:
     def __init__(self, file: Path, device: str | None, threads: int | None, precision: str | None) -> None:
         library = require('tensorrt', 'tensorrt')
         self._cuda = Cuda(require('cuda.bindings.runtime', 'cuda-python'))
-        found = re.fullmatch(r'cuda(?::(\d+))?', device or 'cuda:0')
+        found = re.fullmatch(r'cuda(?::(\d+))?', (device or 'cuda:0').lower())
         if found is None:
             raise InputError(f'device={device!r}: TensorRT runs on NVIDIA GPUs; give cuda:N')
         if threads is not None:
