@@ -94,8 +94,8 @@ def _weigh_without_ignored_pixels() -> bool:
         **kwargs: Any,
     ) -> Any:
         if class_weight is not None and reduction == 'mean' and avg_factor is None:
-            # Count the labels: selecting pixels would make the host wait for the GPU.
-            avg_factor = sum(weight * (label == kind).sum() for kind, weight in enumerate(class_weight))
+            # Count the labels: selecting pixels would make the host wait for the GPU. In float32, since float16 ends at 65504.
+            avg_factor = sum(weight.float() * (label == kind).sum() for kind, weight in enumerate(class_weight))
         return original(pred, label, weight, class_weight, reduction, avg_factor, ignore_index, **kwargs)
 
     host.cross_entropy = cross_entropy

@@ -56,6 +56,14 @@ def test_a_weighted_loss_counts_ignored_pixels_for_nothing():
     assert torch.allclose(loss(score, label, ignore_index=255), expected)
 
 
+def test_a_weighted_loss_of_many_pixels_in_float16_is_not_0():
+    score, label = torch.randn(1, 2, 300, 300), torch.randint(0, 2, (1, 300, 300))
+    loss = CrossEntropyLoss(avg_non_ignore=True, class_weight=[1.0, 7.0])
+    expected = loss(score, label, ignore_index=255)
+    with torch.autocast('cpu', torch.float16):  # computes losses in float32, of scores and weights in float16
+        assert torch.allclose(loss(score.half(), label, ignore_index=255), expected, rtol=0.01)
+
+
 @pytest.mark.parametrize(
     ('options', 'message'), [(dict(start=0), 'start=0'), (dict(end=-1), 'end=-1'), (dict(share=0), 'share=0')]
 )
