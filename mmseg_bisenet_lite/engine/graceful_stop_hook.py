@@ -104,13 +104,13 @@ def _save(runner: Runner, iteration: int) -> str:
         if Path(hook.last_ckpt or '').name != hook.filename_tmpl.format(iteration):
             hook._save_checkpoint_with_step(runner, iteration, meta)
         return str(hook.last_ckpt)
-    path = Path(runner.work_dir) / f'iter_{iteration}.pth'
+    path = Path(runner.work_dir if hook is None else hook.out_dir) / f'iter_{iteration}.pth'  # where --resume looks
     goes_on = hasattr(sampler_of(runner.train_dataloader), 'only_pass')  # within an epoch
     if hook is not None and not goes_on:
         meta['iter'] = runner.epoch * len(runner.train_dataloader)
     runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=False)
     if runner.rank == 0:
-        write_text(path.parent / 'last_checkpoint', str(path))
+        write_text(Path(runner.work_dir) / 'last_checkpoint', str(path))
     return str(path)
 
 

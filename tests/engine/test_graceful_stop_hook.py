@@ -58,18 +58,19 @@ def test_the_workers_live_until_the_iteration_is_saved(small_training, tmp_path)
     assert (tmp_path / 'run' / 'iter_7.pth').is_file()
 
 
+@pytest.mark.parametrize('out_dir', [None, 'elsewhere'])
 @pytest.mark.parametrize(('sampler', 'first'), [('DefaultSampler', 5), ('SeededInfiniteSampler', 7)])
-def test_an_epoch_begins_again_unless_the_sampler_can_go_on_within_it(small_training, tmp_path, sampler, first):
+def test_an_epoch_begins_again_unless_the_sampler_can_go_on_within_it(small_training, tmp_path, sampler, first, out_dir):
     data = [torch.ones(1) for _ in range(8)]
     loader = dict(batch_size=2, num_workers=0, dataset=data, sampler=dict(type=f'mmseg.{sampler}', shuffle=False))
     by_epoch = dict(
         train_dataloader=loader,
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
-        checkpoint=dict(by_epoch=True, interval=1),
+        checkpoint=dict(by_epoch=True, interval=1, out_dir=out_dir and str(tmp_path / out_dir)),
     )
     with pytest.raises(SystemExit):
         small_training(0, step=ask_at(6, signal.SIGTERM), **by_epoch).train()
-    assert sorted(path.name for path in (tmp_path / 'run').glob('*.pth')) == ['epoch_1.pth', 'iter_6.pth']
+    assert sorted(path.name for path in (tmp_path / (out_dir or '') / 'run').glob('*.pth')) == ['epoch_1.pth', 'iter_6.pth']
     seen = []
     small_training(0, step=seen.append, resume=True, **by_epoch).train()
     assert seen == [*range(first, 13)]
