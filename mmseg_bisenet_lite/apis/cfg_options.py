@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmseg_bisenet_lite.apis.training import HOOKS
 from mmseg_bisenet_lite.compat.hooks import OF_MMENGINE
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.registry import parameters_of
 
 # Keys at the top of a config that MMEngine or MMSegmentation's tools read beside the runner's arguments.
 _READ = {
@@ -227,20 +228,8 @@ def _arguments(kind: Any) -> set[str] | None:
 
 
 def _parameters(kind: Any) -> set[str] | None:
-    """Return the names of a class's arguments, with those that ``**kwargs`` hands on to its parents; or of a function's."""
-    if isinstance(kind, type):
-        functions = [each.__dict__['__init__'] for each in kind.__mro__[:-1] if '__init__' in each.__dict__]
-    else:
-        functions = [kind]
-    names: set[str] = set()
-    for function in functions:
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
-            return None
-        names |= {each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
-        if not any(each.kind is each.VAR_KEYWORD for each in parameters):
-            return names
-    if isinstance(kind, type) and issubclass(kind, CheckpointHook):
-        return names | {*inspect.signature(Runner.save_checkpoint).parameters}
-    return None if functions else names
+    """Return the names of the arguments of a class or a function; ``None`` if there may be others."""
+    names, others = parameters_of(kind)
+    if others and isinstance(kind, type) and issubclass(kind, CheckpointHook):
+        return {*names, *inspect.signature(Runner.save_checkpoint).parameters}
+    return None if others else {*names}

@@ -15,6 +15,7 @@ from mmseg_bisenet_lite.models.batch_norms import single_values_allowed, use_run
 from mmseg_bisenet_lite.models.context_path import ContextPath
 from mmseg_bisenet_lite.models.detail_fusion import DetailFusion
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.registry import parameters_of
 
 
 @MODELS.register_module()
@@ -154,7 +155,7 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict, fro
         backbone_class = MODELS.get(backbone_class)
     if backbone_class is None:
         raise InputError(f'backbone_cfg: no backbone {backbone_cfg.get("type")!r} is registered; check its type')
-    theirs = inspect.signature(backbone_class).parameters
+    theirs, others = parameters_of(backbone_class)
     ours = inspect.signature(BiSeNetLite).parameters
 
     def same_kind(name: str) -> bool:
@@ -166,7 +167,7 @@ def _complete_backbone_cfg(backbone_cfg: dict, in_channels: int, cfgs: dict, fro
     # Both paths take the same image, so an in_channels in backbone_cfg could only contradict it.
     image = {'in_channels': in_channels} if 'in_channels' in theirs else {}
     frozen = {} if frozen_stages == -1 else {'frozen_stages': frozen_stages}
-    if frozen and 'frozen_stages' not in theirs and not any(each.kind is each.VAR_KEYWORD for each in theirs.values()):
+    if frozen and 'frozen_stages' not in theirs and not others:
         raise InputError(f'frozen_stages={frozen_stages!r}: {backbone_class.__name__} has no frozen_stages; leave it out')
     if frozen and backbone_cfg.get('frozen_stages', frozen_stages) != frozen_stages:
         raise InputError('frozen_stages: backbone and backbone_cfg contradict each other; give one of them')

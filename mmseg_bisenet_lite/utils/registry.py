@@ -1,4 +1,4 @@
-"""class_of: the class that a config's ``type`` stands for, however it is written."""
+"""What a config's ``type`` stands for, however it is written, and what arguments that takes."""
 
 import inspect
 from typing import Any
@@ -18,3 +18,27 @@ def class_of(registry: Any, kind: Any) -> Any:
         except RuntimeError:  # the registry's error for an unknown name; whoever builds the config reports it
             return None
     return kind if inspect.isclass(kind) else None
+
+
+def parameters_of(kind: Any) -> tuple[dict[str, inspect.Parameter], bool]:
+    """Return the arguments of a class, with those that ``**kwargs`` hands on to its parents, or of a function.
+
+    Returns:
+        The arguments by their names, and whether there may be others.
+    """
+    if isinstance(kind, type):
+        functions = [each.__dict__['__init__'] for each in kind.__mro__[:-1] if '__init__' in each.__dict__]
+    else:
+        functions = [kind]
+    found: dict[str, inspect.Parameter] = {}
+    for function in functions:
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            return found, True
+        for each in parameters:
+            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+                found.setdefault(each.name, each)
+        if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+            return found, False
+    return found, bool(functions)

@@ -100,7 +100,11 @@ def test_every_weight_of_a_small_network_is_trained():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-@pytest.mark.parametrize('backbone', [dict(type='LiteVGG'), {k: v for k, v in R18.items() if k != 'norm_cfg'}])
+R18_PLAIN = {key: value for key, value in R18.items() if key != 'norm_cfg'}
+
+
+# ResNetV1c takes **kwargs, and hands them on to ResNet.
+@pytest.mark.parametrize('backbone', [dict(type='LiteVGG'), R18_PLAIN, {**R18_PLAIN, 'type': 'ResNetV1c'}])
 def test_settings_reach_every_path(backbone):
     net = BiSeNetLite(
         backbone_cfg=backbone,
