@@ -56,9 +56,10 @@ class LabelCheckHook(Hook):
     """Read each label map of train and val once, and stop the training at a wrong one; see :class:`LabelCheck`.
 
     The check begins before the first iteration. What it does not reach within ``seconds`` it does between iterations, in a
-    small share of their time, and it ends before the first validation. So a data set of some hundred label maps is checked
-    before the training starts, and with a larger one the training is delayed by that share at most, until all is checked.
-    Of several processes the first one checks.
+    small share of their time, and the rest before the first validation, which waits for it. So a data set of some hundred label
+    maps is checked before the training starts, and with a larger one the training is delayed by that share, and only a first
+    validation that comes early by more. Of several processes the first one checks, and the others wait for it in that
+    validation, at most for the time of ``env_cfg.dist_cfg.timeout``: give a very large data set more ``seconds``.
 
     Args:
         seconds: Time for the check before the first iteration, at least 0.
