@@ -2,8 +2,9 @@
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -50,9 +51,11 @@ def work_dir_of_one_training(
     if os.environ.get(RANKS.get(launcher, ''), '0') != '0':
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(folder, LOCK):
-        saved, names = where_saved(folder, out_dir, filename_tmpl)
+    saved, names = where_saved(folder, out_dir, filename_tmpl)
+    with ExitStack() as stack:
+        for each in dict.fromkeys((folder.absolute(), saved)):
+            each.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_in(each, LOCK))
         if not resume:
             _set_aside(saved, names, folder / 'last_checkpoint')
         for left in (*saved.glob('*.pth.tmp'), folder / 'last_checkpoint.tmp'):
@@ -69,5 +72,5 @@ def _set_aside(folder: Path, names: str, note: Path) -> None:
     aside.mkdir()
     for file in (*saved, note):
         if file.exists():
-            file.rename(aside / file.name)
+            shutil.move(file, aside / file.name)  # the note may be on another disk
     print(f'{folder}: the {len(saved)} checkpoints of an earlier training are now in {aside.name}; --resume would continue it')

@@ -1,6 +1,7 @@
 """Fixes for the data of a training: where a resumed run goes on, and where an epoch ends."""
 
 import itertools
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -39,10 +40,12 @@ def where_saved(work_dir: Path, out_dir: str | None, filename_tmpl: str | None) 
 
     Args:
         work_dir: The training's work dir.
-        out_dir: The argument of its CheckpointHook.
+        out_dir: The argument of its CheckpointHook. What is not on this machine is not looked through: then it is the work dir.
         filename_tmpl: The same.
     """
-    folder = work_dir if out_dir is None or Path(out_dir) == work_dir else Path(out_dir) / work_dir.name
+    work_dir = Path(os.path.abspath(work_dir))  # noqa: PTH100  as the runner has it; resolve() would follow links
+    here = out_dir is None or '://' in out_dir or out_dir == str(work_dir)  # as text, as CheckpointHook compares them
+    folder = work_dir if out_dir is None or here else Path(out_dir) / work_dir.name
     return folder, NAMES if filename_tmpl is None else f'(?:{_pattern(filename_tmpl)}|{NAMES})'
 
 

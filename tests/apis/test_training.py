@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmseg_bisenet_lite.apis import host_tools
 from mmseg_bisenet_lite.apis.cfg_options import parse_options
 from mmseg_bisenet_lite.apis.training import guarding_options, work_dir_of_one_training
+from mmseg_bisenet_lite.compat import where_saved
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -42,7 +43,7 @@ def test_they_are_set_aside_wherever_and_however_they_are_saved(tmp_path, monkey
     monkeypatch.setattr(sys, 'argv', ['train.py', 'mine.py'])
     host_tools.run_host_tool('train')
     aside = Path('elsewhere/mine/earlier-1')
-    assert list(Path('elsewhere/mine').iterdir()) == [aside]
+    assert {*Path('elsewhere/mine').iterdir()} == {aside, Path('elsewhere/mine/train.lock')}
     assert {file.name for file in aside.iterdir()} == {file.name for file in saved}
     assert not saved[-1].exists()
 
@@ -56,6 +57,26 @@ def test_a_second_training_in_a_folder_is_refused_and_ranks_are_not(tmp_path, mo
             pass
         with pytest.raises(InputError, match='another process'), work_dir_of_one_training(tmp_path, True, launcher='none'):
             pass
+
+
+def test_two_trainings_that_save_into_one_folder_are_refused(tmp_path):
+    first, second = (work_dir_of_one_training(tmp_path / each / 'run', False, out_dir=str(tmp_path)) for each in 'ab')
+    with first, pytest.raises(InputError, match=f'{tmp_path}/run: another process is training here'), second:
+        pass
+
+
+def test_where_checkpoints_are_saved(tmp_path, monkeypatch):
+    """As MMEngine's CheckpointHook, which compares with the absolute path, as text."""
+    monkeypatch.chdir(tmp_path)
+    for work_dir, out_dir, folder in (
+        ('x', None, tmp_path / 'x'),
+        ('x', str(tmp_path / 'x'), tmp_path / 'x'),
+        ('x', 'x', Path('x/x')),
+        ('.', 'out', Path('out') / tmp_path.name),
+        ('a/..', 'out', Path('out') / tmp_path.name),
+        ('x', 's3://bucket/out', tmp_path / 'x'),
+    ):
+        assert where_saved(Path(work_dir), out_dir, None)[0] == folder
 
 
 @pytest.mark.parametrize('launched', ['', 'work_dir="by, option"'])
