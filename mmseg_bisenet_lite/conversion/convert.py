@@ -17,6 +17,7 @@ from mmseg_bisenet_lite.conversion.shapes import Annotated, draw
 from mmseg_bisenet_lite.conversion.writer import Item, check_out, config_name, write
 from mmseg_bisenet_lite.utils.console import ReportProgress
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import files_below
 from mmseg_bisenet_lite.utils.images import check_image, is_image, named
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _read(config: ConvertConfig) -> Iterator[Annotated]:
     if source.is_dir():
         if files_in(source):
             return read_labelme(source, config.images)
-        files = [file for file in sorted(source.rglob('*.json')) if b'"categories"' in file.read_bytes()]
+        files = [file for file in files_below(source, '*.json') if b'"categories"' in file.read_bytes()]
         if len(files) == 1:
             return read_coco(files[0], config.images)
         several = f' (choose one of {named(files)})' if files else ''

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmseg_bisenet_lite.conversion.shapes import Annotated, Shape, ellipse, written_by
 from mmseg_bisenet_lite.utils.errors import InputError
+from mmseg_bisenet_lite.utils.files import files_below
 
 _OUTLINES = ('polygon', 'oriented_rectangle')
 _LINES = ('line', 'linestrip')
@@ -19,9 +20,7 @@ _LINES = ('line', 'linestrip')
 
 def files_in(folder: Path) -> list[Path]:
     """Return the annotation files below a folder, of those that are JSON."""
-    return [
-        file for file in sorted(folder.rglob('*.json')) if not file.name.startswith('.') and b'"shapes"' in file.read_bytes()
-    ]
+    return [file for file in files_below(folder, '*.json') if b'"shapes"' in file.read_bytes()]
 
 
 def read_labelme(folder: Path, images: Path | None = None) -> Iterator[Annotated]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmseg_bisenet_lite.conversion.labels import FOREGROUND, IGNORE, value_of_each_label
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.files import files_below
 from mmseg_bisenet_lite.utils.images import LOSSLESS, is_image, named
 
 LABELS = 'labelmap.txt'  # of CVAT
@@ -94,6 +95,4 @@ def _files(folder: Path) -> list[Path]:
     with as_input_error(f'{folder}: cannot be read', OSError):
         if not folder.is_dir():
             raise InputError(f'{folder}: there is no such folder')
-        return [
-            file for file in sorted(folder.rglob('*')) if not file.name.startswith('.') and file.is_file() and is_image(file)
-        ]
+        return [file for file in files_below(folder) if is_image(file)]

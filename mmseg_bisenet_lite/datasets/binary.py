@@ -294,7 +294,8 @@ class BinarySegDataset(BaseSegDataset):
     def _list(self, folder: str | None, suffix: str | Sequence[str], what: str, may_be_empty: bool = False) -> dict[str, str]:
         """Return the files below ``folder`` whose names end in ``suffix``: stem -> path, both relative to the folder.
 
-        Capital and small letters of the suffix are the same, since cameras write ``.JPG``; hidden files are left out.
+        Capital and small letters of the suffix are the same, since cameras write ``.JPG``; what is hidden, or in a hidden
+        folder, is left out.
         """
         suffixes = (suffix,) if isinstance(suffix, str) else tuple(suffix)
         small = tuple(each.lower() for each in suffixes)
@@ -302,7 +303,7 @@ class BinarySegDataset(BaseSegDataset):
         if not folder or not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f'{folder}: there is no such folder of {what} (data_root is {self.data_root}){layout}')
         listed = fileio.list_dir_or_file(folder, False, True, recursive=True, backend_args=self.backend_args)
-        visible = [name for name in listed if not name.rpartition('/')[2].startswith('.')]
+        visible = [name for name in listed if not any(part.startswith('.') for part in name.split('/'))]
         found: dict[str, str] = {}
         for name in visible:
             if not (ending := next((each for each in small if name.lower().endswith(each)), None)):

@@ -60,6 +60,12 @@ def _with_null(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def files_below(folder: Path, pattern: str = '*') -> list[Path]:
+    """Return the files below a folder, sorted, without hidden ones and those in hidden folders, as Jupyter makes."""
+    found = (file for file in sorted(folder.rglob(pattern)) if file.is_file())
+    return [file for file in found if not any(part.startswith('.') for part in file.relative_to(folder).parts)]
+
+
 def lock(descriptor: int) -> None:
     """Lock an open file or folder for its process, until it is closed.
 

@@ -57,6 +57,8 @@ def test_suffixes_of_cameras_are_taken_and_hidden_files_are_not(tmp_path):
     for folder, names in (('train', ('a.png', 'b.PNG', 'c.jpeg', 'd.JPG', 'e.webp', 'f.TIF')), ('trainannot', ())):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / '._a.png').write_bytes(b'of macOS')
+        (tmp_path / folder / '.ipynb_checkpoints').mkdir()
+        (tmp_path / folder / '.ipynb_checkpoints' / 'a-checkpoint.png').write_bytes(b'of Jupyter')
         for name in names:
             write_image(tmp_path / folder / name, np.full((8, 12, 3), 90, np.uint8))
     for stem in 'abcdef':
