@@ -74,6 +74,8 @@ def guess_meaning(
     if not modes:
         raise faults[0]
     kind = _kind_of(folder, modes, given)
+    convert = as_colour if kind == 'colours' else int
+    ignore = tuple(map(convert, given.ignore))
     looked, found = 0, False
     white = 1 if 1 in given.keys and 255 not in given.keys else 255  # of masks with 1 bit a pixel
     for path in (path for path in spread if path in modes or path not in spread[:ENOUGH]):
@@ -84,13 +86,11 @@ def guess_meaning(
             continue
         seen[path] = counts
         looked += sum(counts.values())
-        found = found or bool(given.foreground) or any(counts)
+        found = found or bool(given.foreground) or any(key for key in counts if key not in ignore)
         if found and (len(seen) >= ENOUGH or looked >= ENOUGH_PIXELS):
             break
     if not seen:
         raise faults[0]
-    convert = as_colour if kind == 'colours' else int
-    ignore = tuple(map(convert, given.ignore))
     if given.foreground:
         foreground, background = tuple(map(convert, given.foreground)), tuple(map(convert, given.background))
         black = convert(0)
@@ -172,9 +172,10 @@ def _understood(
         if isinstance(black, Colour) == (kind == 'colours') and {other} <= present <= {black, other}:
             return (black,), (other,)
     if present <= {0}:
+        only = told((0, *ignore))
         raise UnclearMasksError(
-            f'{folder}: {len(seen)} masks that were looked at have no other value than 0, so nobody knows what the foreground '
-            'is; give foreground=, such as 255 or 1, or masks with foreground'
+            f'{folder}: {len(seen)} masks that were looked at have no other value than {only}, so nobody knows what the '
+            'foreground is; give foreground=, such as 255 or 1, or masks with foreground'
         )
     raise _unclear(folder, seen, total, sorted(present, key=lambda key: (-total[key], key)))
 

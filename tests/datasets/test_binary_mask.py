@@ -247,6 +247,14 @@ def test_foreground_in_one_of_many_masks_is_found(data, monkeypatch):
     empty = grey(CRACK * 0)
     dataset = build(data(empty, empty, grey(CRACK * 255), empty))
     assert dataset.meaning.foreground == (255,)
+    # Ignored pixels are none.
+    border, rare = np.full_like(CRACK, 255, np.uint8), np.uint8(CRACK)
+    border[0, 0] = 0
+    rare[0, 0] = 255
+    dataset = build(data(grey(border), grey(border), grey(rare), grey(border)), ignore=255)
+    assert dataset.meaning.foreground == (1,)
+    with pytest.raises(InputError, match='have no other value than 0, 255, so nobody knows what the foreground is'):
+        build(data(*[grey(border)] * 4), ignore=255)
 
 
 @pytest.mark.parametrize('values', [1, 2, 8, 9, 300])
