@@ -160,11 +160,13 @@ def read_masks(folder: Path) -> Iterator[np.ndarray]:
     files, _ = images_in(sorted(folder.iterdir()))
     if not files:
         raise InputError(f'{folder}: has no masks; give the folder of one video, such as mask/NAME')
+    values: set[int] = set()  # of the foreground
     for file in files:
         mask = read_image(file)[..., 0]
-        if len(values := set(np.unique(mask).tolist()) - {0}) > 1 or values - {1, 255}:
+        values |= {*np.unique(mask).tolist()} - {0}
+        if len(values) > 1 or values - {1, 255}:
             told = ', '.join(map(str, sorted(values)))
-            raise InputError(f'{file}: a mask has 0 and 1, or 0 and 255, not {told}; with --abstain pixels are undecided')
+            raise InputError(f'{file}: masks have 0 and 1, or 0 and 255, not {told}; with --abstain pixels are undecided')
         yield mask
 
 

@@ -122,5 +122,10 @@ def test_the_program_names_what_it_cannot_read(tmp_path, run):
         run(tmp_path)
     for undecided, decided in ((128, 255), (255, 1)):
         cv2.imwrite(str(tmp_path / '000.png'), np.uint8([[0, undecided, decided]]))
-        with pytest.raises(SystemExit, match=r'000\.png: a mask has 0 and 1, or 0 and 255, not 1.*; with --abstain pixels are'):
+        cv2.imwrite(str(tmp_path / '001.png'), np.uint8([[0, 0, 0]]))
+        with pytest.raises(SystemExit, match=r'000\.png: masks have 0 and 1, or 0 and 255, not 1.*; with --abstain pixels are'):
             run(tmp_path)
+    for name, value in (('000', 255), ('001', 1)):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), np.uint8([[0, value, value]]))
+    with pytest.raises(SystemExit, match=r'001\.png: masks have 0 and 1, or 0 and 255, not 1, 255'):
+        run(tmp_path)
