@@ -101,9 +101,9 @@ def sample(records: Sequence[Record]) -> list[Record]:
 
 def _features(record: Record) -> tuple[np.ndarray, np.ndarray]:
     _, pixels = read_photograph(record.part, record.photograph)
-    scale = _SIDE / max(pixels.shape[:2])
-    grey = cv2.cvtColor(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-    return features_of(grey)
+    height, width = pixels.shape[:2]
+    size = tuple(max(1, round(side * _SIDE / max(height, width))) for side in (width, height))
+    return features_of(cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY))
 
 
 def features_of(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

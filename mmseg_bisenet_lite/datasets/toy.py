@@ -5,7 +5,6 @@ post boxes, signs, bushes and painted hoardings look a little like them and are 
 """
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from mmseg_bisenet_lite.datasets.cityscapes import LABEL_IDS, TRAIN_IDS
 from mmseg_bisenet_lite.utils.errors import InputError
 from mmseg_bisenet_lite.utils.images import write_image
+from mmseg_bisenet_lite.utils.scratch import scratch_folder
 
 ID = {name: value for value, name in LABEL_IDS.items()} | {'ego vehicle': 1}
 SUPERSAMPLING = 2  # scenes are drawn this much larger, then scaled down, for soft edges
@@ -279,22 +279,23 @@ def write_toy_cityscapes(
     for train_id, name in TRAIN_IDS.items():
         train_ids[ID[name]] = train_id
 
-    temporary = out.with_name(f'{out.name}.tmp')
-    shutil.rmtree(temporary, ignore_errors=True)  # left by an interrupted run
-    temporary.mkdir(parents=True)
-    splits = [(split, index) for split, count in zip(('train', 'val'), images, strict=True) for index in range(count)]
-    for split, index in progress(splits):
-        rng = np.random.default_rng([seed, split == 'val', index])
-        image, label = render_scene(rng, *size)
-        stem = f'toyville_{index:06d}_000019'
-        for kind, suffix, pixels in (
-            ('leftImg8bit', 'leftImg8bit', image),
-            ('gtFine', 'gtFine_labelIds', label),
-            ('gtFine', 'gtFine_labelTrainIds', cv2.LUT(label, train_ids)),
-        ):
-            path = temporary / kind / split / 'toyville' / f'{stem}_{suffix}.png'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_image(path, pixels)
-    (temporary / RECIPE).write_text(json.dumps(recipe))
-    temporary.rename(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(out.parent, f'.{out.name}-') as scratch:
+        temporary = scratch / out.name
+        temporary.mkdir()
+        splits = [(split, index) for split, count in zip(('train', 'val'), images, strict=True) for index in range(count)]
+        for split, index in progress(splits):
+            rng = np.random.default_rng([seed, split == 'val', index])
+            image, label = render_scene(rng, *size)
+            stem = f'toyville_{index:06d}_000019'
+            for kind, suffix, pixels in (
+                ('leftImg8bit', 'leftImg8bit', image),
+                ('gtFine', 'gtFine_labelIds', label),
+                ('gtFine', 'gtFine_labelTrainIds', cv2.LUT(label, train_ids)),
+            ):
+                path = temporary / kind / split / 'toyville' / f'{stem}_{suffix}.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_image(path, pixels)
+        (temporary / RECIPE).write_text(json.dumps(recipe))
+        temporary.rename(out)
     return True

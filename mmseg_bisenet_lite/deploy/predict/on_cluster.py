@@ -23,12 +23,13 @@ def predict_on_ray(args: argparse.Namespace, inputs: Inputs, sources: Sequence[S
     """
     inputs.check_shared('--ray')
     gpus = gpus_of(args.model, args.device)
+    cpu = not gpus and (args.device or 'cpu').lower() == 'cpu'
     save = save_of(args, inputs)
     shards = shards_of(len(inputs.images) + len(inputs.videos), args.workers)
 
     def load() -> RunShard:
         # By itself a runtime would take all cores of the machine.
-        threads = args.threads if gpus else args.threads or 1
+        threads = args.threads or (1 if cpu else None)
         segmenter = segmenter_of(argparse.Namespace(**{**vars(args), 'threads': threads}))
         network = network_of(segmenter, args, save)
 

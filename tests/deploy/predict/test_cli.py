@@ -396,7 +396,7 @@ def test_ray_shares_the_files_out_and_sums_up(predict, folder, tmp_path, shards_
     assert sorted(written_names) == [('a', '1of2'), ('c', '1of2')]
     assert out[-1] == '2 frames done, 0 skipped, in 2 shards on 2 workers'
     assert re.search(r'1 failed: .*b\.png: not a readable image', errors[-1])
-    for options, threads in (((), 1), (('--device', 'cuda'), None)):
+    for options, threads in (((), 1), (('--device', 'cuda'), None), (('--device', 'NPU'), None)):
         predict(folder, '--out', tmp_path / 'out', '--ray', 'auto', '--workers', '2', *options)
         assert Stub.made[1]['threads'] == threads
 
