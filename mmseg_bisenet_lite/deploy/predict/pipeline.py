@@ -91,6 +91,7 @@ class Pipeline:
             self.network.start(source)
             self._length = 0  # of a source that was read to its end
             with ExitStack() as stack:
+                stack.callback(self._tell_unwritten, source)  # once all is written, however this ends
                 writing = None
                 if self.writer:
                     writing = stack.enter_context(WriteBehind(self._write, 1 if source.moving else THREADS, AHEAD))
@@ -98,7 +99,6 @@ class Pipeline:
                 if writing:
                     with self.meter.spent('writing'):
                         writing.flush()
-                    self._tell_unwritten(source)
                 if self.writer and self._length and source.moving and not isinstance(source, Images) and not source.live:
                     self.writer.end(source, self._length)
 

@@ -17,6 +17,7 @@ from mmseg_bisenet_lite.deploy.predict.outputs.summary import Summary
 from mmseg_bisenet_lite.deploy.predict.outputs.video import Video, WebM
 from mmseg_bisenet_lite.deploy.predict.outputs.writer import MaskValues, Setting, Writer
 from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
+from mmseg_bisenet_lite.utils.images import CannotEncodeError
 
 # Name for --save -> what writes it.
 KINDS: Mapping[str, type[Writer]] = {
@@ -98,6 +99,7 @@ class Outputs:
         The frames of a moving source come in their order, and one video after the other; live sources may be interleaved.
 
         Raises:
+            CannotEncodeError: An output cannot be encoded; videos of a source that is not live have been removed.
             InputError: An output cannot be written, an input would be replaced, or a recording of a live source would be.
         """
         name, source = result.frame.name, result.frame.source
@@ -105,8 +107,14 @@ class Outputs:
             earlier = f'--out {self._folder}: there are outputs of {name} from an earlier run'
             raise InputError(f'{earlier}, and {source.label} cannot be continued; give another folder, or --overwrite')
         with as_input_error(f'--out {self._folder}: the outputs of {name} cannot be written', OSError):
-            for writer in self._writers:
-                writer.write(result)
+            try:
+                for writer in self._writers:
+                    writer.write(result)
+            except CannotEncodeError:
+                for writer in self._writers:
+                    if isinstance(writer, Video) and not source.live:
+                        writer.drop(source)
+                raise
 
     def close(self, complete: bool = True) -> None:
         """Finish the videos, the contours and the summary.

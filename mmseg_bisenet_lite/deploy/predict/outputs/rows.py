@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mmseg_bisenet_lite.utils.errors import InputError
@@ -52,7 +53,8 @@ class Rows:
                 while data:
                     data = data[opened.write(data) :]
             except OSError:
-                opened.truncate(end)  # else the next row would go on in this line
+                with suppress(OSError):  # what is said is why it was not written
+                    opened.truncate(end)  # else the next row would go on in this line
                 raise
             self._replaced |= name in self._earlier
 

@@ -75,6 +75,12 @@ class Video(Writer):
                 self._open[source] = Encoder(file, self.codec, result.frame)
             self._open[source].write(painted, result.frame)
 
+    def drop(self, source: Source) -> None:
+        """Remove the video of a source, of which not all frames can be written."""
+        with self._lock:
+            if encoder := self._open.pop(source, None):
+                encoder.drop()
+
     def close(self, complete: bool) -> None:
         """Finish the videos; after an interruption only those of live sources, and the others are removed."""
         with ExitStack() as stack:  # if one fails, the others are finished

@@ -66,6 +66,17 @@ def test_a_size_that_cannot_be_encoded_is_told(open_outputs, source, result_of, 
             outputs.write(result_of(video, mask=np.zeros((height, width), np.uint8)))
 
 
+def test_no_video_of_a_source_is_left_if_one_of_its_outputs_cannot_be_encoded(
+    open_outputs, source, result_of, tmp_path, listed
+):
+    video, other = source('clip.avi', 'clip', rate=25), source('other.avi', 'other', rate=25)
+    with open_outputs(['webm', 'video'], video, other) as outputs:
+        with pytest.raises(CannotEncodeError, match=r'clip\.mp4'):  # VP8 can
+            outputs.write(result_of(video, mask=np.zeros((8, 9000), np.uint8)))
+        outputs.write(result_of(other))
+    assert listed(tmp_path / 'out/video') == ['other.mp4', 'other.webm']
+
+
 def test_an_unknown_rate_is_told(open_outputs, source, result_of, tmp_path):
     video = source('seq/%04d.png', 'seq')
     with (
