@@ -53,8 +53,9 @@ def work_dir_of_one_training(
         return
     saved, names = where_saved(folder, out_dir, filename_tmpl)
     with ExitStack() as stack:
-        for each in dict.fromkeys((folder.absolute(), saved)):
+        for each in (folder, saved):
             each.mkdir(parents=True, exist_ok=True)
+        for each in dict.fromkeys((folder.resolve(), saved.resolve())):
             stack.enter_context(alone_in(each, LOCK))
         if not resume:
             _set_aside(saved, names, folder / 'last_checkpoint')

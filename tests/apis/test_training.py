@@ -65,6 +65,15 @@ def test_two_trainings_that_save_into_one_folder_are_refused(tmp_path):
         pass
 
 
+@pytest.mark.parametrize(('folder', 'out_dir'), [('../run', None), ('work_dirs/run', 'work_dirs'), ('link', None)])
+def test_one_folder_in_two_spellings_is_locked_once(tmp_path, monkeypatch, folder, out_dir):
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    Path('link').symlink_to(tmp_path)
+    with work_dir_of_one_training(Path(folder), False, out_dir=out_dir):
+        assert Path(folder, 'train.lock').is_file()
+
+
 def test_where_checkpoints_are_saved(tmp_path, monkeypatch):
     """As MMEngine's CheckpointHook, which compares with the absolute path, as text."""
     monkeypatch.chdir(tmp_path)
