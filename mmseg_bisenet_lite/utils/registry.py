@@ -3,6 +3,9 @@
 import inspect
 from typing import Any
 
+# Modules of base classes of networks.
+_BASES = ('mmengine.model.', 'torch.nn.modules.module')
+
 
 def class_of(registry: Any, kind: Any) -> Any:
     """Return the class that ``type`` of a config stands for; ``None`` if it is no class or not known.
@@ -31,7 +34,9 @@ def parameters_of(kind: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     else:
         functions = [kind]
     found: dict[str, inspect.Parameter] = {}
-    for function in functions:
+    for number, function in enumerate(functions):
+        if number and function.__module__.startswith(_BASES):  # which take nothing that a class would hand on
+            return found, True
         try:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
