@@ -194,6 +194,7 @@ def _convert_pairs(config: ConvertConfig, pairs: Pairs, progress: ReportProgress
     from mmseg_bisenet_lite.compat import require_host
 
     require_host()  # for the data set, which knows what masks mean
+    from mmseg_bisenet_lite.datasets.mask_keys import UnknownValuesError
     from mmseg_bisenet_lite.datasets.mask_meaning import GivenKeys
     from mmseg_bisenet_lite.datasets.mask_search import UnclearMasksError, find_meaning
 
@@ -202,9 +203,9 @@ def _convert_pairs(config: ConvertConfig, pairs: Pairs, progress: ReportProgress
     folder, given = str(pairs.pairs[0][2].parent), GivenKeys(**pairs.options)
     try:
         meaning = find_meaning(folder, masks, given, lambda path: Path(path).read_bytes())
-    except UnclearMasksError as error:
+        items = [Item(stem, image, mask, _has_foreground(mask, meaning)) for stem, image, mask in pairs.pairs]
+    except (UnclearMasksError, UnknownValuesError) as error:
         raise InputError(f'{error.line} (here --foreground, --background and --ignore)') from error
-    items = [Item(stem, image, mask, _has_foreground(mask, meaning)) for stem, image, mask in pairs.pairs]
     parts = write(items, config.out, config.val, dict(name=name, **pairs.options), progress)
     return [_written(config, parts), f'masks: {meaning.told(name)}', *_left_out(pairs.without)]
 

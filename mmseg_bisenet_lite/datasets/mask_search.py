@@ -172,7 +172,7 @@ def _understood(
         if isinstance(black, Colour) == (kind == 'colours') and {other} <= present <= {black, other}:
             return (black,), (other,)
     if present <= {0}:
-        only = told((0, *ignore))
+        only = told(dict.fromkeys((0, *ignore)))
         raise UnclearMasksError(
             f'{folder}: {len(seen)} masks that were looked at have no other value than {only}, so nobody knows what the '
             'foreground is; give foreground=, such as 255 or 1, or masks with foreground'

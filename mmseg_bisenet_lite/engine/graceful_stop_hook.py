@@ -104,8 +104,8 @@ def _save(runner: Runner, iteration: int) -> str:
         if Path(hook.last_ckpt or '').name != hook.filename_tmpl.format(iteration):
             hook._save_checkpoint_with_step(runner, iteration, meta)
         return str(hook.last_ckpt)
-    there = hook is not None and '://' not in hook.out_dir  # where --resume looks
-    path = Path(hook.out_dir if there else runner.work_dir) / f'iter_{iteration}.pth'
+    folder = runner.work_dir if hook is None or '://' in hook.out_dir else hook.out_dir  # where --resume looks
+    path = Path(folder) / f'iter_{iteration}.pth'
     goes_on = hasattr(sampler_of(runner.train_dataloader), 'only_pass')  # within an epoch
     if hook is not None and not goes_on:
         meta['iter'] = runner.epoch * len(runner.train_dataloader)

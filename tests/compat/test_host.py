@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mmseg_bisenet_lite import compat
 from mmseg_bisenet_lite.compat import host
@@ -30,10 +31,14 @@ def test_a_newer_mmcv_is_refused_in_one_line(monkeypatch):
     assert compat.host_problem() == 'mmsegmentation refuses mmcv 2.2.0: install mmcv 2.1.0 or mmcv-lite 2.1.0'
 
 
-def test_a_module_that_does_not_import_is_named(monkeypatch):
+@pytest.mark.parametrize(
+    ('module', 'error'),
+    [('cv2', ImportError('libGL.so.1: cannot open shared object file')), ('torch', OSError('libcudart.so.13: cannot open'))],
+)
+def test_a_module_that_does_not_import_is_named(monkeypatch, module, error):
     def broken(name):
-        if name == 'cv2':
-            raise ImportError('libGL.so.1: cannot open shared object file')
+        if name == module:
+            raise error
 
     monkeypatch.setattr(importlib, 'import_module', broken)
-    assert compat.host_problem().startswith('the module cv2 cannot be imported: libGL.so.1')
+    assert compat.host_problem().startswith(f'the module {module} cannot be imported: {error}')

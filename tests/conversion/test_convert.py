@@ -252,7 +252,7 @@ def test_few_masks_with_foreground_are_on_both_sides(photographs, converted, tmp
     [
         (np.full((30, 40), 300, np.uint16), r'99\.png: a label map must have 1 channel of uint8, not'),
         (np.zeros((30, 40, 3), np.uint8), r'99\.png: a label map must have 1 channel of uint8, not'),
-        (np.full((30, 40), 128, np.uint8), r'99\.png: .*128'),
+        (np.full((30, 40), 128, np.uint8), r'99\.png: .*128.*\(here --foreground, --background and --ignore\)'),
     ],
 )
 def test_a_wrong_mask_among_many_is_named(photographs, converted, wrong, message):

@@ -1,10 +1,12 @@
 """Splits of one recording: told from views of one place, and not from views of others."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
-from mmseg_bisenet_lite.dataset_check import CheckConfig, check_dataset
+from mmseg_bisenet_lite.dataset_check import CheckConfig, check_dataset, recordings
 from mmseg_bisenet_lite.dataset_check.recordings import ENOUGH, features_of, in_common, number_of
 
 
@@ -54,6 +56,13 @@ def test_what_stays_where_it_is_does_not_count():
 def test_a_picture_without_features_has_none_in_common():
     plain = np.full((360, 640, 3), 128, np.uint8)
     assert in_common(features(plain), features(street(0))) == 0
+
+
+@pytest.mark.parametrize('shape', [(3, 4000, 3), (4000, 1, 3)])
+def test_a_strip_has_a_picture_too(monkeypatch, shape):
+    monkeypatch.setattr(recordings, 'read_photograph', lambda *_: (b'', np.zeros(shape, np.uint8)))
+    points, _ = recordings._features(SimpleNamespace(part=None, photograph='strip.png'))
+    assert len(points) == 0
 
 
 @pytest.fixture

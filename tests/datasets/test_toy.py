@@ -58,6 +58,9 @@ def test_nothing_is_overwritten(toy, tmp_path):
     with pytest.raises(InputError, match='exists'):
         write_toy_cityscapes(tmp_path)
     assert files(toy) == before
+    (tmp_path / 'own.tmp').mkdir()
+    write_toy_cityscapes(tmp_path / 'own', size=(64, 32), images=(1, 1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['own', 'own.tmp']
 
 
 def test_a_stopped_run_leaves_nothing_under_the_final_name(tmp_path):

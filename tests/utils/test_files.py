@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmseg_bisenet_lite.utils.errors import InputError
-from mmseg_bisenet_lite.utils.files import alone_in, atomic_write, write_text
+from mmseg_bisenet_lite.utils.files import alone_in, atomic_write, files_below, write_text
 from mmseg_bisenet_lite.utils.scratch import scratch_folder
 
 
@@ -46,6 +46,14 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     with atomic_write(tmp_path / 'a') as temporary:
         temporary.touch()
     assert events == ['fsync', 'replace']
+
+
+def test_files_below_a_folder_that_are_not_hidden(tmp_path):
+    folder = tmp_path / '.data'  # which the user names himself
+    for name in ('b/2.json', 'a.json', '._a.json', 'b/.ipynb_checkpoints/2.json', 'c.png', 'd.json/e.png'):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert [file.relative_to(folder).as_posix() for file in files_below(folder, '*.json')] == ['a.json', 'b/2.json']
 
 
 def test_without_locks_of_the_system_a_folder_is_not_locked(tmp_path, monkeypatch):

@@ -131,7 +131,7 @@ class Exported:
 
     def load(self, device: torch.device) -> Segmenter:
         """Load the file, with as many CPU threads as PyTorch uses."""
-        threads = torch.get_num_threads() if device.type == 'cpu' and self.file.suffix != '.engine' else None
+        threads = torch.get_num_threads() if device.type == 'cpu' and self.file.suffix.lower() != '.engine' else None
         return Segmenter(self.file, str(device), threads=threads)
 
 

@@ -81,10 +81,10 @@ def check(settings: Settings, threads: int | None) -> None:
         check_precision(device, precision)
     if settings.fuse and settings.runtimes.keys() >= {*settings.engines}:
         raise InputError('--fuse: runtimes always fold batch norms; leave this option out, or add an engine of PyTorch')
-    if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
-        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
     if settings.cuda_graph and not ENGINES.keys() & {*settings.engines}:
         raise InputError('--cuda-graph: records engines of PyTorch only; leave this option out, or add one')
+    if settings.cuda_graph and (device.type != 'cuda' or torch.version.cuda is None):
+        raise InputError(f'--cuda-graph: {device.type} has no CUDA graphs; leave this option out')
     if threads is not None and not 1 <= threads <= usable_cores():
         raise InputError(f'--threads {threads}: give 1 to {usable_cores()}, the cores that this process may use')
 

@@ -9,6 +9,7 @@ import torch
 from mmseg_bisenet_lite.benchmark.inference import candidates as module
 from mmseg_bisenet_lite.benchmark.inference import engines
 from mmseg_bisenet_lite.benchmark.inference.candidates import (
+    Baseline,
     Settings,
     candidates,
     check_sizes,
@@ -290,5 +291,13 @@ def test_each_call_on_a_gpu_sets_tf32(monkeypatch):
     calls = [with_tf32(lambda: len(told), torch.device('cuda', 0), tf32) for tf32 in (True, False)]
     assert [call() for call in (*calls, *calls)] == [1, 2, 3, 4]
     assert told == [True, False] * 2
-    assert with_tf32(lambda: 7, torch.device('cpu'), True)() == 7
+    assert with_tf32(lambda: 7, CPU, True)() == 7
     assert len(told) == 4
+
+
+def test_inference_model_is_timed_in_fp32_on_a_gpu(lite, monkeypatch):
+    told = []
+    monkeypatch.setattr(module, 'set_tf32', told.append)
+    monkeypatch.setattr(module, 'inference_model_call', lambda *_: lambda: 7)
+    call = Baseline(lite[0], (64, 64), Settings(CPU)).call(engines.INFERENCE_MODEL, 'fp32', Settings(torch.device('cuda', 0)))
+    assert (call(), told) == (7, [False])

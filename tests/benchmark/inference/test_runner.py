@@ -2,8 +2,13 @@
 
 from types import SimpleNamespace
 
+import pytest
+import torch
+
 from mmseg_bisenet_lite.benchmark.energy import Clocks
-from mmseg_bisenet_lite.benchmark.inference.runner import _compared, _notes
+from mmseg_bisenet_lite.benchmark.inference.candidates import Settings
+from mmseg_bisenet_lite.benchmark.inference.runner import _compared, _notes, check
+from mmseg_bisenet_lite.utils.errors import InputError
 
 
 def candidate(name, scope='forward', precision='fp32', engine='eager', graph_breaks=0):
@@ -23,6 +28,12 @@ def test_each_is_compared_with_the_first_of_its_scope_and_of_its_engine_and_prec
     assert _compared(ready[:1]) == []
     engines = [candidate(name, 'frame', engine=engine) for engine in ('inference-model', 'eager') for name in ('r18', 'lite')]
     assert sorted(_compared(engines)) == [(0, 1), (0, 2), (0, 3), (2, 3)]
+
+
+def test_a_cuda_graph_without_an_engine_of_pytorch_is_refused():
+    settings = Settings(torch.device('cpu'), scopes=('frame',), engines=('inference-model',), cuda_graph=True)
+    with pytest.raises(InputError, match='--cuda-graph: records engines of PyTorch only; leave this option out, or add one'):
+        check(settings, None)
 
 
 def test_notes_name_graph_breaks_and_clocks():

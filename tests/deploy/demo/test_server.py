@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mmseg_bisenet_lite.deploy.demo import cli
-from mmseg_bisenet_lite.deploy.demo.server import OwnOnly, check_address, is_loopback
+from mmseg_bisenet_lite.deploy.demo.server import OwnOnly, _no_proxy, check_address, is_loopback
 from mmseg_bisenet_lite.utils.errors import InputError
 
 
@@ -42,6 +42,13 @@ def test_an_address_of_another_machine_is_one_line():
 def test_an_address_that_gradio_cannot_serve_is_one_line(host):
     with pytest.raises(InputError, match=r'Gradio serves no IPv6 addresses; give 127\.0\.0\.1 or another of IPv4, or a name'):
         check_address(host, 7860)
+
+
+def test_the_page_is_reached_past_a_proxy(monkeypatch):
+    monkeypatch.setenv('no_proxy', 'example.org')
+    monkeypatch.delenv('NO_PROXY', raising=False)
+    own = 'localhost,127.0.0.1,0.0.0.0'
+    assert _no_proxy('0.0.0.0') == {'no_proxy': f'example.org,{own}', 'NO_PROXY': own}  # noqa: S104
 
 
 @pytest.mark.parametrize('port', ['0', '65536', '-1', 'http'])
