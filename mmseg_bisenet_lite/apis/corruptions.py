@@ -137,9 +137,8 @@ def _config(config: Config, kind: str, strength: float | None, seed: int) -> Con
         for evaluator, each in zip(evaluators, classes, strict=True)
         if each is not DumpResults
     ]
-    (config.get('default_hooks') or {}).pop(
-        'visualization', None
-    )  # whose pictures would replace those of the clean photographs
+    # Its pictures would replace those of the clean photographs.
+    (config.get('default_hooks') or {}).pop('visualization', None)
     for inner in inner_sets(dataset):
         pipeline = inner.get('pipeline') or ()
         kinds = [class_of(TRANSFORMS, step.get('type')) for step in pipeline]

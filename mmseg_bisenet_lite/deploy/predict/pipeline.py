@@ -119,10 +119,10 @@ class Pipeline:
     def _write(self, result: Result) -> None:
         """Write a result, in a thread; note one that cannot be encoded, and then each of the same video."""
         try:
-            if self.writer and not (self._unwritten and result.frame.source.moving):
-                self.writer.write(result)
-            elif self.writer:
+            if self._unwritten and result.frame.source.moving:
                 self._unwritten.append(None)
+            elif self.writer:
+                self.writer.write(result)
         except CannotEncodeError as error:
             self._unwritten.append(Failure(result.frame.name, error))
 
