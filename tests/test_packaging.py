@@ -82,7 +82,7 @@ def test_mims_files_travel(wheel, root):
 def test_weights_types_and_the_command_travel(wheel, distribution, root):
     names = set(zipfile.ZipFile(wheel).namelist())
     weights = {path.relative_to(root).as_posix() for path in root.glob('mmseg_bisenet_lite/pretrained/*.safetensors')}
-    assert len(weights) == 6
+    assert len(weights) == 8
     assert names >= weights | {'mmseg_bisenet_lite/py.typed', 'bisenet_lite.py'}
     (command,) = distribution.entry_points
     assert (command.group, command.name, command.value) == ('console_scripts', 'bisenet-lite', 'bisenet_lite:main')
