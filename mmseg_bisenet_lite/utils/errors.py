@@ -41,9 +41,9 @@ def unmapped(label: int, ignore_index: int, where: str = '') -> InputError:
 
 
 @contextmanager
-def as_input_error(what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds into an :class:`InputError` of one line that begins with ``what``."""
+def as_input_error(what: str, *kinds: type[Exception], raised: type[InputError] = InputError) -> Iterator[None]:
+    """Turn errors of these kinds into an :class:`InputError`, or a class of it, of one line that begins with ``what``."""
     try:
         yield
     except kinds as error:
-        raise InputError(f'{what}: {first_line(error)}') from error
+        raise raised(f'{what}: {first_line(error)}') from error

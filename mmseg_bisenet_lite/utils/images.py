@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_bisenet_lite.utils.containers import KINDS, DamagedImageError, Header, header_of, kind_of
-from mmseg_bisenet_lite.utils.errors import InputError, as_input_error, first_line
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.files import atomic_write
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.png_texts import with_texts
@@ -184,10 +184,8 @@ def write_image(file: Path, pixels: np.ndarray, options: Sequence[int] = (), tex
         OSError: The file cannot be written.
     """
     cv2 = require('cv2', 'opencv-python-headless')
-    try:
+    with as_input_error(f'{file}: cannot be encoded', cv2.error, raised=CannotEncodeError):
         encoded, buffer = cv2.imencode(_ENCODERS[file.suffix.lower()], pixels, options)
-    except cv2.error as error:
-        raise CannotEncodeError(f'{file}: cannot be encoded: {first_line(error)}') from error
     if not encoded:
         raise CannotEncodeError(f'{file}: OpenCV cannot encode {pixels.shape[1]}x{pixels.shape[0]} pixels in this format')
     data = with_texts(buffer.tobytes(), texts) if texts else buffer

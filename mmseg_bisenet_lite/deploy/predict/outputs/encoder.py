@@ -9,7 +9,7 @@ import numpy as np
 
 from mmseg_bisenet_lite.deploy.fit import Letterbox
 from mmseg_bisenet_lite.deploy.predict.frames import Frame
-from mmseg_bisenet_lite.utils.errors import InputError, first_line
+from mmseg_bisenet_lite.utils.errors import InputError, as_input_error
 from mmseg_bisenet_lite.utils.images import CannotEncodeError
 from mmseg_bisenet_lite.utils.library import require
 from mmseg_bisenet_lite.utils.sizes import size_text
@@ -47,11 +47,9 @@ class Encoder:
                 f'{first.source.label}: its frame rate is unknown; {file.name} has {RATE:g} frames a second', stacklevel=2
             )
         path = str(self._part.absolute())  # FFmpeg takes what is before a colon for a protocol, if no / is before it
-        try:
+        with as_input_error(f'{file}: cannot be encoded', cv2.error, UnicodeEncodeError, raised=CannotEncodeError):
             fourcc = cv2.VideoWriter_fourcc(*codec)
             self._writer: Any = cv2.VideoWriter(path, cv2.CAP_FFMPEG, fourcc, self._rate, self._size)
-        except (cv2.error, UnicodeEncodeError) as error:
-            raise CannotEncodeError(f'{file}: cannot be encoded: {first_line(error)}') from error
         if not self._writer.isOpened() or min(self._size) < _LEAST_SIDE:
             self.drop()
             video = f'{size_text(self._size)} pixels at {self._rate:g} frames a second'
